@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# cowtrace_bpf_skeleton(NAME SOURCES...): compiles BPF C with clang, links the objects into one and makes NAME.skel.h from it.
+# Types come from the vmlinux.h in the tree, never from the build host.
+find_program(COWTRACE_CLANG NAMES clang-14 clang REQUIRED)
+find_program(COWTRACE_LLVM_STRIP NAMES llvm-strip-14 llvm-strip REQUIRED)
+find_program(COWTRACE_BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
+
+function(cowtrace_bpf_skeleton name)
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/skeleton)
+  file(MAKE_DIRECTORY ${out})
+  if(NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    message(FATAL_ERROR "cowtrace: no vmlinux.h for ${CMAKE_SYSTEM_PROCESSOR} yet: make one with vmlinux/generate.sh")
+  endif()
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bpf/*.h)
+  set(objects)
+  foreach(source ${ARGN})
+    get_filename_component(stem ${source} NAME_WE)
+    set(object ${out}/${stem}.bpf.o)
+    add_custom_command(
+      OUTPUT ${object}
+      COMMAND ${COWTRACE_CLANG} -g -O2 -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror
+              -Wno-unused-parameter -D__TARGET_ARCH_x86
+              -I ${CMAKE_SOURCE_DIR}/bpf -I ${CMAKE_SOURCE_DIR}/vmlinux/x86_64
+              -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
+      COMMAND ${COWTRACE_LLVM_STRIP} -g ${object}
+      DEPENDS ${source} ${headers} ${CMAKE_SOURCE_DIR}/vmlinux/x86_64/vmlinux.h
+      COMMENT "BPF ${source}" VERBATIM)
+    list(APPEND objects ${object})
+  endforeach()
+  add_custom_command(
+    OUTPUT ${out}/${name}.skel.h
+    COMMAND ${COWTRACE_BPFTOOL} gen object ${out}/${name}.linked.o ${objects}
+    COMMAND ${COWTRACE_BPFTOOL} gen skeleton ${out}/${name}.linked.o name ${name}_bpf > ${out}/${name}.skel.h
+    DEPENDS ${objects} COMMENT "BPF skeleton ${name}" VERBATIM)
+  add_custom_target(${name}_skeleton DEPENDS ${out}/${name}.skel.h)
+  add_library(${name}_bpf INTERFACE)
+  target_include_directories(${name}_bpf SYSTEM INTERFACE ${out})
+  add_dependencies(${name}_bpf ${name}_skeleton)
+endfunction()

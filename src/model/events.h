@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happened, as the decoder hands it to the Session. Times are CLOCK_MONOTONIC nanoseconds; addresses are virtual addresses of
+// the traced process; frames are physical page frame numbers (0: not known).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "model/mechanism.h"
+
+namespace cowtrace::model {
+
+// Numbers an address space (the kernel's mm) for the whole capture: threads, vfork children and CLONE_VM share it, fork and exec make a
+// new one. Never reused, unlike mm pointers. 0 is "none".
+using SpaceId = Id<struct SpaceTag>;
+using StackHash = Id<struct StackHashTag, std::uint64_t>;      // a distinct stack of this capture; 0: none
+using MappingHash = Id<struct MappingHashTag, std::uint64_t>;  // a distinct mapping of this capture; 0: none
+
+// One answer of the kernel to a write-protect fault (a *resolution*; a *break* is one kind).
+struct Resolution {
+  std::uint64_t time_ns = 0;     // when it was complete
+  std::uint64_t address = 0;     // exactly what was written
+  std::uint64_t ip = 0;          // user-space instruction pointer
+  std::uint64_t old_frame = 0;
+  std::uint64_t new_frame = 0;
+  StackHash stack;
+  MappingHash mapping;
+  SpaceId space;
+  std::int32_t pid = 0;          // who wrote: the thread group id of the actor
+  std::int32_t tid = 0;
+  std::uint32_t latency_ns = 0;  // fault entry to completion; saturates
+  std::uint32_t size = 0;        // bytes that were given: 4096, or a huge page
+  Mechanism mechanism = Mechanism::Copy;
+  Cause cause = Cause::Unknown;
+  bool in_kernel = false;        // the kernel wrote on behalf of a system call
+  bool late = false;             // seen only at the thread's next fault (futex); latency is then an upper bound
+};
+
+// A page that was absent got a frame without copy-on-write: it was unmapped or discarded since. Only for the audit.
+struct Populate {
+  std::uint64_t time_ns = 0;
+  std::uint64_t address = 0;
+  std::uint64_t new_frame = 0;
+  SpaceId space;
+};
+
+// clone(2) in all its forms. `shares_memory`: thread, vfork, CLONE_VM.
+struct Fork {
+  std::uint64_t time_ns = 0;
+  std::int32_t parent_pid = 0, parent_tid = 0, child_pid = 0, child_tid = 0;
+  std::uint64_t child_start_ns = 0;  // boot time of the child's thread-group leader: with the pid, the identity of a process
+  SpaceId parent_space, child_space;
+  bool shares_memory = false;
+  bool is_thread = false;
+  std::string command;  // comm, untrusted
+};
+
+// The counters that a thread kept in the kernel, flushed when it exits or execs: exact even when event details were lost.
+struct Counts {
+  SpaceId space;
+  std::array<std::uint64_t, kMechanisms> count{};
+  std::array<std::uint64_t, kMechanisms> bytes{};
+};
+
+struct Exec {
+  std::uint64_t time_ns = 0;
+  std::int32_t pid = 0, tid = 0, old_tid = 0;
+  std::uint64_t start_ns = 0;
+  SpaceId old_space, new_space;  // old_space 0: the command itself, which was not traced before
+  Counts counts;                 // of this thread in old_space
+  std::string command;
+};
+
+struct Exit {
+  std::uint64_t time_ns = 0;
+  std::int32_t pid = 0, tid = 0;
+  std::uint64_t start_ns = 0;
+  bool process_ended = false;  // the last thread
+  Counts counts;
+};
+
+// The mapping (vm_area_struct) that held an address at the moment of a break, sent once.
+struct Mapping {
+  MappingHash hash;
+  SpaceId space;
+  std::uint64_t start = 0, end = 0;
+  std::uint64_t file_offset = 0;  // of `start`, in bytes
+  std::uint64_t inode = 0;        // 0: anonymous
+  std::uint32_t device = 0;       // kernel's dev_t
+  std::uint64_t flags = 0;        // VM_*
+  std::uint64_t brk_start = 0, brk_end = 0, stack_start = 0;
+  std::string name;               // last component of the file's path, or the anonymous name (untrusted)
+  std::string path;               // full path, where /proc/PID/maps told it
+};
+
+struct Stack {
+  StackHash hash;
+  SpaceId space;                      // where it was first seen
+  std::vector<std::uint64_t> frames;  // user-space instruction pointers, innermost first; return addresses after the first
+  bool truncated = false;
+};
+
+using Event = std::variant<Resolution, Populate, Fork, Exec, Exit, Mapping, Stack>;
+
+}  // namespace cowtrace::model

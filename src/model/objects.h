@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What lives at an address, and what a stack frame is called: the values that resolvers give to the join.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/events.h"
+
+namespace cowtrace::model {
+
+// From the most specific to the least; the most specific that covers an address wins.
+enum class ObjectKind : std::uint8_t { Registered, Python, Symbol, Mapping };
+constexpr std::string_view name(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::Registered: return "registered";
+    case ObjectKind::Python: return "python";
+    case ObjectKind::Symbol: return "symbol";
+    case ObjectKind::Mapping: return "mapping";
+  }
+  return "unknown";
+}
+
+// A named address range [address, address + size) of one address space, alive in [born_ns, died_ns).
+struct Object {
+  ObjectKind kind = ObjectKind::Mapping;
+  std::uint64_t address = 0;
+  std::uint64_t size = 0;
+  std::string name;  // untrusted
+  std::string type;  // untrusted; empty if not known
+  std::uint64_t born_ns = 0;
+  std::uint64_t died_ns = UINT64_MAX;
+};
+
+// One function of a stack; an inlined call is a stack frame of its own.
+struct StackFrame {
+  std::string function;  // demangled; "0x..." with `why_unnamed` set when no symbol covers it
+  std::string file;      // empty if not known
+  std::uint32_t line = 0;
+  std::string module;    // the ELF file
+  bool inlined = false;
+  std::string why_unnamed;
+};
+
+// Everything the join asks about addresses. Implementations answer for the moment of the break, from what was captured while the
+// process lived; they do not fail: what is not known is nullptr, empty or a frame with `why_unnamed`.
+class Resolver {
+ public:
+  virtual ~Resolver() = default;
+
+  // The most specific object that covers `address` in `space` at `time_ns`; nullptr if only the mapping is known. The pointer stays
+  // valid, and the same object gives the same pointer, as long as the resolver lives.
+  [[nodiscard]] virtual const Object* object_at(SpaceId space, std::uint64_t address, std::uint64_t time_ns) = 0;
+
+  // All objects (not mappings) that overlap [start, end) in `space` at `time_ns`, ordered by address.
+  [[nodiscard]] virtual std::vector<const Object*> objects_in(SpaceId space, std::uint64_t start, std::uint64_t end,
+                                                              std::uint64_t time_ns) = 0;
+
+  // The functions at an instruction pointer, innermost first, never empty. `is_return_address`: look at the call before it.
+  [[nodiscard]] virtual std::vector<StackFrame> frames_at(SpaceId space, std::uint64_t ip, bool is_return_address,
+                                                          std::uint64_t time_ns) = 0;
+};
+
+}  // namespace cowtrace::model

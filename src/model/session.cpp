@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/session.h"
+
+#include <algorithm>
+
+#include "base/units.h"
+
+namespace cowtrace::model {
+
+void Session::apply(const Event& event) {
+  std::visit([this](const auto& one) { apply_one(one); }, event);
+}
+
+AddressSpace* Session::find_space(SpaceId id) {
+  return const_cast<AddressSpace*>(static_cast<const Session*>(this)->find_space(id));
+}
+
+const AddressSpace* Session::find_space(SpaceId id) const {
+  const auto known = space_index_.find(id);
+  if (known != space_index_.end()) return &spaces[known->second];
+  const auto found = std::find_if(spaces.begin(), spaces.end(), [&](const AddressSpace& space) { return space.id == id; });
+  return found == spaces.end() ? nullptr : &*found;
+}
+
+Process* Session::find_pid(std::int32_t pid) {
+  const auto found = newest_of_pid.find(pid);
+  return found == newest_of_pid.end() ? nullptr : &process(found->second);
+}
+
+AddressSpace& Session::space(SpaceId id) {
+  const auto [entry, is_new] = space_index_.try_emplace(id, static_cast<std::uint32_t>(spaces.size()));
+  if (is_new) {
+    spaces.emplace_back().id = id;
+    spaces.back().counts.space = id;
+    unowned_.insert(id);
+  }
+  return spaces[entry->second];
+}
+
+void Session::own(SpaceId id, ProcessKey owner) {
+  AddressSpace& owned = space(id);
+  if (unowned_.erase(id) == 0) return;
+  owned.owner = owner;
+  process(owner).spaces.push_back(id);
+}
+
+// A pid with another start time is another process: the pid was reused. 0 means that the event does not tell.
+Process& Session::process_for(std::int32_t pid, std::uint64_t boot_start_ns) {
+  const auto found = newest_of_pid.find(pid);
+  if (found != newest_of_pid.end()) {
+    Process& known = process(found->second);
+    if (known.boot_start_ns == 0) known.boot_start_ns = boot_start_ns;
+    if (boot_start_ns == 0 || known.boot_start_ns == boot_start_ns) return known;
+  }
+  Process& fresh = processes.emplace_back();
+  fresh.key = ProcessKey(static_cast<std::uint32_t>(processes.size() - 1));
+  fresh.pid = pid;
+  fresh.boot_start_ns = boot_start_ns;
+  newest_of_pid[pid] = fresh.key;
+  return fresh;
+}
+
+void Session::apply_one(const Resolution& event) {
+  space(event.space).resolutions.push_back(event);
+  ++capture.events;
+}
+
+void Session::apply_one(const Fork& event) {
+  if (event.is_thread) return;
+  const ProcessKey parent = process_for(event.parent_pid, 0).key;
+  space(event.parent_space);
+  const bool parent_known = !unowned_.contains(event.parent_space);
+  Process& child = process_for(event.child_pid, event.child_start_ns);
+  child.parent = parent;
+  child.command = event.command;
+  child.start_ns = event.time_ns;
+  if (event.shares_memory) return;
+  child.fork_ns = event.time_ns;
+  // A vfork child that forks passes on memory that is its parent's.
+  child.forked_from = parent_known ? find_space(event.parent_space)->owner : parent;
+  own(event.child_space, child.key);
+}
+
+namespace {
+
+void add(Counts& to, const Counts& more) {
+  for (std::size_t i = 0; i < kMechanisms; ++i) {
+    to.count[i] += more.count[i];
+    to.bytes[i] += more.bytes[i];
+  }
+}
+
+}  // namespace
+
+void Session::apply_one(const Exec& event) {
+  Process& process = process_for(event.pid, event.start_ns);
+  if (process.start_ns == 0) process.start_ns = event.time_ns;
+  process.command = event.command;
+  const ProcessKey key = process.key;
+  if (event.old_space.value != 0) add(space(event.old_space).counts, event.counts);
+  own(event.new_space, key);
+}
+
+void Session::apply_one(const Exit& event) {
+  if (event.counts.space.value != 0) add(space(event.counts.space).counts, event.counts);
+  if (event.process_ended) process_for(event.pid, event.start_ns).exit_ns = event.time_ns;
+}
+
+void Session::apply_one(const Mapping& event) {
+  if (mappings.try_emplace(event.hash, event).second) space(event.space).mappings.push_back(event.hash);
+}
+
+void Session::apply_one(const Stack& event) { stacks.try_emplace(event.hash, event); }
+
+void Session::finish() {
+  // Whose fork or exec was lost: the first who was seen to write there.
+  const std::vector<SpaceId> homeless(unowned_.begin(), unowned_.end());
+  for (const SpaceId id : homeless) {
+    const auto& seen = space(id).resolutions;
+    if (!seen.empty()) own(id, process_for(seen.front().pid, 0).key);
+  }
+  std::erase_if(spaces, [this](const AddressSpace& one) { return unowned_.contains(one.id); });
+  space_index_.clear();
+  for (std::uint32_t i = 0; i < spaces.size(); ++i) space_index_[spaces[i].id] = i;
+
+  for (AddressSpace& one : spaces) {
+    std::sort(one.resolutions.begin(), one.resolutions.end(), [](const Resolution& a, const Resolution& b) {
+      return std::pair(page_of(a.address), a.time_ns) < std::pair(page_of(b.address), b.time_ns);
+    });
+    // Threads that still run have not flushed their counters; what arrived is then the better number.
+    Counts received;
+    for (const Resolution& event : one.resolutions) {
+      received.count[static_cast<std::size_t>(event.mechanism)] += 1;
+      received.bytes[static_cast<std::size_t>(event.mechanism)] += event.size;
+    }
+    for (std::size_t i = 0; i < kMechanisms; ++i) {
+      one.counts.count[i] = std::max(one.counts.count[i], received.count[i]);
+      one.counts.bytes[i] = std::max(one.counts.bytes[i], received.bytes[i]);
+    }
+  }
+}
+
+}  // namespace cowtrace::model

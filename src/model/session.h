@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything one capture learned: processes, address spaces, breaks, mappings, stacks. Filled by apply(event) in any order in which the
+// two ring buffers deliver, completed by what the pipeline reads from /proc, and read by analysis::join.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "model/events.h"
+
+namespace cowtrace::model {
+
+using ProcessKey = Id<struct ProcessTag>;  // index of Session::processes; pids are reused, this is not
+
+// The comparison of events with the page tables at exit (design: "audit").
+struct Audit {
+  std::uint64_t private_pages = 0;
+  std::uint64_t explained = 0;
+  std::map<std::string, std::uint64_t> reasons;  // of the unexplained: reason -> pages
+  std::vector<std::uint64_t> unexplained_pages;  // addresses, at most kListed of them
+  static constexpr std::size_t kListed = 1000;
+  [[nodiscard]] std::uint64_t unexplained() const { return private_pages - explained; }
+};
+
+struct Process {
+  ProcessKey key;
+  std::int32_t pid = 0;
+  std::uint64_t boot_start_ns = 0;        // with the pid, the kernel's identity of the process; 0 while not known
+  std::optional<ProcessKey> parent;       // who made it, as seen
+  std::optional<ProcessKey> forked_from;  // whose memory it inherited; none for the command itself and for vfork/CLONE_VM
+  std::string command;                    // last comm or argv[0] seen; untrusted
+  std::uint64_t start_ns = 0;             // CLOCK_MONOTONIC, as all that follow
+  std::optional<std::uint64_t> exit_ns;
+  std::optional<std::uint64_t> fork_ns;   // when it was forked
+  std::vector<SpaceId> spaces;            // one, and one more for each exec
+  std::optional<std::uint64_t> inherited_bytes;
+  std::optional<std::uint64_t> still_shared_bytes;
+  std::optional<Audit> audit;
+  std::string audit_missing;              // why `audit` is empty
+};
+
+// One row of the kernel's own aggregation (--detail counts): no stacks, no single events.
+struct PageCount {
+  std::uint64_t page = 0;
+  std::uint64_t count = 0;
+  std::uint64_t first_ns = 0, last_ns = 0;
+  std::uint64_t last_address = 0;
+  std::uint64_t old_frame = 0, new_frame = 0;  // of the last
+  MappingHash mapping;
+  std::uint32_t size = 0;                      // bytes of one
+  Mechanism mechanism = Mechanism::Copy;
+};
+
+struct AddressSpace {
+  SpaceId id;
+  ProcessKey owner;                      // the process that made it; others that share it are actors
+  std::vector<Resolution> resolutions;   // unordered until Session::finish
+  std::vector<PageCount> page_counts;    // instead of resolutions with --detail counts
+  std::vector<MappingHash> mappings;
+  Counts counts;                         // flushed by threads; exact
+};
+
+// What the capture says about itself.
+struct CaptureInfo {
+  std::vector<std::string> command;
+  std::string backend;
+  std::string kernel;
+  std::string arch;
+  std::string detail = "events";         // events | counts
+  std::string snapshot = "exact";        // exact | passive | off
+  std::int64_t started_at_unix_ns = 0;   // CLOCK_REALTIME
+  std::uint64_t started_ns = 0;          // CLOCK_MONOTONIC at the same moment
+  std::uint64_t duration_ns = 0;
+  std::uint64_t events = 0;              // received resolutions
+  std::uint64_t lost_events = 0;         // resolutions that were counted but whose detail did not fit the ring buffer
+  std::uint64_t lost_control = 0;        // fork, exec, exit, mapping and stack events that did not fit theirs
+  std::uint64_t unfinished_faults = 0;   // write faults whose completion was not seen
+  std::uint64_t untracked_tasks = 0;     // children for which the kernel gave no task storage
+  std::uint64_t undecodable_events = 0;
+  std::vector<std::string> blind_spots;
+  std::vector<std::string> notes;
+  Counts totals;                         // per-CPU counters, summed: exact
+};
+
+class Session {
+ public:
+  // Takes one event in. Events about address spaces that no fork or exec has announced yet are kept and joined later.
+  void apply(const Event& event);
+
+  // Sorts each address space by (page, time) and settles ownership. Call once, after the last apply.
+  void finish();
+
+  [[nodiscard]] const Process& process(ProcessKey key) const { return processes[key.value]; }
+  [[nodiscard]] Process& process(ProcessKey key) { return processes[key.value]; }
+  [[nodiscard]] AddressSpace* find_space(SpaceId id);
+  [[nodiscard]] const AddressSpace* find_space(SpaceId id) const;
+  // The live process with this pid, or the last one that had it; nullptr if none.
+  [[nodiscard]] Process* find_pid(std::int32_t pid);
+
+  CaptureInfo capture;
+  std::vector<Process> processes;
+  std::vector<AddressSpace> spaces;  // spaces[i].id.value need not be i
+  std::unordered_map<MappingHash, Mapping> mappings;
+  std::unordered_map<StackHash, Stack> stacks;
+  std::unordered_map<std::int32_t, ProcessKey> newest_of_pid;
+
+ private:
+  AddressSpace& space(SpaceId id);
+  void own(SpaceId id, ProcessKey owner);
+  Process& process_for(std::int32_t pid, std::uint64_t boot_start_ns);
+  void apply_one(const Resolution& event);
+  void apply_one(const Populate&) {}  // only the audit wants them, while the process lives
+  void apply_one(const Fork& event);
+  void apply_one(const Exec& event);
+  void apply_one(const Exit& event);
+  void apply_one(const Mapping& event);
+  void apply_one(const Stack& event);
+
+  std::unordered_map<SpaceId, std::uint32_t> space_index_;
+  std::unordered_set<SpaceId> unowned_;  // seen in an event, not announced yet
+};
+
+}  // namespace cowtrace::model
