@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What user space tells the BPF programs before they are loaded (`options`, read-only for them), and the counters, tasks and
+ * counted pages that they tell user space through maps.
+ */
+#ifndef COWTRACE_ABI_CONFIG_H
+#define COWTRACE_ABI_CONFIG_H
+
+#include "abi/events.h"
+
+struct cowtrace_config {
+	__u64 direct_map;  /* virtual address of physical address 0; 0: page tables are not read */
+	__u64 vmemmap;	   /* of struct page 0; 0: page-cache and anonymous pages are not told apart */
+	__u64 zero_frame;  /* frame of the zero page, 0: none */
+	__u64 frame_mask;  /* physical address bits of a PTE (without SEV's C-bit) */
+	__u32 levels;	   /* of page tables: 4 or 5 */
+	__u32 page_struct; /* sizeof(struct page) of the running kernel */
+	__u32 frames;	   /* user stack frames kept, 0: no stacks */
+	__u8 counts_only;
+	__u8 audit;	   /* report populates */
+	__u8 find_mapping; /* bpf_find_vma works */
+	__u8 pairing;	   /* no page tables: pair with kmem:mm_page_alloc */
+	__u32 wakeup_bytes; /* wake user space when so much of the data ring is filled */
+	__u8 direct_loads;  /* bpf_rdonly_cast works */
+	__u8 reserved[3];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 56);
+
+/* Written by the BPF programs only. */
+struct cowtrace_shared {
+	__u32 next_space;
+	__u32 forked; /* some address space was forked: populates matter from now on */
+};
+
+#define COWTRACE_PEEK_WORDS 8
+#define COWTRACE_ALLOCATIONS 64
+
+/* Start-up only (bpf/calibrate.bpf.c): what user space asks for and what it gets. */
+struct cowtrace_peek {
+	__u64 address;
+	__u64 pgd; /* of the caller */
+	__u64 words[COWTRACE_PEEK_WORDS];
+	__u64 allocations[COWTRACE_ALLOCATIONS]; /* struct page addresses */
+	__u32 failed;
+	__u32 watched_tid; /* whose allocations are shown, 0: nobody's */
+	__u32 allocation_count;
+	__u32 page_struct; /* sizeof(struct page) */
+};
+
+/* Indices of the per-CPU counter array. */
+enum cowtrace_counter {
+	COWTRACE_COUNTER_COUNT = 0,			  /* + mechanism: resolutions */
+	COWTRACE_COUNTER_BYTES = COWTRACE_MECHANISMS,	  /* + mechanism: bytes given */
+	COWTRACE_COUNTER_LOST = 2 * COWTRACE_MECHANISMS, /* resolutions without an event: ring buffer full */
+	COWTRACE_COUNTER_LOST_CONTROL,
+	COWTRACE_COUNTER_LOST_POPULATE,
+	COWTRACE_COUNTER_UNFINISHED, /* write faults without a completion */
+	COWTRACE_COUNTER_UNTRACKED,  /* children without task storage */
+	COWTRACE_COUNTER_DUPLICATE,  /* completions of threads that lost a race for a page */
+	COWTRACE_COUNTER_WALK_FAILED,
+	COWTRACE_COUNTER_MAPPING_BUSY, /* mmap_lock was taken: no mapping in the event */
+	COWTRACE_COUNTER_LATE,
+	COWTRACE_COUNTERS,
+};
+
+/* --detail counts: key and value of the map of pages. */
+struct cowtrace_page_key {
+	__u64 page; /* address */
+	__u32 space;
+	__u32 mechanism;
+};
+struct cowtrace_page_value {
+	__u64 count;
+	__u64 first_ns;
+	__u64 last_ns;
+	__u64 last_address;
+	__u64 old_frame;
+	__u64 new_frame;
+	__u64 mapping;
+	__u32 size;
+	__u32 reserved;
+};
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The one contract between the BPF programs and user space. Included by BPF C (after vmlinux.h) and by C++ (src/capture only).
+ * Natural alignment, explicit padding, sizes and offsets asserted here for both sides. Enum values are append-only.
+ */
+#ifndef COWTRACE_ABI_EVENTS_H
+#define COWTRACE_ABI_EVENTS_H
+
+#ifdef __cplusplus
+#define COWTRACE_ASSERT(condition) static_assert(condition, #condition)
+#include <linux/types.h>
+#else
+#define COWTRACE_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+
+enum cowtrace_mechanism {
+	COWTRACE_COPY = 0,
+	COWTRACE_REUSE = 1,
+	COWTRACE_ZERO_FILL = 2,
+	COWTRACE_FILE_COPY = 3,
+	COWTRACE_HUGE_SPLIT = 4,
+	COWTRACE_HUGETLB_COPY = 5,
+	COWTRACE_HUGE_ZERO_FILL = 6,
+	COWTRACE_KSM_COPY = 7,
+	COWTRACE_UNSHARE = 8,
+	COWTRACE_FORK_COPY = 9,
+	COWTRACE_MECHANISMS = 10,
+};
+
+enum cowtrace_cause {
+	COWTRACE_CAUSE_UNKNOWN = 0,
+	COWTRACE_CAUSE_REFCOUNT = 1,
+	COWTRACE_CAUSE_GC_HEADER = 2,
+	COWTRACE_CAUSE_CONTAINER = 3,
+	COWTRACE_CAUSE_VALUE = 4,
+	COWTRACE_CAUSE_ALLOCATOR = 5,
+	COWTRACE_CAUSE_NATIVE = 6,
+	COWTRACE_CAUSE_SYSCALL = 7,
+	COWTRACE_CAUSE_REMOTE = 8,
+	COWTRACE_CAUSES = 9,
+};
+
+enum cowtrace_event_kind {
+	/* data ring */
+	COWTRACE_EVENT_RESOLUTION = 1,
+	COWTRACE_EVENT_POPULATE = 2,
+	/* control ring */
+	COWTRACE_EVENT_FORK = 16,
+	COWTRACE_EVENT_EXEC = 17,
+	COWTRACE_EVENT_EXIT = 18,
+	COWTRACE_EVENT_MAPPING = 19,
+	COWTRACE_EVENT_STACK = 20,
+};
+
+/* cowtrace_resolution.flags */
+#define COWTRACE_IN_KERNEL (1u << 0) /* the kernel wrote, in a system call */
+#define COWTRACE_LATE (1u << 1)	     /* found at the thread's next fault */
+#define COWTRACE_PAIRED (1u << 2)    /* no page tables: paired with an allocation */
+
+#define COWTRACE_WINDOW 64
+#define COWTRACE_MAX_FRAMES 64
+#define COWTRACE_COMM 16
+#define COWTRACE_NAME 80
+
+struct cowtrace_header {
+	__u32 size; /* of the whole event */
+	__u16 kind;
+	__u16 cpu;
+	__s32 pid; /* thread group id, as in the initial pid namespace */
+	__s32 tid;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_header) == 24);
+
+/* One answer of the kernel to a write-protect fault. */
+struct cowtrace_resolution {
+	struct cowtrace_header header;
+	__u64 mm;      /* kernel address of the mm_struct: for people, not an identity */
+	__u64 address; /* exact */
+	__u64 ip;      /* user space */
+	__u64 error_code;
+	__u64 old_pte;
+	__u64 new_pte;
+	__u64 old_frame;
+	__u64 new_frame;
+	__u64 stack;   /* cowtrace_stack.hash, 0: none */
+	__u64 mapping; /* cowtrace_mapping.hash, 0: not known */
+	__u32 space;
+	__u32 latency_ns;
+	__u32 size; /* bytes given: 4096 or a huge page */
+	__u32 flags;
+	__u8 mechanism;
+	__u8 cause;
+	__u16 window_size; /* valid bytes of window, 0: not readable */
+	__u32 reserved;
+	__u64 window_address;
+	__u8 window[COWTRACE_WINDOW]; /* memory around `address` before this write */
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_resolution) == 24 + 80 + 16 + 8 + 8 + COWTRACE_WINDOW);
+COWTRACE_ASSERT(__builtin_offsetof(struct cowtrace_resolution, space) == 104);
+COWTRACE_ASSERT(__builtin_offsetof(struct cowtrace_resolution, window) == 136);
+
+/* An absent page of a forked or forking address space got a frame: it had been unmapped or discarded. */
+struct cowtrace_populate {
+	struct cowtrace_header header;
+	__u64 address;
+	__u64 new_frame;
+	__u32 space;
+	__u32 reserved;
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_populate) == 48);
+
+struct cowtrace_fork {
+	struct cowtrace_header header; /* of the parent */
+	__s32 child_pid;
+	__s32 child_tid;
+	__u64 child_start_ns; /* CLOCK_BOOTTIME of the child's group leader */
+	__u32 parent_space;
+	__u32 child_space;
+	__u8 shares_memory;
+	__u8 is_thread;
+	__u8 untracked; /* no task storage: the child is not seen */
+	__u8 reserved[5];
+	char command[COWTRACE_COMM];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_fork) == 72);
+
+struct cowtrace_counts {
+	__u64 count[COWTRACE_MECHANISMS];
+	__u64 bytes[COWTRACE_MECHANISMS];
+};
+
+/* counts: what this thread had counted in the old address space. */
+struct cowtrace_exec {
+	struct cowtrace_header header;
+	__s32 old_tid;
+	__u32 old_space;
+	__u32 new_space;
+	__u32 reserved;
+	__u64 start_ns;
+	struct cowtrace_counts counts;
+	char command[COWTRACE_COMM];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_exec) == 24 + 24 + 160 + COWTRACE_COMM);
+
+struct cowtrace_exit {
+	struct cowtrace_header header;
+	__u64 start_ns;
+	__u32 space;
+	__u8 process_ended;
+	__u8 reserved[3];
+	struct cowtrace_counts counts;
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_exit) == 24 + 16 + 160);
+
+/* The vm_area_struct that held an address at the moment of a break; once per distinct one. */
+struct cowtrace_mapping {
+	struct cowtrace_header header;
+	__u64 hash;
+	__u64 start;
+	__u64 end;
+	__u64 file_offset; /* bytes, of `start` */
+	__u64 inode;	   /* 0: anonymous */
+	__u64 flags;	   /* VM_* */
+	__u64 brk_start;
+	__u64 brk_end;
+	__u64 stack_start;
+	__u32 space;
+	__u32 device;
+	char name[COWTRACE_NAME];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_mapping) == 24 + 72 + 8 + COWTRACE_NAME);
+
+/* A distinct user stack, innermost stack frame first. Always whole; `depth` are valid. */
+struct cowtrace_stack {
+	struct cowtrace_header header;
+	__u64 hash;
+	__u32 space;
+	__u16 depth;
+	__u8 truncated;
+	__u8 reserved;
+	__u64 ip[COWTRACE_MAX_FRAMES];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_stack) == 40 + 8 * COWTRACE_MAX_FRAMES);
+#endif

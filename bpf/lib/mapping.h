@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The mapping that holds an address at the moment of a break, read from the vm_area_struct itself: no history of mmap, munmap, mremap and
+ * brk has to be kept to be exact. Each distinct one is sent once, over the control ring; breaks carry its hash.
+ */
+#ifndef COWTRACE_LIB_MAPPING_H
+#define COWTRACE_LIB_MAPPING_H
+
+#include "lib/maps.h"
+#include "lib/stack.h"
+
+#define VM_SHARED_BIT 0x8ULL
+
+struct mapping_query {
+	struct cowtrace_mapping mapping;
+	u8 private_file;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct mapping_query);
+} mapping_scratch SEC(".maps") __weak;
+
+struct vm_area_struct___named {
+	struct anon_vma_name *anon_name; /* 5.17, CONFIG_ANON_VMA_NAME */
+} __attribute__((preserve_access_index));
+
+static __always_inline void read_mapping_name(struct vm_area_struct *vma, struct file *file, struct cowtrace_mapping *mapping)
+{
+	struct vm_area_struct___named *named = (void *)vma;
+
+	if (file) {
+		const unsigned char *name = BPF_CORE_READ(file, f_path.dentry, d_name.name);
+
+		bpf_probe_read_kernel_str(mapping->name, sizeof(mapping->name), name);
+	} else if (bpf_core_field_exists(named->anon_name)) {
+		struct anon_vma_name *anon = BPF_CORE_READ(named, anon_name);
+
+		if (anon)
+			bpf_probe_read_kernel_str(mapping->name, sizeof(mapping->name), &anon->name);
+	}
+}
+
+static long on_vma(struct task_struct *task, struct vm_area_struct *vma, void *data)
+{
+	struct cowtrace_mapping *mapping;
+	struct mapping_query *query;
+	struct file *file;
+	u32 zero = 0;
+
+	query = bpf_map_lookup_elem(&mapping_scratch, &zero);
+	if (!query)
+		return 1;
+	mapping = &query->mapping;
+	__builtin_memset(mapping->name, 0, sizeof(mapping->name));
+	mapping->start = BPF_CORE_READ(vma, vm_start);
+	mapping->end = BPF_CORE_READ(vma, vm_end);
+	mapping->file_offset = BPF_CORE_READ(vma, vm_pgoff) * 4096;
+	mapping->flags = BPF_CORE_READ(vma, vm_flags);
+	mapping->inode = 0;
+	mapping->device = 0;
+	file = BPF_CORE_READ(vma, vm_file);
+	if (file) {
+		mapping->inode = BPF_CORE_READ(file, f_inode, i_ino);
+		mapping->device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
+	}
+	query->private_file = file && !(mapping->flags & VM_SHARED_BIT);
+	read_mapping_name(vma, file, mapping);
+	return 0;
+}
+
+/* 6.4 to 6.12; a seqcount_t since 6.13. */
+struct mm_struct___int_seq {
+	int mm_lock_seq;
+} __attribute__((preserve_access_index));
+
+/* A number that changes whenever any mapping of `mm` does; false where the kernel has none (before 6.4, no CONFIG_PER_VMA_LOCK). */
+static __always_inline bool read_mm_seq(struct mm_struct *mm, u32 *seq)
+{
+	struct mm_struct___int_seq *with_int = (void *)mm;
+
+	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
+		*seq = BPF_CORE_READ(mm, mm_lock_seq.sequence);
+	else if (bpf_core_field_exists(with_int->mm_lock_seq))
+		*seq = BPF_CORE_READ(with_int, mm_lock_seq);
+	else
+		return false;
+	return true;
+}
+
+static __always_inline void send_mapping(struct cowtrace_mapping *mapping, struct mm_struct *mm)
+{
+	if (already_sent(mapping->hash))
+		return;
+	mapping->brk_start = mm->start_brk;
+	mapping->brk_end = mm->brk;
+	mapping->stack_start = mm->start_stack;
+	fill_header(&mapping->header, sizeof(*mapping), COWTRACE_EVENT_MAPPING);
+	if (bpf_ringbuf_output(&control_ring, mapping, sizeof(*mapping), BPF_RB_NO_WAKEUP))
+		count(COWTRACE_COUNTER_LOST_CONTROL, 1);
+	else
+		mark_sent(mapping->hash);
+}
+
+/* The hash of the mapping that holds `address`; 0: not known. Leaves state->mapping_private_file for the caller. */
+static __always_inline u64 find_mapping(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
+					u64 address)
+{
+	struct cowtrace_mapping *mapping;
+	struct mapping_query *query;
+	u32 seq = 0, zero = 0;
+	bool cacheable;
+
+	if (!options.find_mapping)
+		return 0;
+	cacheable = read_mm_seq(mm, &seq);
+	if (cacheable && state->mapping_valid && state->mapping_seq == seq && address >= state->mapping_start &&
+	    address < state->mapping_end)
+		return state->mapping_hash;
+	state->mapping_valid = 0;
+	state->mapping_private_file = 0;
+	query = bpf_map_lookup_elem(&mapping_scratch, &zero);
+	if (!query)
+		return 0;
+	if (bpf_find_vma(task, address, on_vma, (void *)0, 0)) {
+		count(COWTRACE_COUNTER_MAPPING_BUSY, 1);
+		return 0;
+	}
+	mapping = &query->mapping;
+	mapping->space = state->space;
+	/* Not the end: a heap that grows stays one mapping. */
+	mapping->hash = mix(mix(mix(mix(state->space, mapping->start), mapping->inode), mapping->file_offset),
+			    mapping->flags ^ ((u64)mapping->device << 40));
+	if (!mapping->hash)
+		mapping->hash = 1;
+	send_mapping(mapping, mm);
+	state->mapping_private_file = query->private_file;
+	state->mapping_start = mapping->start;
+	state->mapping_end = mapping->end;
+	state->mapping_hash = mapping->hash;
+	state->mapping_seq = seq;
+	state->mapping_valid = cacheable;
+	return mapping->hash;
+}
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Maps, switches and per-task state that the hook files share; weak, so that linking the objects leaves one of each. */
+#ifndef COWTRACE_LIB_MAPS_H
+#define COWTRACE_LIB_MAPS_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "abi/config.h"
+
+/* Set by user space before load; the verifier prunes what is switched off. */
+const volatile struct cowtrace_config options SEC(".rodata") __weak;
+
+/* Where an address is mapped, as read from the page tables. */
+struct walk {
+	u64 entry_at; /* kernel address of the entry that maps it, 0: none */
+	u64 entry;    /* its value; a PTE, or a huge PMD or PUD */
+	u64 table_at; /* for a PTE: kernel address of the PMD that points to its table */
+	u64 table;    /* that PMD's value: when it changes, entry_at is stale */
+	u32 level;    /* 1: PTE, 2: huge PMD, 3: huge PUD, 0: no entry */
+	u32 failed;   /* memory could not be read */
+};
+
+enum page_class {
+	PAGE_UNKNOWN = 0,
+	PAGE_ANON = 1,
+	PAGE_FILE = 2,
+	PAGE_KSM = 3,
+	PAGE_NONE = 4, /* belongs to nothing: a zero page */
+};
+
+/* A write fault that is under way, and what a thread has counted. Zeroed when created. */
+struct task_state {
+	u64 mm;	   /* whose space number `space` is; 0: not entered yet */
+	u32 space; /* 0: not traced (the command before its exec) */
+	u8 open;   /* a fault is under way */
+	u8 user_mode;
+	u8 write;
+	u8 present;
+	u8 nofault; /* the kernel wrote with page faults disabled: no completion will come */
+	u8 old_class;
+	u8 pad[6];
+	u64 address;
+	u64 error_code;
+	u64 start_ns;
+	struct walk before;
+	u64 window_address;
+	u16 window_size;
+	u8 pad4[6];
+	u8 window[COWTRACE_WINDOW]; /* memory around the address, before the write */
+	u64 allocated; /* pairing: frame that the page allocator gave meanwhile */
+	/* the mapping seen last, valid while mm->mm_lock_seq stays */
+	u64 mapping_start, mapping_end, mapping_hash;
+	u32 mapping_seq;
+	u8 mapping_private_file;
+	u8 mapping_valid;
+	u8 pad2[2];
+	u32 exec_from; /* the space left by an exec whose tracepoint has not fired yet */
+	u32 pad3;
+	struct cowtrace_counts counts;
+	struct cowtrace_counts exec_counts; /* of exec_from */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+} tasks SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COWTRACE_COUNTERS);
+	__type(key, u32);
+	__type(value, u64);
+} counters SEC(".maps") __weak;
+
+/* Breaks; its size is --buffer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 << 20);
+} data_ring SEC(".maps") __weak;
+
+/* What gives breaks their meaning: rare, and kept apart so that a storm of breaks does not push it out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} control_ring SEC(".maps") __weak;
+
+struct cowtrace_shared shared SEC(".data") __weak = { .next_space = 1 };
+
+static __always_inline void count(u32 counter, u64 amount)
+{
+	u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	if (value)
+		*value += amount;
+}
+
+static __always_inline struct task_state *state_of(struct task_struct *task)
+{
+	return bpf_task_storage_get(&tasks, task, 0, 0);
+}
+
+static __always_inline void enter_new_space(struct task_state *state, u64 mm)
+{
+	state->exec_from = state->space;
+	state->exec_counts = state->counts;
+	__builtin_memset(&state->counts, 0, sizeof(state->counts));
+	state->space = __sync_fetch_and_add(&shared.next_space, 1);
+	state->mm = mm;
+	state->mapping_valid = 0;
+	state->open = 0;
+}
+
+/*
+ * The number of the address space that `task` runs in; 0: not traced. An exec installs the new mm before its tracepoint fires, and the
+ * kernel already writes there (the end of .data), so a new mm starts a new number wherever it is first seen.
+ */
+static __always_inline u32 space_of(struct task_state *state, struct mm_struct *mm)
+{
+	if (state->mm == (u64)mm)
+		return state->space;
+	if (state->mm)
+		enter_new_space(state, (u64)mm);
+	else
+		state->mm = (u64)mm;
+	return state->space;
+}
+
+static __always_inline void fill_header(struct cowtrace_header *header, u32 size, u16 kind)
+{
+	u64 id = bpf_get_current_pid_tgid();
+
+	header->size = size;
+	header->kind = kind;
+	header->cpu = bpf_get_smp_processor_id();
+	header->pid = id >> 32;
+	header->tid = (u32)id;
+	header->time_ns = bpf_ktime_get_ns();
+}
+
+#endif

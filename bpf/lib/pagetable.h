@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * x86-64 page tables and struct page, read through the direct map that user space has calibrated and verified.
+ * Entry bits: 0 present, 1 writable, 7 page size (leaf above the PTE level), 12..51 frame (arch/x86/include/asm/pgtable_types.h).
+ */
+#ifndef COWTRACE_LIB_PAGETABLE_H
+#define COWTRACE_LIB_PAGETABLE_H
+
+#include "lib/maps.h"
+
+#define ENTRY_PRESENT 0x001ULL
+#define ENTRY_WRITABLE 0x002ULL
+#define ENTRY_LEAF 0x080ULL
+#define ENTRY_PROTNONE 0x100ULL /* present for the kernel, not for the CPU (NUMA hinting, PROT_NONE) */
+
+#define PAGE_BYTES 4096ULL
+#define HUGE_BYTES (2ULL << 20)
+#define GIGANTIC_BYTES (1ULL << 30)
+
+extern void *bpf_rdonly_cast(const void *object, u32 btf_id) __ksym __weak; /* 6.2 */
+
+/* A load that the kernel guards, instead of a helper call; a struct that starts with a plain word gives it a type. Unmapped reads as 0. */
+static __always_inline u64 load_word(u64 address)
+{
+	struct cpumask *word = bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct cpumask));
+
+	return word->bits[0];
+}
+
+static __always_inline u64 read_kernel_u64(u64 address, u32 *failed)
+{
+	u64 value = 0;
+
+	if (options.direct_loads)
+		return load_word(address);
+	if (bpf_probe_read_kernel(&value, sizeof(value), (void *)address))
+		*failed = 1;
+	return value;
+}
+
+static __always_inline u64 table_entry(u64 table, u64 address, u32 shift)
+{
+	return options.direct_map + (table & options.frame_mask) + ((address >> shift) & 511) * 8;
+}
+
+static __always_inline void walk_page_table(u64 pgd, u64 address, struct walk *walk)
+{
+	u32 failed = 0;
+	u64 at, entry;
+
+	walk->entry_at = walk->entry = walk->table_at = walk->table = 0;
+	walk->level = 0;
+	at = pgd + ((address >> (options.levels == 5 ? 48 : 39)) & 511) * 8;
+	entry = read_kernel_u64(at, &failed);
+	if (!(entry & ENTRY_PRESENT))
+		goto out;
+	if (options.levels == 5) {
+		entry = read_kernel_u64(table_entry(entry, address, 39), &failed);
+		if (!(entry & ENTRY_PRESENT))
+			goto out;
+	}
+	at = table_entry(entry, address, 30);
+	entry = read_kernel_u64(at, &failed);
+	if (!(entry & ENTRY_PRESENT))
+		goto out;
+	if (entry & ENTRY_LEAF) {
+		walk->entry_at = at;
+		walk->entry = entry;
+		walk->level = 3;
+		goto out;
+	}
+	at = table_entry(entry, address, 21);
+	entry = read_kernel_u64(at, &failed);
+	if ((entry & ENTRY_LEAF) && (entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) {
+		walk->entry_at = at;
+		walk->entry = entry;
+		walk->level = 2;
+		goto out;
+	}
+	if (!(entry & ENTRY_PRESENT))
+		goto out;
+	walk->table_at = at;
+	walk->table = entry;
+	walk->entry_at = table_entry(entry, address, 12);
+	walk->entry = read_kernel_u64(walk->entry_at, &failed);
+	walk->level = 1;
+out:
+	walk->failed = failed;
+}
+
+/* The same address again, from the entry that `before` found if its table is still the same one. */
+static __always_inline void walk_again(u64 pgd, u64 address, const struct walk *before, struct walk *walk)
+{
+	u32 failed = 0;
+
+	if (before->level == 1 && read_kernel_u64(before->table_at, &failed) == before->table && !failed) {
+		walk->entry_at = before->entry_at;
+		walk->table_at = before->table_at;
+		walk->table = before->table;
+		walk->entry = read_kernel_u64(before->entry_at, &failed);
+		walk->level = 1;
+		walk->failed = failed;
+		return;
+	}
+	walk_page_table(pgd, address, walk);
+}
+
+static __always_inline bool walk_present(const struct walk *walk)
+{
+	return walk->level && (walk->entry & (ENTRY_PRESENT | ENTRY_PROTNONE));
+}
+
+/* The frame of the base page that holds `address`, also inside a huge entry; 0 if absent. */
+static __always_inline u64 walk_frame(const struct walk *walk, u64 address)
+{
+	u64 frame = (walk->entry & options.frame_mask) >> 12;
+
+	if (!walk_present(walk))
+		return 0;
+	/* Bit 12 of a huge entry is PAT, not address. */
+	if (walk->level == 2)
+		return (frame & ~511ULL) + ((address >> 12) & 511);
+	if (walk->level == 3)
+		return (frame & ~((1ULL << 18) - 1)) + ((address >> 12) & ((1ULL << 18) - 1));
+	return frame;
+}
+
+static __always_inline u64 walk_size(const struct walk *walk)
+{
+	return walk->level == 3 ? GIGANTIC_BYTES : walk->level == 2 ? HUGE_BYTES : PAGE_BYTES;
+}
+
+/* What a frame holds, from its folio's mapping word: bit 0 anonymous, bits 0 and 1 KSM (include/linux/page-flags.h). */
+static __always_inline u8 frame_class(u64 frame)
+{
+	u64 page, head, mapping;
+	u32 failed = 0;
+
+	if (options.zero_frame && frame == options.zero_frame)
+		return PAGE_NONE;
+	if (!options.vmemmap)
+		return PAGE_UNKNOWN;
+	page = options.vmemmap + frame * options.page_struct;
+	head = read_kernel_u64(page + bpf_core_field_offset(struct page, compound_head), &failed);
+	if (head & 1)
+		page = head - 1;
+	mapping = read_kernel_u64(page + bpf_core_field_offset(struct page, mapping), &failed);
+	if (failed)
+		return PAGE_UNKNOWN;
+	if (!mapping)
+		return PAGE_NONE;
+	if ((mapping & 3) == 3)
+		return PAGE_KSM;
+	return mapping & 1 ? PAGE_ANON : PAGE_FILE;
+}
+
+#endif

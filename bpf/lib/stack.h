@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* User stacks by frame pointer. Each distinct stack is sent once, over the control ring; breaks carry its hash. */
+#ifndef COWTRACE_LIB_STACK_H
+#define COWTRACE_LIB_STACK_H
+
+#include "lib/maps.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, u64);
+	__type(value, u8);
+} sent SEC(".maps") __weak;
+
+/* Too large for the BPF stack. Hooks run with preemption off and are not re-entered, so one per CPU is enough. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cowtrace_stack);
+} stack_scratch SEC(".maps") __weak;
+
+static __always_inline u64 mix(u64 hash, u64 value)
+{
+	/* murmur3's finaliser over a running sum: cheap, and every bit of every address counts. */
+	hash = (hash ^ value) * 0xff51afd7ed558ccdULL;
+	return hash ^ (hash >> 33);
+}
+
+/* Remembers that `hash` was sent; true if it has been before. */
+static __always_inline bool already_sent(u64 hash)
+{
+	return bpf_map_lookup_elem(&sent, &hash) != 0;
+}
+
+static __always_inline void mark_sent(u64 hash)
+{
+	u8 one = 1;
+
+	bpf_map_update_elem(&sent, &hash, &one, BPF_ANY);
+}
+
+/* The hash of the user stack that starts at ip and bp; 0: stacks are off. */
+static __always_inline u64 capture_stack(u32 space, u64 ip, u64 bp)
+{
+	struct cowtrace_stack *stack;
+	u64 hash = mix(space, ip);
+	u32 depth = 1, limit = options.frames, zero = 0;
+
+	if (!limit)
+		return 0;
+	stack = bpf_map_lookup_elem(&stack_scratch, &zero);
+	if (!stack)
+		return 0;
+	stack->truncated = 0;
+	stack->ip[0] = ip;
+	for (u32 i = 1; i < COWTRACE_MAX_FRAMES; i++) {
+		u64 record[2]; /* caller's frame pointer, return address */
+
+		if (i >= limit) {
+			stack->truncated = 1;
+			break;
+		}
+		if (!bp || (bp & 7) || bpf_probe_read_user(record, sizeof(record), (void *)bp) || !record[1])
+			break;
+		stack->ip[i] = record[1];
+		depth = i + 1;
+		hash = mix(hash, record[1]);
+		/* Stacks grow down: a caller's stack frame lies above, or this is not a frame pointer. */
+		if (record[0] <= bp)
+			break;
+		bp = record[0];
+	}
+	if (!hash)
+		hash = 1;
+	if (already_sent(hash))
+		return hash;
+	stack->hash = hash;
+	stack->space = space;
+	stack->depth = depth;
+	stack->reserved = 0;
+	fill_header(&stack->header, sizeof(*stack), COWTRACE_EVENT_STACK);
+	for (u32 i = 0; i < COWTRACE_MAX_FRAMES; i++)
+		if (i >= depth)
+			stack->ip[i] = 0;
+	if (bpf_ringbuf_output(&control_ring, stack, sizeof(*stack), BPF_RB_NO_WAKEUP))
+		count(COWTRACE_COUNTER_LOST_CONTROL, 1);
+	else
+		mark_sent(hash);
+	return hash;
+}
+
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "base/units.h"
+#include "capture/capture.h"
+
+namespace cowtrace::capture {
+
+// In the order in which `auto` tries them.
+std::vector<Backend> backends() {
+  return {
+      {"fentry", "fentry and fexit on the fault path", nullptr},
+      {"kprobe", "kprobes on the fault path", nullptr},
+      {"static", "tracepoints and perf software events: works where kernel text cannot be patched", open_static},
+  };
+}
+
+Result<std::unique_ptr<Capture>> open_capture(std::string_view name, const CaptureOptions& options) {
+  Error last{"no backend works", "", "'cowtrace doctor' says why"};
+  for (const Backend& backend : backends()) {
+    const bool chosen = name == backend.name;
+    if (!chosen && name != "auto") continue;
+    if (backend.open == nullptr) {
+      if (chosen) return fail(fmt::format("--backend {}", name), "not built yet", "use static");
+      continue;
+    }
+    auto capture = backend.open(options);
+    if (capture || chosen) return capture;
+    last = capture.error();
+  }
+  if (name != "auto" && last.what == "no backend works")
+    return fail(fmt::format("--backend {}", printable(name)), "unknown", "use auto, fentry, kprobe or static");
+  return tl::unexpected(last);
+}
+
+}  // namespace cowtrace::capture

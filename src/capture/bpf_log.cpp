@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/bpf_log.h"
+
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+#include <system_error>
+
+#include "base/units.h"
+
+namespace cowtrace::capture {
+namespace {
+
+// libbpf's callback has no argument of ours; captures are opened one at a time.
+BpfLog* current = nullptr;
+
+int collect(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG || current == nullptr) return 0;
+  std::array<char, 1024> line{};
+  const int size = std::vsnprintf(line.data(), line.size(), format, arguments);
+  if (size > 0) current->append(line.data());
+  return size;
+}
+
+}  // namespace
+
+BpfLog::BpfLog() {
+  current = this;
+  libbpf_set_print(collect);
+}
+
+BpfLog::~BpfLog() {
+  current = nullptr;
+  libbpf_set_print(nullptr);
+}
+
+std::string BpfLog::reason(int number) const {
+  const std::string errno_text = number == 0 ? "" : std::generic_category().message(std::abs(number));
+  std::istringstream lines(text_);
+  std::string line;
+  while (std::getline(lines, line))
+    if (line.find("failed") != std::string::npos || line.find("BTF") != std::string::npos)
+      return printable(line.rfind("libbpf: ", 0) == 0 ? line.substr(8) : line);
+  return errno_text;
+}
+
+}  // namespace cowtrace::capture

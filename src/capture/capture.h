@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// A running capture: BPF programs attached, events coming. One implementation a backend; nothing of libbpf shows.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/events.h"
+#include "model/session.h"
+
+namespace cowtrace::capture {
+
+struct CaptureOptions {
+  std::uint64_t buffer_bytes = 64 << 20;  // of the ring buffer of breaks; rounded up to a power of two
+  std::uint32_t frames = 16;              // user stack frames a break, 0: no stacks
+  bool counts_only = false;               // --detail counts
+  bool audit = true;                      // report pages that were populated anew, for the audit
+  bool page_tables = true;                // false: pair faults with allocations even where page tables can be read
+};
+
+// The kernel's own counters: exact, also for resolutions whose event was lost.
+struct Counters {
+  model::Counts totals;
+  std::uint64_t lost = 0;
+  std::uint64_t lost_control = 0;
+  std::uint64_t lost_populates = 0;
+  std::uint64_t unfinished = 0;
+  std::uint64_t untracked = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t walk_failed = 0;
+  std::uint64_t mapping_busy = 0;
+  std::uint64_t late = 0;
+};
+
+struct PageCountRow {
+  model::SpaceId space;
+  model::PageCount row;
+};
+
+class Capture {
+ public:
+  using Sink = std::function<void(model::Event&&)>;
+
+  virtual ~Capture() = default;
+
+  // From now on `pid` (a single-threaded process of ours that is about to exec) is traced from its exec on, with all it forks.
+  virtual Status track_next_exec(pid_t pid) = 0;
+  // A descriptor for epoll: readable when a ring buffer is well filled.
+  [[nodiscard]] virtual int poll_fd() const = 0;
+  // Hands all events that are there to `sink`, without waiting. Returns how many could not be decoded.
+  virtual std::uint64_t drain(const Sink& sink) = 0;
+  // Detaches all hooks: nothing is counted any more.
+  virtual void stop() = 0;
+  [[nodiscard]] virtual Counters counters() const = 0;
+  // --detail counts: the kernel's table of pages. Only after stop(): reading a map hides faults from perf's BPF programs meanwhile.
+  [[nodiscard]] virtual Result<std::vector<PageCountRow>> page_counts() const = 0;
+
+  [[nodiscard]] virtual std::string backend() const = 0;
+  [[nodiscard]] virtual std::vector<std::string> blind_spots() const = 0;
+  [[nodiscard]] virtual std::vector<std::string> notes() const = 0;
+  [[nodiscard]] virtual std::uint64_t zero_frame() const = 0;
+};
+
+Result<std::unique_ptr<Capture>> open_static(const CaptureOptions& options);
+
+// One row a backend: what --backend, `auto` and doctor know. A new backend is a row here.
+struct Backend {
+  std::string_view name;
+  std::string_view about;
+  Result<std::unique_ptr<Capture>> (*open)(const CaptureOptions&);  // nullptr: not built yet
+};
+std::vector<Backend> backends();
+
+// `name` is a backend's name or "auto" (the first that works).
+Result<std::unique_ptr<Capture>> open_capture(std::string_view name, const CaptureOptions& options);
+
+}  // namespace cowtrace::capture

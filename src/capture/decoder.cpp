@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/decoder.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <string>
+
+#include "abi/events.h"
+
+namespace cowtrace::capture {
+namespace {
+
+static_assert(model::kMechanisms == COWTRACE_MECHANISMS);
+static_assert(static_cast<int>(model::Mechanism::Copy) == COWTRACE_COPY);
+static_assert(static_cast<int>(model::Mechanism::KsmCopy) == COWTRACE_KSM_COPY);
+static_assert(static_cast<int>(model::Mechanism::ForkCopy) == COWTRACE_FORK_COPY);
+static_assert(model::kCauseNames.size() == COWTRACE_CAUSES);
+static_assert(static_cast<int>(model::Cause::Syscall) == COWTRACE_CAUSE_SYSCALL);
+
+template <std::size_t Size>
+std::string text(const char (&field)[Size]) {
+  return {field, strnlen(field, Size)};
+}
+
+model::Counts counts(const cowtrace_counts& raw, std::uint32_t space) {
+  model::Counts result;
+  result.space = model::SpaceId(space);
+  for (std::size_t i = 0; i < model::kMechanisms; ++i) {
+    result.count[i] = raw.count[i];
+    result.bytes[i] = raw.bytes[i];
+  }
+  return result;
+}
+
+Result<model::Event> convert(const cowtrace_resolution& raw) {
+  if (raw.mechanism >= COWTRACE_MECHANISMS) return fail(fmt::format("event with unknown mechanism {}", raw.mechanism));
+  if (raw.cause >= COWTRACE_CAUSES) return fail(fmt::format("event with unknown cause {}", raw.cause));
+  model::Resolution event;
+  event.time_ns = raw.header.time_ns;
+  event.address = raw.address;
+  event.ip = raw.ip;
+  event.old_frame = raw.old_frame;
+  event.new_frame = raw.new_frame;
+  event.stack = model::StackHash(raw.stack);
+  event.mapping = model::MappingHash(raw.mapping);
+  event.space = model::SpaceId(raw.space);
+  event.pid = raw.header.pid;
+  event.tid = raw.header.tid;
+  event.latency_ns = raw.latency_ns;
+  event.size = raw.size;
+  event.mechanism = static_cast<model::Mechanism>(raw.mechanism);
+  event.cause = static_cast<model::Cause>(raw.cause);
+  event.in_kernel = (raw.flags & COWTRACE_IN_KERNEL) != 0;
+  event.late = (raw.flags & COWTRACE_LATE) != 0;
+  return event;
+}
+
+Result<model::Event> convert(const cowtrace_populate& raw) {
+  return model::Populate{raw.header.time_ns, raw.address, raw.new_frame, model::SpaceId(raw.space)};
+}
+
+Result<model::Event> convert(const cowtrace_fork& raw) {
+  model::Fork event;
+  event.time_ns = raw.header.time_ns;
+  event.parent_pid = raw.header.pid;
+  event.parent_tid = raw.header.tid;
+  event.child_pid = raw.child_pid;
+  event.child_tid = raw.child_tid;
+  event.child_start_ns = raw.child_start_ns;
+  event.parent_space = model::SpaceId(raw.parent_space);
+  event.child_space = model::SpaceId(raw.child_space);
+  event.shares_memory = raw.shares_memory != 0;
+  event.is_thread = raw.is_thread != 0;
+  event.command = text(raw.command);
+  return event;
+}
+
+Result<model::Event> convert(const cowtrace_exec& raw) {
+  model::Exec event;
+  event.time_ns = raw.header.time_ns;
+  event.pid = raw.header.pid;
+  event.tid = raw.header.tid;
+  event.old_tid = raw.old_tid;
+  event.start_ns = raw.start_ns;
+  event.old_space = model::SpaceId(raw.old_space);
+  event.new_space = model::SpaceId(raw.new_space);
+  event.counts = counts(raw.counts, raw.old_space);
+  event.command = text(raw.command);
+  return event;
+}
+
+Result<model::Event> convert(const cowtrace_exit& raw) {
+  model::Exit event;
+  event.time_ns = raw.header.time_ns;
+  event.pid = raw.header.pid;
+  event.tid = raw.header.tid;
+  event.start_ns = raw.start_ns;
+  event.process_ended = raw.process_ended != 0;
+  event.counts = counts(raw.counts, raw.space);
+  return event;
+}
+
+Result<model::Event> convert(const cowtrace_mapping& raw) {
+  model::Mapping event;
+  event.hash = model::MappingHash(raw.hash);
+  event.space = model::SpaceId(raw.space);
+  event.start = raw.start;
+  event.end = raw.end;
+  event.file_offset = raw.file_offset;
+  event.inode = raw.inode;
+  event.device = raw.device;
+  event.flags = raw.flags;
+  event.brk_start = raw.brk_start;
+  event.brk_end = raw.brk_end;
+  event.stack_start = raw.stack_start;
+  event.name = text(raw.name);
+  return event;
+}
+
+Result<model::Event> convert(const cowtrace_stack& raw) {
+  if (raw.depth == 0 || raw.depth > COWTRACE_MAX_FRAMES) return fail(fmt::format("stack of depth {}", raw.depth));
+  model::Stack event;
+  event.hash = model::StackHash(raw.hash);
+  event.space = model::SpaceId(raw.space);
+  event.frames.assign(raw.ip, raw.ip + raw.depth);
+  event.truncated = raw.truncated != 0;
+  return event;
+}
+
+template <typename Raw>
+Result<model::Event> decode_as(std::span<const std::byte> bytes) {
+  if (bytes.size() < sizeof(Raw)) return fail(fmt::format("event of {} bytes instead of {}", bytes.size(), sizeof(Raw)));
+  Raw raw;
+  std::memcpy(&raw, bytes.data(), sizeof(raw));
+  return convert(raw);
+}
+
+}  // namespace
+
+Result<model::Event> decode(std::span<const std::byte> bytes) {
+  cowtrace_header header;
+  if (bytes.size() < sizeof(header)) return fail(fmt::format("event of {} bytes: no header", bytes.size()));
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  if (header.size > bytes.size()) return fail(fmt::format("event says {} bytes, has {}", header.size, bytes.size()));
+  bytes = bytes.first(header.size);
+  switch (header.kind) {
+    case COWTRACE_EVENT_RESOLUTION: return decode_as<cowtrace_resolution>(bytes);
+    case COWTRACE_EVENT_POPULATE: return decode_as<cowtrace_populate>(bytes);
+    case COWTRACE_EVENT_FORK: return decode_as<cowtrace_fork>(bytes);
+    case COWTRACE_EVENT_EXEC: return decode_as<cowtrace_exec>(bytes);
+    case COWTRACE_EVENT_EXIT: return decode_as<cowtrace_exit>(bytes);
+    case COWTRACE_EVENT_MAPPING: return decode_as<cowtrace_mapping>(bytes);
+    case COWTRACE_EVENT_STACK: return decode_as<cowtrace_stack>(bytes);
+    default: return fail(fmt::format("event of unknown kind {}", header.kind));
+  }
+}
+
+}  // namespace cowtrace::capture

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <string_view>
+#include <utility>
+
+#include "base/units.h"
+#include "capture/bpf_log.h"
+#include "capture/calibrate.h"
+#include "capture/capture.h"
+
+namespace cowtrace::capture {
+namespace {
+
+using State = Check::State;
+
+std::string first_line(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return printable(line);
+}
+
+Check check_kernel() {
+  utsname system{};
+  uname(&system);
+  return {"kernel", State::Good, fmt::format("{} {}", system.release, system.machine), ""};
+}
+
+Check check_btf() {
+  if (access("/sys/kernel/btf/vmlinux", R_OK) == 0) return {"BTF", State::Good, "/sys/kernel/btf/vmlinux", ""};
+  return {"BTF", State::Bad, "the kernel describes no types", "use a kernel built with CONFIG_DEBUG_INFO_BTF"};
+}
+
+// "none [integrity] confidentiality": the mode in force is in brackets.
+Check check_lockdown() {
+  const std::string modes = first_line("/sys/kernel/security/lockdown");
+  if (modes.find("[confidentiality]") != std::string::npos)
+    return {"lockdown", State::Bad, "confidentiality: BPF may not read kernel memory", "boot with lockdown=integrity or none"};
+  if (modes.find("[integrity]") != std::string::npos) return {"lockdown", State::Good, "integrity", ""};
+  return {"lockdown", State::Good, "none", ""};
+}
+
+Check check_capabilities() {
+  static constexpr std::array<std::pair<int, const char*>, 4> kNeeded = {{{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
+                                                                        {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
+                                                                        {CAP_PERFMON, "CAP_PERFMON"},
+                                                                        {CAP_BPF, "CAP_BPF"}}};
+  std::ifstream status("/proc/self/status");
+  std::uint64_t effective = 0;
+  for (std::string line; std::getline(status, line);)
+    if (line.rfind("CapEff:", 0) == 0) effective = std::stoull(line.substr(7), nullptr, 16);
+  std::string missing;
+  for (const auto& [number, name] : kNeeded)
+    if ((effective >> number & 1) == 0) missing += (missing.empty() ? "" : ", ") + std::string(name);
+  if (missing.empty()) return {"capabilities", State::Good, "all that are needed", ""};
+  return {"capabilities", State::Bad, "missing " + missing, "run as root (sudo)"};
+}
+
+Check check_memlock() {
+  rlimit limit{};
+  getrlimit(RLIMIT_MEMLOCK, &limit);
+  const std::string size = limit.rlim_cur == RLIM_INFINITY ? "unlimited" : human_bytes(limit.rlim_cur);
+  return {"memlock limit", State::Good, size + "; not needed where BPF memory is charged to control groups (5.11)", ""};
+}
+
+Check check_ptrace() {
+  const std::string scope = first_line("/proc/sys/kernel/yama/ptrace_scope");
+  if (scope == "3")
+    return {"ptrace", State::Limited, "forbidden for everybody (yama ptrace_scope 3)", "use --snapshot passive, or reboot to change it"};
+  return {"ptrace", State::Good, scope.empty() ? "no restriction" : "yama ptrace_scope " + scope, ""};
+}
+
+Check check_page_tables(const Result<Calibration>& calibration) {
+  if (!calibration) return {"page tables", State::Bad, calibration.error().message(), ""};
+  if (calibration->direct_map == 0)
+    return {"page tables", State::Limited, calibration->problem, "faults are paired with allocations instead: see blind spots"};
+  const std::string zero = calibration->zero_frame == 0 ? ", no zero page" : "";
+  if (calibration->vmemmap == 0)
+    return {"page tables", State::Limited, calibration->problem, "file-copy and ksm-copy will show as copy"};
+  return {"page tables", State::Good, fmt::format("{} levels, read and verified{}", calibration->levels, zero), ""};
+}
+
+Check check_find_vma() {
+  const BpfLog silent;
+  if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_find_vma, nullptr) == 1)
+    return {"mapping of a break", State::Good, "read at the fault", ""};
+  return {"mapping of a break", State::Limited, "taken from /proc/PID/maps", "kernel 5.17 reads it at the fault"};
+}
+
+BackendCheck try_backend(const Backend& backend) {
+  BackendCheck check{std::string(backend.name), false, "not built yet", {}};
+  if (backend.open == nullptr) return check;
+  CaptureOptions options;
+  options.buffer_bytes = kPageSize;
+  auto capture = backend.open(options);
+  check.usable = capture.has_value();
+  check.why_not = capture ? "" : capture.error().message();
+  if (capture) check.blind_spots = (*capture)->blind_spots();
+  return check;
+}
+
+}  // namespace
+
+bool Probe::any_backend() const {
+  return std::any_of(backends.begin(), backends.end(), [](const BackendCheck& one) { return one.usable; });
+}
+
+Probe probe() {
+  Probe result;
+  result.checks = {check_kernel(), check_btf(), check_lockdown(), check_capabilities(), check_memlock(), check_ptrace()};
+  result.checks.push_back(check_page_tables(calibrate()));
+  result.checks.push_back(check_find_vma());
+  for (const Backend& backend : backends()) result.backends.push_back(try_backend(backend));
+  return result;
+}
+
+}  // namespace cowtrace::capture
