@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/command.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/units.h"
+
+namespace cowtrace::pipeline {
+namespace {
+
+struct Identity {
+  uid_t uid;
+  gid_t gid;
+  std::string name;
+  std::string home;
+  std::string shell;
+};
+
+Result<std::optional<Identity>> look_up(const std::optional<std::string>& user) {
+  if (!user) return std::nullopt;
+  errno = 0;
+  const passwd* entry = getpwnam(user->c_str());
+  if (entry == nullptr) return fail(fmt::format("--user {}", printable(*user)), "no such user", "see getent passwd");
+  return Identity{entry->pw_uid, entry->pw_gid, entry->pw_name, entry->pw_dir, entry->pw_shell};
+}
+
+// What went wrong in the child, sent over the report pipe.
+enum class Step : int { Exec, Identity };
+struct Trouble {
+  Step step;
+  int error;
+};
+
+[[noreturn]] void give_up(int report, Step step, int error) {
+  const Trouble trouble{step, error};
+  [[maybe_unused]] const ssize_t sent = write(report, &trouble, sizeof(trouble));
+  _exit(error == ENOENT ? kExitNotFound : kExitCannotExecute);
+}
+
+bool become(const Identity& identity) {
+  return initgroups(identity.name.c_str(), identity.gid) == 0 && setgid(identity.gid) == 0 && setuid(identity.uid) == 0 &&
+         setenv("HOME", identity.home.c_str(), 1) == 0 && setenv("USER", identity.name.c_str(), 1) == 0 &&
+         setenv("LOGNAME", identity.name.c_str(), 1) == 0 && setenv("SHELL", identity.shell.c_str(), 1) == 0;
+}
+
+[[noreturn]] void run_child(int gate, int report, const std::optional<Identity>& identity, const CommandOptions& options) {
+  std::vector<char*> arguments;
+  for (const std::string& argument : options.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  for (const int number : options.default_signals) signal(number, SIG_DFL);
+  sigprocmask(SIG_SETMASK, &options.signal_mask, nullptr);
+  char byte;
+  // The gate opens by being closed; if the tracer died instead, the command still runs.
+  while (read(gate, &byte, 1) < 0 && errno == EINTR) {
+  }
+  if (identity && !become(*identity)) give_up(report, Step::Identity, errno);
+  execvp(arguments[0], arguments.data());
+  give_up(report, Step::Exec, errno);
+}
+
+}  // namespace
+
+Result<Command> Command::start(const CommandOptions& options) {
+  auto identity = look_up(options.user);
+  if (!identity) return tl::unexpected(identity.error());
+  std::array<int, 2> gate{};
+  std::array<int, 2> report{};
+  if (pipe2(gate.data(), O_CLOEXEC) != 0 || pipe2(report.data(), O_CLOEXEC) != 0) return fail_errno("cannot make a pipe", errno);
+  Fd gate_read(gate[0]);
+  Fd report_write(report[1]);
+  Command command;
+  command.gate_ = Fd(gate[1]);
+  command.report_ = Fd(report[0]);
+  command.name_ = options.arguments[0];
+  command.pid_ = fork();
+  if (command.pid_ < 0) return fail_errno("cannot fork", errno);
+  if (command.pid_ == 0) {
+    // Our copy of the gate's other end would keep it shut.
+    close(gate[1]);
+    run_child(gate[0], report[1], *identity, options);
+  }
+  return command;
+}
+
+void Command::abandon() {
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, __WALL);
+}
+
+std::optional<Command::Failure> Command::failure() const {
+  Trouble trouble{};
+  if (read(report_.get(), &trouble, sizeof(trouble)) != sizeof(trouble)) return std::nullopt;
+  const std::string name = printable(name_);
+  if (trouble.step == Step::Identity)
+    return Failure{fail_errno("cannot become the user of --user", trouble.error, "run as root").value(), kExitOurFailure};
+  if (trouble.error == ENOENT)
+    return Failure{fail(name, "not found", "check the name and PATH").value(), kExitNotFound};
+  return Failure{fail_errno(name, trouble.error, "check that it is an executable file").value(), kExitCannotExecute};
+}
+
+}  // namespace cowtrace::pipeline

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/family.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <utility>
+
+#include "base/units.h"
+#include "process/elf_imports.h"
+#include "process/proc_files.h"
+
+namespace cowtrace::pipeline {
+namespace {
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+Family::Family(capture::Capture& capture, model::Session& session, bool stops)
+    : capture_(capture),
+      session_(session),
+      stops_(stops),
+      auditor_(session, {.zero_frame = capture.zero_frame()}),
+      objects_(std::make_unique<ObjectCapture>(session)) {
+  if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
+}
+
+void Family::drain() {
+  undecodable_ += capture_.drain([this](model::Event&& event) { take(std::move(event)); });
+  if (!stops_) look_at_changed_spaces();
+}
+
+void Family::take(model::Event&& event) {
+  if (const auto* populate = std::get_if<model::Populate>(&event)) {
+    auditor_.note(*populate);
+    return;
+  }
+  if (const auto* resolution = std::get_if<model::Resolution>(&event); resolution && is_break(resolution->mechanism)) {
+    ++breaks_;
+    copied_bytes_ += resolution->size;
+  }
+  if (const auto* mapping = std::get_if<model::Mapping>(&event)) changed_.insert(mapping->space);
+  session_.apply(event);
+  const auto* fork = std::get_if<model::Fork>(&event);
+  if (!stops_ && fork != nullptr && !fork->shares_memory)
+    objects_->inherit(fork->child_pid, fork->child_space, fork->parent_space);
+}
+
+// A new mapping is told just before the first break in it: its process is likely to live still.
+void Family::look_at_changed_spaces() {
+  for (const model::SpaceId id : std::exchange(changed_, {})) {
+    const model::AddressSpace* space = session_.find_space(id);
+    if (space == nullptr || space->owner.value >= session_.processes.size()) continue;
+    const model::Process& owner = session_.process(space->owner);
+    if (!owner.exit_ns && !owner.spaces.empty() && owner.spaces.back() == id) objects_->capture(owner.pid, id);
+  }
+}
+
+void Family::on_start(pid_t tid) {
+  drain();
+  const model::Process* child = session_.find_pid(tid);
+  if (child == nullptr || !child->forked_from || child->spaces.size() != 1) return;
+  if (auto snapshot = auditor_.on_fork(tid, monotonic_ns()); !snapshot) {
+    outgrown_ = snapshot.error().message();
+    auditor_.give_up("exact snapshots were given up: " + outgrown_);
+  }
+  const model::Process& parent = session_.process(*child->forked_from);
+  if (!parent.spaces.empty()) objects_->inherit(tid, child->spaces.front(), parent.spaces.back());
+}
+
+void Family::on_exec(pid_t pid) {
+  drain();
+  auditor_.on_exec(pid);
+  warn_about_ptrace(pid);
+}
+
+void Family::on_last_exit(pid_t tid, pid_t pid) {
+  drain();
+  auditor_.on_exit(tid, pid);
+  const model::Process* process = session_.find_pid(pid);
+  if (process != nullptr && !process->spaces.empty()) objects_->capture(tid, process->spaces.back());
+}
+
+// A process has one tracer: a debugger in the family would find its children taken.
+void Family::warn_about_ptrace(pid_t pid) {
+  const auto exe = process::read_exe(pid);
+  if (!exe || !programs_.insert(*exe).second) return;
+  const auto imports = process::imports_symbol(fmt::format("/proc/{}/exe", pid), "ptrace");
+  if (!imports || !*imports) return;
+  const std::string name = printable(exe->substr(exe->rfind('/') + 1));
+  fmt::print(stderr, "cowtrace: {} uses ptrace, which is taken while it is traced: to trace it, use --snapshot passive\n", name);
+  session_.capture.notes.push_back(fmt::format("{} uses ptrace; --snapshot passive leaves it free", name));
+}
+
+void Family::finish() {
+  auto& info = session_.capture;
+  const capture::Counters counters = capture_.counters();
+  info.totals = counters.totals;
+  info.lost_events = counters.lost;
+  info.lost_control = counters.lost_control;
+  info.unfinished_faults = counters.unfinished;
+  info.untracked_tasks = counters.untracked;
+  info.undecodable_events = undecodable_;
+  info.blind_spots = capture_.blind_spots();
+  for (const std::string& note : capture_.notes()) info.notes.push_back(note);
+  for (const std::string& note : objects_->notes()) info.notes.push_back(note);
+  const std::pair<std::uint64_t, const char*> oddities[] = {
+      {counters.walk_failed, "faults whose page tables could not be read"},
+      {counters.lost_populates, "refilled pages that the audit was not told of: the ring buffer was full"},
+      {counters.mapping_busy, "breaks whose mapping was locked: it is taken from /proc"}};
+  for (const auto& [count, what] : oddities)
+    if (count > 0) info.notes.push_back(fmt::format("{} {}", human_count(count), what));
+  if (info.detail == "counts") {
+    if (auto rows = capture_.page_counts()) {
+      for (const capture::PageCountRow& row : *rows)
+        if (model::AddressSpace* space = session_.find_space(row.space)) space->page_counts.push_back(row.row);
+    }
+  }
+  session_.finish();
+  auditor_.finish(counters.lost > 0);
+}
+
+}  // namespace cowtrace::pipeline

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// One capture of one family: takes events in, keeps the session, the audit and the objects up to date at each stop of the family.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "capture/capture.h"
+#include "model/session.h"
+#include "pipeline/auditor.h"
+#include "pipeline/follower.h"
+#include "pipeline/object_capture.h"
+
+namespace cowtrace::pipeline {
+
+class Family final : public StopHandler {
+ public:
+  // `stops`: a Follower calls on_start and its like. Without, objects are read as processes go by.
+  Family(capture::Capture& capture, model::Session& session, bool stops);
+
+  // Takes in all events that are there.
+  void drain();
+  void on_start(pid_t tid) override;
+  void on_exec(pid_t pid) override;
+  void on_last_exit(pid_t tid, pid_t pid) override;
+
+  // The family has outgrown what exact snapshots may cost: let it go. Empty if not.
+  [[nodiscard]] const std::string& outgrown() const { return outgrown_; }
+  // All hooks are detached and all events taken in: reads the kernel's counters and settles the session.
+  void finish();
+  [[nodiscard]] ObjectCapture& objects() { return *objects_; }
+  [[nodiscard]] std::unique_ptr<ObjectCapture> take_objects() { return std::move(objects_); }
+  [[nodiscard]] std::uint64_t breaks() const { return breaks_; }
+  [[nodiscard]] std::uint64_t copied_bytes() const { return copied_bytes_; }
+
+ private:
+  void take(model::Event&& event);
+  void look_at_changed_spaces();
+  void warn_about_ptrace(pid_t pid);
+
+  capture::Capture& capture_;
+  model::Session& session_;
+  bool stops_;
+  Auditor auditor_;
+  std::unique_ptr<ObjectCapture> objects_;
+  std::unordered_set<model::SpaceId> changed_;  // without stops: spaces with a mapping that is not captured yet
+  std::unordered_set<std::string> programs_;    // looked at by warn_about_ptrace
+  std::string outgrown_;
+  std::uint64_t undecodable_ = 0;
+  std::uint64_t breaks_ = 0;
+  std::uint64_t copied_bytes_ = 0;
+};
+
+}  // namespace cowtrace::pipeline

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/follower.h"
+
+#include <fmt/format.h>
+#include <linux/elf.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "process/task_ids.h"
+
+namespace cowtrace::pipeline {
+namespace {
+
+constexpr unsigned long kOptions =
+    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
+
+// Is the exit of this stopped task the end of its whole process? By a fatal signal, or inside exit_group(2).
+bool ends_process(pid_t tid) {
+  unsigned long code = 0;
+  if (ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &code) == 0 && (code & 0x7f) != 0) return true;
+  user_regs_struct registers{};
+  iovec vector{&registers, sizeof(registers)};
+  if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &vector) != 0) return true;
+  constexpr unsigned long kExitGroupOf32Bit = 252;
+  constexpr unsigned long k32BitCodeSegment = 0x23;
+  return registers.orig_rax == (registers.cs == k32BitCodeSegment ? kExitGroupOf32Bit : SYS_exit_group);
+}
+
+}  // namespace
+
+Status Follower::seize(pid_t pid) {
+  if (ptrace(PTRACE_SEIZE, pid, nullptr, kOptions) != 0)
+    return fail_errno("cannot trace the command with ptrace", errno, "use --snapshot passive");
+  tasks_[pid] = {.process = pid, .started = true, .exiting = false};
+  return {};
+}
+
+void Follower::resume(pid_t tid, int signal) {
+  if (releasing_) {
+    // ESRCH: killed while it stood still; its end is reported on its own.
+    ptrace(PTRACE_DETACH, tid, nullptr, signal);
+    tasks_.erase(tid);
+    return;
+  }
+  ptrace(PTRACE_CONT, tid, nullptr, signal);
+}
+
+bool Follower::handle(pid_t tid, int status) {
+  if (!WIFSTOPPED(status)) {
+    tasks_.erase(tid);
+    return false;
+  }
+  auto found = tasks_.find(tid);
+  // A child's first stop can come before its parent's fork event.
+  if (found == tasks_.end()) found = tasks_.emplace(tid, Task{}).first;
+  Task& task = found->second;
+  const int signal = WSTOPSIG(status);
+  const int event = status >> 16;
+  if (event != 0)
+    on_event(tid, task, event, signal);
+  else
+    resume(tid, signal);
+  return true;
+}
+
+void Follower::on_event(pid_t tid, Task& task, int event, int signal) {
+  unsigned long message = 0;
+  switch (event) {
+    case PTRACE_EVENT_STOP:
+      if (!task.started) {
+        task.started = true;
+        task.process = process::thread_group(tid).value_or(tid);
+        if (!releasing_) handler_.on_start(tid);
+        break;
+      }
+      if (signal == SIGTRAP || releasing_) break;  // continued, or interrupted by release_all
+      if (signal != SIGSTOP && tid == task.process) terminal_stop_ = tid;
+      // The task stays stopped, as the shell expects, until SIGCONT.
+      ptrace(PTRACE_LISTEN, tid, nullptr, nullptr);
+      return;
+    case PTRACE_EVENT_EXEC:
+      // The thread that called exec has taken the leader's id; the other threads are gone.
+      ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &message);
+      if (static_cast<pid_t>(message) != tid) tasks_.erase(static_cast<pid_t>(message));
+      tasks_[tid].exiting = false;
+      if (!releasing_) handler_.on_exec(tid);
+      break;
+    case PTRACE_EVENT_EXIT:
+      if (!releasing_) on_exit_event(tid, task);
+      break;
+    default:  // fork, vfork, clone: the child's own first stop tells all
+      break;
+  }
+  resume(tid, 0);
+}
+
+void Follower::on_exit_event(pid_t tid, Task& task) {
+  task.exiting = true;
+  if (running_threads(task.process) == 0 || ends_process(tid)) handler_.on_last_exit(tid, task.process);
+}
+
+std::size_t Follower::running_threads(pid_t process) const {
+  return static_cast<std::size_t>(std::count_if(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+    return entry.second.process == process && !entry.second.exiting;
+  }));
+}
+
+void Follower::release_all() {
+  releasing_ = true;
+  for (const auto& [tid, task] : tasks_) ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+}
+
+bool Follower::take_terminal_stop(pid_t pid) {
+  if (terminal_stop_ != pid) return false;
+  terminal_stop_.reset();
+  return true;
+}
+
+}  // namespace cowtrace::pipeline

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps what dies with a process, while it lives: its mappings, the files behind them, its registered objects.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "model/session.h"
+#include "objects/captured_resolver.h"
+
+namespace cowtrace::pipeline {
+
+class ObjectCapture {
+ public:
+  explicit ObjectCapture(model::Session& session) : session_(session) {}
+
+  // Reads the memory map and the registries of `tid`, which runs in `space` now. A process that dies meanwhile is no error.
+  void capture(pid_t tid, model::SpaceId space);
+  // A forked child knows what its parent knew. If the parent was never looked at, the child, which still has the same mappings, is.
+  void inherit(pid_t child, model::SpaceId child_space, model::SpaceId parent_space);
+
+  [[nodiscard]] objects::CapturedResolver& resolver() { return resolver_; }
+  // What could not be read, each thing once.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
+
+ private:
+  void note(std::string text);
+
+  model::Session& session_;
+  objects::CapturedResolver resolver_;
+  std::unordered_set<model::SpaceId> captured_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace cowtrace::pipeline

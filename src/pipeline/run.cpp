@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/run.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <string_view>
+#include <utility>
+
+#include "base/fd.h"
+#include "base/units.h"
+#include "pipeline/command.h"
+#include "pipeline/family.h"
+#include "pipeline/follower.h"
+#include "pipeline/progress.h"
+
+namespace cowtrace::pipeline {
+namespace {
+
+constexpr int kTickMs = 50;                             // how long events may lie in a ring buffer that is not half full
+constexpr std::uint64_t kReleaseNs = 2'000'000'000;     // longest wait for tasks to be let go
+
+std::uint64_t clock_ns(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::string_view name(SnapshotMode mode) {
+  switch (mode) {
+    case SnapshotMode::Exact: return "exact";
+    case SnapshotMode::Passive: return "passive";
+    case SnapshotMode::Off: return "off";
+  }
+  return "off";
+}
+
+// Signals as readable events; the terminal's stop signals do not stop us before they have stopped the command.
+class Signals {
+ public:
+  Signals() {
+    sigset_t mask;
+    sigemptyset(&mask);
+    for (const int number : {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP}) sigaddset(&mask, number);
+    sigprocmask(SIG_BLOCK, &mask, &before_);
+    for (const int number : {SIGTSTP, SIGTTIN, SIGTTOU})
+      if (signal(number, SIG_IGN) != SIG_IGN) changed_.push_back(number);
+    fd_ = Fd(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+  }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+  ~Signals() {
+    for (const int number : changed_) signal(number, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] const sigset_t& before() const { return before_; }
+  [[nodiscard]] const std::vector<int>& changed() const { return changed_; }
+  // The next signal that is waiting; false if none is.
+  bool next(signalfd_siginfo& info) const { return read(fd_.get(), &info, sizeof(info)) == sizeof(info); }
+
+ private:
+  sigset_t before_{};
+  std::vector<int> changed_;
+  Fd fd_;
+};
+
+class Runner {
+ public:
+  Runner(const RunOptions& options, capture::Capture& capture, model::Session& session)
+      : options_(options),
+        capture_(capture),
+        session_(session),
+        family_(capture, session, options.snapshot == SnapshotMode::Exact),
+        follower_(family_),
+        progress_(options.progress) {}
+
+  Status start();
+  void loop();
+  void finish();
+  RunOutcome outcome();
+  std::unique_ptr<ObjectCapture> take_objects() { return family_.take_objects(); }
+
+ private:
+  void wait_for_something() const;
+  void take_signals();
+  void reap();
+  void on_command_status(int status);
+  void stop_with_command() const;
+  void release_family();
+  void tick();
+
+  const RunOptions& options_;
+  capture::Capture& capture_;
+  model::Session& session_;
+  Signals signals_;
+  Family family_;
+  Follower follower_;
+  Progress progress_;
+  std::optional<Command> command_;
+  Fd poll_;
+  std::optional<int> status_;  // of the command, once it has ended
+  int interrupts_ = 0;
+  bool stop_now_ = false;
+  bool expired_ = false;  // --duration
+};
+
+Status Runner::start() {
+  poll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  for (const int fd : {signals_.fd(), capture_.poll_fd()}) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd, &event);
+  }
+  CommandOptions command;
+  command.arguments = options_.command;
+  command.user = options_.user;
+  command.signal_mask = signals_.before();
+  command.default_signals = signals_.changed();
+  auto started = Command::start(command);
+  if (!started) return tl::unexpected(started.error());
+  command_ = std::move(*started);
+  Status ready = capture_.track_next_exec(command_->pid());
+  if (ready && options_.snapshot == SnapshotMode::Exact) ready = follower_.seize(command_->pid());
+  if (!ready) {
+    command_->abandon();
+    return ready;
+  }
+  session_.capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
+  session_.capture.started_ns = clock_ns(CLOCK_MONOTONIC);
+  command_->release();
+  return {};
+}
+
+void Runner::wait_for_something() const {
+  epoll_event events[4];
+  epoll_wait(poll_.get(), events, 4, kTickMs);
+}
+
+void Runner::take_signals() {
+  signalfd_siginfo info{};
+  while (signals_.next(info)) {
+    const auto number = static_cast<int>(info.ssi_signo);
+    if (number == SIGCHLD) continue;
+    ++interrupts_;
+    if (interrupts_ > 1) {
+      stop_now_ = true;
+      return;
+    }
+    // A terminal has sent its signal to the command too; another process has sent it to us alone.
+    if (info.ssi_code != SI_KERNEL) kill(command_->pid(), number);
+    progress_.clear();
+    if (options_.progress)
+      fmt::print(stderr, "cowtrace: waiting for {} to end (once more: stop now)\n", printable(options_.command[0]));
+  }
+}
+
+// What stops the command by the terminal's will stops us too, so that the shell gets its prompt back.
+void Runner::stop_with_command() const { raise(SIGSTOP); }
+
+void Runner::on_command_status(int status) {
+  if (WIFSTOPPED(status)) {
+    const int number = WSTOPSIG(status);
+    if (number == SIGTSTP || number == SIGTTIN || number == SIGTTOU) stop_with_command();
+    return;
+  }
+  if (!WIFCONTINUED(status)) status_ = status;
+}
+
+void Runner::reap() {
+  int status = 0;
+  while (!status_) {
+    const pid_t tid = waitpid(-1, &status, __WALL | WNOHANG | WUNTRACED);
+    if (tid <= 0) return;
+    const bool handled = follower_.traces(tid) || (options_.snapshot == SnapshotMode::Exact && WIFSTOPPED(status))
+                             ? follower_.handle(tid, status)
+                             : false;
+    if (tid == command_->pid() && !handled) on_command_status(status);
+    if (follower_.take_terminal_stop(command_->pid())) stop_with_command();
+  }
+}
+
+void Runner::tick() {
+  family_.drain();
+  const std::uint64_t elapsed = clock_ns(CLOCK_MONOTONIC) - session_.capture.started_ns;
+  progress_.update(elapsed, family_.breaks(), family_.copied_bytes());
+  expired_ = options_.duration_ns && elapsed >= *options_.duration_ns;
+  if (!family_.outgrown().empty() && session_.capture.snapshot == "exact") {
+    session_.capture.snapshot = "passive";
+    const std::string note = fmt::format("exact snapshots were given up, there is no audit: {}", family_.outgrown());
+    session_.capture.notes.push_back(note);
+    progress_.clear();
+    fmt::print(stderr, "cowtrace: {}\n", note);
+    follower_.release_all();
+  }
+}
+
+void Runner::loop() {
+  while (!status_ && !stop_now_ && !expired_) {
+    wait_for_something();
+    take_signals();
+    reap();
+    tick();
+  }
+}
+
+// What still runs goes on untraced.
+void Runner::release_family() {
+  follower_.release_all();
+  const std::uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + kReleaseNs;
+  while (follower_.following() && clock_ns(CLOCK_MONOTONIC) < deadline) {
+    int status = 0;
+    const pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+    if (tid < 0) return;
+    if (tid == 0) {
+      usleep(200);
+      continue;
+    }
+    const bool handled = follower_.handle(tid, status);
+    if (tid == command_->pid() && !handled) on_command_status(status);
+  }
+}
+
+void Runner::finish() {
+  progress_.clear();
+  session_.capture.duration_ns = clock_ns(CLOCK_MONOTONIC) - session_.capture.started_ns;
+  capture_.stop();
+  release_family();
+  family_.drain();
+  family_.finish();
+}
+
+RunOutcome Runner::outcome() {
+  RunOutcome outcome;
+  if (const auto failure = command_->failure()) {
+    outcome.error = failure->error;
+    outcome.exit_code = failure->exit_code;
+    return outcome;
+  }
+  if (status_ && WIFEXITED(*status_))
+    outcome.exit_code = WEXITSTATUS(*status_);
+  else if (status_)
+    outcome.exit_code = 128 + WTERMSIG(*status_);
+  else if (stop_now_)
+    outcome.exit_code = 128 + SIGINT;
+  return outcome;
+}
+
+void describe(const RunOptions& options, const capture::Capture& capture, model::CaptureInfo& info) {
+  utsname system{};
+  uname(&system);
+  info.command = options.command;
+  info.backend = capture.backend();
+  info.kernel = system.release;
+  info.arch = system.machine;
+  info.detail = options.capture.counts_only ? "counts" : "events";
+  info.snapshot = name(options.snapshot);
+}
+
+// Owns what a CapturedResolver's answers point into.
+class OwnedResolver final : public model::Resolver {
+ public:
+  explicit OwnedResolver(std::unique_ptr<ObjectCapture> objects) : objects_(std::move(objects)) {}
+  const model::Object* object_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) override {
+    return objects_->resolver().object_at(space, address, time_ns);
+  }
+  std::vector<const model::Object*> objects_in(model::SpaceId space, std::uint64_t start, std::uint64_t end,
+                                               std::uint64_t time_ns) override {
+    return objects_->resolver().objects_in(space, start, end, time_ns);
+  }
+  std::vector<model::StackFrame> frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
+                                           std::uint64_t time_ns) override {
+    return objects_->resolver().frames_at(space, ip, is_return_address, time_ns);
+  }
+
+ private:
+  std::unique_ptr<ObjectCapture> objects_;
+};
+
+}  // namespace
+
+Result<RunOutcome> run(const RunOptions& options) {
+  auto capture_options = options.capture;
+  capture_options.audit = options.snapshot == SnapshotMode::Exact && !capture_options.counts_only;
+  auto capture = capture::open_capture(options.backend, capture_options);
+  if (!capture) return tl::unexpected(capture.error());
+
+  auto session = std::make_unique<model::Session>();
+  describe(options, **capture, session->capture);
+  Runner runner(options, **capture, *session);
+  if (auto started = runner.start(); !started) return tl::unexpected(started.error());
+  runner.loop();
+  runner.finish();
+  RunOutcome outcome = runner.outcome();
+  outcome.session = std::move(session);
+  outcome.resolver = std::make_unique<OwnedResolver>(runner.take_objects());
+  return outcome;
+}
+
+}  // namespace cowtrace::pipeline

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// `cowtrace run`: starts a command, captures its family until it ends, and leaves a Session and a Resolver to report from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "capture/capture.h"
+#include "model/objects.h"
+#include "model/session.h"
+
+namespace cowtrace::pipeline {
+
+enum class SnapshotMode { Exact, Passive, Off };
+
+struct RunOptions {
+  std::vector<std::string> command;
+  std::optional<std::string> user;
+  std::string backend = "auto";
+  capture::CaptureOptions capture;
+  SnapshotMode snapshot = SnapshotMode::Exact;
+  std::optional<std::uint64_t> duration_ns;
+  bool progress = true;
+};
+
+struct RunOutcome {
+  int exit_code = 0;           // as the command's shell would say it
+  std::optional<Error> error;  // the command could not be started: print this, there is nothing to report
+  std::unique_ptr<model::Session> session;
+  std::unique_ptr<model::Resolver> resolver;
+};
+
+// Errors: nothing was started.
+Result<RunOutcome> run(const RunOptions& options);
+
+}  // namespace cowtrace::pipeline
