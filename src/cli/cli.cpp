@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cli.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "cli/commands.h"
+#include "cli/version.h"
+
+namespace cowtrace::cli {
+namespace {
+
+constexpr std::array<Subcommand, 6> kSubcommands = {{
+    {"run", "trace a command and all it forks; print the report at the end", kRunFailed, configure_run},
+    {"attach", "the same for running processes (not built yet)", kUsedWrongly, configure_unbuilt},
+    {"report", "render a saved trace again (not built yet)", kUsedWrongly, configure_unbuilt},
+    {"diff", "compare traces (not built yet)", kUsedWrongly, configure_unbuilt},
+    {"top", "live (not built yet)", kUsedWrongly, configure_unbuilt},
+    {"doctor", "what this kernel and this user can do, and how to get the rest", kUsedWrongly, configure_doctor},
+}};
+
+const Subcommand* find(const std::string& name) {
+  const auto found = std::find_if(kSubcommands.begin(), kSubcommands.end(), [&](const auto& one) { return name == one.name; });
+  return found == kSubcommands.end() ? nullptr : &*found;
+}
+
+// "run" may be left out; --help and --version belong to cowtrace itself.
+std::vector<std::string> with_subcommand(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  const std::string first = arguments.empty() ? "--help" : arguments[0];
+  if (arguments.empty()) arguments.push_back(first);
+  if (first != "--help" && first != "-h" && first != "--version" && find(first) == nullptr)
+    arguments.insert(arguments.begin(), "run");
+  return arguments;
+}
+
+int run_parsed(CLI::App& app, const std::vector<std::pair<CLI::App*, Action>>& actions, std::vector<std::string> arguments) {
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  const std::vector<std::string> after_dashes(dashes == arguments.end() ? dashes : dashes + 1, arguments.end());
+  arguments.erase(dashes, arguments.end());
+  const Subcommand* chosen = find(arguments[0]);
+  const int usage_code = chosen != nullptr ? chosen->usage_code : kUsedWrongly;
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+  try {
+    app.parse(arguments);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    std::string why = error.what();
+    std::replace(why.begin(), why.end(), '\n', ' ');
+    return report_error({"wrong use", printable(why), fmt::format("see cowtrace {}--help", chosen ? std::string(chosen->name) + " " : "")},
+                        usage_code);
+  }
+  for (const auto& [subcommand, action] : actions)
+    if (subcommand->parsed()) return action(after_dashes);
+  return report_error({"wrong use", "no command", "see cowtrace --help"}, usage_code);
+}
+
+}  // namespace
+
+int report_error(const Error& error, int code) {
+  fmt::print(stderr, "cowtrace: {}\n", error.message());
+  return code;
+}
+
+int run_cli(int argc, char** argv) {
+  try {
+    CLI::App app("Shows every copy-on-write break of a family of processes: how much, where, why.", "cowtrace");
+    app.set_version_flag("--version", fmt::format("cowtrace {}", kVersion));
+    app.require_subcommand(0, 1);
+    app.footer("cowtrace [OPTIONS] -- COMMAND is the same as cowtrace run [OPTIONS] -- COMMAND.");
+    std::vector<std::pair<CLI::App*, Action>> actions;
+    for (const Subcommand& one : kSubcommands) {
+      CLI::App* subcommand = app.add_subcommand(one.name, one.about);
+      actions.emplace_back(subcommand, one.configure(*subcommand));
+    }
+    return run_parsed(app, actions, with_subcommand(argc, argv));
+  } catch (const std::exception& error) {
+    return report_error({"internal error", error.what(), "please report this"}, kRunFailed);
+  }
+}
+
+}  // namespace cowtrace::cli

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// One entry a subcommand: it adds its options to the parser and gives what to do when it was chosen.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace cowtrace::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsedWrongly = 2;
+inline constexpr int kRunFailed = 125;  // run: cowtrace itself failed or was used wrongly
+
+// Prints "cowtrace: what: why: what to do" and returns `code`.
+int report_error(const Error& error, int code);
+
+// `after_dashes`: the words after "--", which are the command's and never options of ours.
+using Action = std::function<int(const std::vector<std::string>& after_dashes)>;
+
+// `usage_code` is what a wrong use of the subcommand exits with.
+struct Subcommand {
+  const char* name;
+  const char* about;
+  int usage_code;
+  Action (*configure)(CLI::App& app);
+};
+
+Action configure_run(CLI::App& app);
+Action configure_doctor(CLI::App& app);
+// attach, report, diff, top: named by the interface, an error until they are built.
+Action configure_unbuilt(CLI::App& app);
+
+}  // namespace cowtrace::cli

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// cowtrace run
+#include "pipeline/run.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "cli/commands.h"
+#include "cli/version.h"
+#include "pipeline/outputs.h"
+
+namespace cowtrace::cli {
+namespace {
+
+// As given; resolve() makes RunOptions of it.
+struct RunArguments {
+  std::vector<std::string> command;
+  std::vector<std::string> outputs;
+  std::string duration, user, backend = "auto", stacks, detail = "events", snapshot = "exact", buffer = "64MiB", color = "auto";
+  std::uint32_t frames = 16;
+  bool no_page_tables = false;
+  bool quiet = false;
+  bool verbose = false;
+  // Named by the interface, not built yet: an error when given, never ignored.
+  std::vector<std::string> watch;
+  std::string max_copied, max_copied_per_process;
+};
+
+template <typename Value>
+Result<Value> choose(const std::map<std::string, Value>& choices, const std::string& option, const std::string& text) {
+  if (const auto found = choices.find(text); found != choices.end()) return found->second;
+  std::string names;
+  for (const auto& [name, value] : choices) names += (names.empty() ? "" : ", ") + name;
+  return fail(fmt::format("{} {}", option, printable(text)), "unknown", fmt::format("use {}", names));
+}
+
+Status check_unbuilt(const RunArguments& arguments) {
+  if (!arguments.watch.empty()) return fail("--watch", "not built yet");
+  if (!arguments.max_copied.empty()) return fail("--max-copied", "not built yet");
+  if (!arguments.max_copied_per_process.empty()) return fail("--max-copied-per-process", "not built yet");
+  if (arguments.stacks == "python" || arguments.stacks == "python,native")
+    return fail(fmt::format("--stacks {}", arguments.stacks), "Python stacks are not built yet", "use native or none");
+  if (std::find(arguments.outputs.begin(), arguments.outputs.end(), "-") != arguments.outputs.end())
+    return fail("-o -", "standard output is the command's", "name a file");
+  return {};
+}
+
+Result<pipeline::RunOptions> resolve(const RunArguments& arguments) {
+  if (auto built = check_unbuilt(arguments); !built) return tl::unexpected(built.error());
+  pipeline::RunOptions options;
+  options.command = arguments.command;
+  if (!arguments.user.empty()) options.user = arguments.user;
+  options.backend = arguments.backend;
+  options.progress = !arguments.quiet;
+
+  const auto stacks = choose<bool>({{"", true}, {"native", true}, {"none", false}}, "--stacks", arguments.stacks);
+  if (!stacks) return tl::unexpected(stacks.error());
+  if (arguments.frames == 0 || arguments.frames > 64)
+    return fail(fmt::format("--frames {}", arguments.frames), "not from 1 to 64", "use --stacks none for no stacks");
+  options.capture.frames = *stacks ? arguments.frames : 0;
+
+  const auto counts = choose<bool>({{"events", false}, {"counts", true}}, "--detail", arguments.detail);
+  if (!counts) return tl::unexpected(counts.error());
+  options.capture.counts_only = *counts;
+
+  using pipeline::SnapshotMode;
+  const auto snapshot = choose<SnapshotMode>(
+      {{"exact", SnapshotMode::Exact}, {"passive", SnapshotMode::Passive}, {"off", SnapshotMode::Off}}, "--snapshot", arguments.snapshot);
+  if (!snapshot) return tl::unexpected(snapshot.error());
+  options.snapshot = *snapshot;
+
+  const auto buffer = parse_bytes(arguments.buffer);
+  if (!buffer) return tl::unexpected(buffer.error());
+  constexpr std::uint64_t kLargestBuffer = std::uint64_t{1} << 30;
+  if (*buffer < kPageSize || *buffer > kLargestBuffer)
+    return fail(fmt::format("--buffer {}", arguments.buffer), "not from 4KiB to 1GiB");
+  options.capture.buffer_bytes = *buffer;
+  options.capture.page_tables = !arguments.no_page_tables;
+
+  if (!arguments.duration.empty()) {
+    const auto duration = parse_duration(arguments.duration);
+    if (!duration) return tl::unexpected(duration.error());
+    options.duration_ns = *duration;
+  }
+  return options;
+}
+
+Result<report::ReportOptions> report_options(const RunArguments& arguments) {
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  const bool plain = std::getenv("NO_COLOR") != nullptr;
+  const auto color = choose<bool>({{"auto", terminal && !plain}, {"always", true}, {"never", false}}, "--color", arguments.color);
+  if (!color) return tl::unexpected(color.error());
+  report::ReportOptions options;
+  options.version = kVersion;
+  options.color = *color;
+  if (arguments.verbose) options.rows = 50;
+  winsize size{};
+  if (terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 80) options.width = std::min<std::size_t>(size.ws_col, 160);
+  return options;
+}
+
+int run(const RunArguments& arguments) {
+  auto options = resolve(arguments);
+  if (!options) return report_error(options.error(), kRunFailed);
+  auto reports = report_options(arguments);
+  if (!reports) return report_error(reports.error(), kRunFailed);
+  // Files are for everybody: no colour, and the width that docs show.
+  report::ReportOptions for_files = *reports;
+  for_files.color = false;
+  auto outputs = pipeline::Outputs::open(arguments.outputs, *reports, for_files);
+  if (!outputs) return report_error(outputs.error(), kRunFailed);
+  auto outcome = pipeline::run(*options);
+  if (!outcome) return report_error(outcome.error(), kRunFailed);
+  if (outcome->error) return report_error(*outcome->error, outcome->exit_code);
+  auto written = outputs->write(*outcome->session, *outcome->resolver, arguments.quiet ? nullptr : &std::cerr);
+  if (!written) return report_error(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
+  return outcome->exit_code;
+}
+
+}  // namespace
+
+Action configure_run(CLI::App& app) {
+  const auto arguments = std::make_shared<RunArguments>();
+  RunArguments& to = *arguments;
+  app.add_option("COMMAND", to.command, "the command and its arguments, after --");
+  app.add_option("-o,--output", to.outputs, "write a report; the suffix chooses the format (.json, .txt)")
+      ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("-d,--duration", to.duration, "stop after TIME (30s, 5m) and let COMMAND go on")->type_name("TIME");
+  app.add_option("-u,--user", to.user, "run COMMAND as this user")->type_name("NAME");
+  app.add_option("--backend", to.backend, "auto, fentry, kprobe or static")->capture_default_str();
+  app.add_option("--frames", to.frames, "stack frames kept per break")->capture_default_str();
+  app.add_option("--stacks", to.stacks, "native or none (python is not built yet)");
+  app.add_option("--detail", to.detail, "events, or counts per process, page and mechanism only")->capture_default_str();
+  app.add_option("--snapshot", to.snapshot, "exact, passive (no ptrace) or off")->capture_default_str();
+  app.add_option("--buffer", to.buffer, "size of the ring buffer")->type_name("SIZE")->capture_default_str();
+  app.add_option("--color", to.color, "auto, always or never")->capture_default_str();
+  app.add_flag("--no-page-tables", to.no_page_tables, "pair faults with allocations instead of reading page tables");
+  app.add_flag("-q,--quiet", to.quiet, "no report and no progress on standard error");
+  app.add_flag("-v,--verbose", to.verbose, "longer tables");
+  app.add_option("--watch", to.watch, "not built yet")->type_name("EXPR")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--max-copied", to.max_copied, "not built yet")->type_name("SIZE");
+  app.add_option("--max-copied-per-process", to.max_copied_per_process, "not built yet")->type_name("SIZE");
+  return [arguments](const std::vector<std::string>& after_dashes) {
+    arguments->command.insert(arguments->command.end(), after_dashes.begin(), after_dashes.end());
+    if (arguments->command.empty())
+      return report_error({"wrong use", "no COMMAND", "cowtrace [OPTIONS] -- COMMAND; see cowtrace run --help"}, kRunFailed);
+    return run(*arguments);
+  };
+}
+
+}  // namespace cowtrace::cli
