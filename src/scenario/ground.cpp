@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scenario/ground.h"
+
+#include <cowtrace/objects.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "scenario/writes.h"
+
+namespace scenario {
+
+GlobalCounters global_counters = {1, 1};
+
+namespace {
+
+#ifndef PR_SET_MEMORY_MERGE
+constexpr int PR_SET_MEMORY_MERGE = 67;  // linux/prctl.h, kernel 6.4
+#endif
+
+Result<std::byte*> map_private(std::uint64_t bytes) {
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    return unavailable(fmt::format("cannot map {} bytes", bytes), std::strerror(errno),
+                       "use fewer --pages");
+  }
+  // Base pages only, whatever the machine's policy; a kernel without THP answers EINVAL and needs
+  // nothing.
+  ::madvise(memory, bytes, MADV_NOHUGEPAGE);
+  return static_cast<std::byte*>(memory);
+}
+
+// While it lives this thread stays on the CPU it is on.
+class StayOnCpu {
+ public:
+  StayOnCpu() {
+    if (::sched_getaffinity(0, sizeof(before_), &before_) != 0) return;
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    const int cpu = ::sched_getcpu();
+    if (cpu < 0 || cpu >= CPU_SETSIZE) return;
+    CPU_SET(cpu, &here);
+    pinned_ = ::sched_setaffinity(0, sizeof(here), &here) == 0;
+  }
+  ~StayOnCpu() {
+    if (pinned_) ::sched_setaffinity(0, sizeof(before_), &before_);
+  }
+  StayOnCpu(const StayOnCpu&) = delete;
+  StayOnCpu& operator=(const StayOnCpu&) = delete;
+
+ private:
+  cpu_set_t before_{};
+  bool pinned_ = false;
+};
+
+// A frame that is still in its CPU's LRU batch has one reference more than owners, and its last
+// owner gets a copy where it should reuse. Batches hold at most 31; frames of our own push the
+// ground's out.
+Result<void> flush_lru_batch() {
+  constexpr std::uint64_t kFrames = 256;
+  const auto memory = map_private(kFrames * kPageSize);
+  if (!memory) return tl::unexpected<Failure>(memory.error());
+  for (std::uint64_t i = 0; i < kFrames; ++i) store(*memory + i * kPageSize, std::uint64_t{1});
+  ::munmap(*memory, kFrames * kPageSize);
+  return {};
+}
+
+void fill_ground(const Ground& ground) {
+  for (std::uint64_t i = 0; i < ground.pages(); ++i) store(ground.page(i), i + 1);
+  SmallObjects& small = ground.small();
+  store(&small.hits, std::uint64_t{1});
+  for (std::uint64_t& limit : small.limits) store(&limit, std::uint64_t{100});
+  store(&global_counters.requests, std::uint64_t{1});
+}
+
+bool register_objects(const Ground& ground) {
+  SmallObjects& small = ground.small();
+  const auto add = [](const auto& object, const char* name, const char* type) {
+    return cowtrace_register(&object, sizeof(object), name, type) != 0;
+  };
+  return cowtrace_register(ground.page(0), ground.pages() * kPageSize, "buffer", "std::byte[]") !=
+             0 &&
+         add(small.hits, "hits", "std::uint64_t") && add(small.misses, "misses", "std::uint64_t") &&
+         add(small.last_request, "last_request", "scenario::Request") &&
+         add(small.limits, "limits", "std::uint64_t[4]") &&
+         add(small.flags, "flags", "std::uint32_t") && COWTRACE_OBJECT(global_counters) != 0;
+}
+
+}  // namespace
+
+Result<Ground> Ground::prepare(std::uint64_t pages) {
+  // Inherited from a service manager, this would let KSM merge (and so move) the ground. Older
+  // kernels do not know it.
+  ::prctl(PR_SET_MEMORY_MERGE, 0, 0, 0, 0);
+  Ground ground;
+  ground.pages_ = pages;
+  const auto buffer = map_private(pages * kPageSize);
+  if (!buffer) return tl::unexpected<Failure>(buffer.error());
+  ground.buffer_ = *buffer;
+  const auto small = map_private(kPageSize);
+  if (!small) return tl::unexpected<Failure>(small.error());
+  ground.small_ = reinterpret_cast<SmallObjects*>(*small);
+  {
+    const StayOnCpu stay;
+    fill_ground(ground);
+    if (auto flushed = flush_lru_batch(); !flushed) return tl::unexpected<Failure>(flushed.error());
+  }
+  if (!register_objects(ground))
+    return unavailable("cannot register the objects", "out of memory", "use fewer --pages");
+  return ground;
+}
+
+std::vector<Region> Ground::regions() const {
+  return {{reinterpret_cast<std::uint64_t>(buffer_), pages_ * kPageSize},
+          {reinterpret_cast<std::uint64_t>(small_), kPageSize},
+          {reinterpret_cast<std::uint64_t>(&global_counters), kPageSize}};
+}
+
+}  // namespace scenario
