@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/join.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+#include "analysis/clock.h"
+#include "analysis/exact_counts.h"
+#include "analysis/latency.h"
+#include "analysis/page_groups.h"
+#include "analysis/sites.h"
+#include "analysis/timeline.h"
+
+namespace cowtrace::analysis {
+
+namespace {
+
+std::vector<ProcessSummary> process_summaries(const model::Session& session,
+                                              const ExactCounts& exact) {
+  std::vector<ProcessSummary> summaries;
+  const std::uint64_t started = session.capture.started_ns;
+  for (const model::Process& process : session.processes) {
+    const model::ProcessKey key(static_cast<std::uint32_t>(summaries.size()));
+    ProcessSummary& summary = summaries.emplace_back();
+    summary.process = key;
+    summary.pid = process.pid;
+    summary.parent = process.parent;
+    summary.forked_from = process.forked_from;
+    summary.command = process.command;
+    summary.start_ns = since(started, process.start_ns);
+    summary.exit_ns = since(started, process.exit_ns);
+    summary.fork_ns = since(started, process.fork_ns);
+    summary.inherited_bytes = process.inherited_bytes;
+    summary.still_shared_bytes = process.still_shared_bytes;
+    summary.breaks = exact.of(key).breaks();
+    summary.copied_bytes = exact.of(key).copied_bytes();
+    summary.audit = process.audit;
+    summary.audit_missing = process.audit_missing;
+  }
+  return summaries;
+}
+
+std::optional<std::uint64_t> sum_of_known(const std::vector<ProcessSummary>& processes,
+                                          std::optional<std::uint64_t> ProcessSummary::*member) {
+  std::optional<std::uint64_t> sum;
+  for (const ProcessSummary& process : processes)
+    if (process.*member) sum = sum.value_or(0) + *(process.*member);
+  return sum;
+}
+
+// The sections that follow from every touch of every page.
+class Aggregator {
+ public:
+  Aggregator(const model::Session& session, model::Resolver& resolver, Summary& summary,
+             Timeline& timeline)
+      : session_(session),
+        resolver_(resolver),
+        summary_(summary),
+        timeline_(timeline),
+        sites_(session) {}
+
+  void add(const PageGroup& group);
+  void finish();
+
+ private:
+  void add_break(model::ProcessKey process, const Touch& touch, std::uint32_t object);
+  ObjectSummary& object(std::uint32_t number);
+  void finish_objects();
+  void finish_mappings();
+
+  const model::Session& session_;
+  model::Resolver& resolver_;
+  Summary& summary_;
+  Timeline& timeline_;
+  SiteTable sites_;
+  PageObjects on_page_;
+  std::vector<ObjectSummary> objects_;  // by number of ObjectIndex
+  std::unordered_map<const model::Object*, BreakCount> mappings_;
+};
+
+void note_process(ObjectSummary& object, model::ProcessKey process) {
+  // Processes come in ascending order.
+  if (object.processes.empty() || object.processes.back() != process)
+    object.processes.push_back(process);
+}
+
+ObjectSummary& Aggregator::object(std::uint32_t number) {
+  if (number >= objects_.size()) objects_.resize(number + 1);
+  return objects_[number];
+}
+
+void Aggregator::add(const PageGroup& group) {
+  summary_.object_index.intern(session_, resolver_, group, on_page_);
+  for (std::size_t i = 0; i < group.touches.size(); ++i)
+    if (group.touches[i].is_break())
+      add_break(group.process, group.touches[i], on_page_.written[i]);
+  if (on_page_.neighbours.empty()) return;
+  const std::uint64_t breaks = group.breaks();
+  for (const std::uint32_t number : on_page_.neighbours) {
+    object(number).neighbour_breaks += breaks;
+    note_process(object(number), group.process);
+  }
+}
+
+void Aggregator::add_break(model::ProcessKey process, const Touch& touch, std::uint32_t number) {
+  const std::uint64_t bytes = touch.bytes();
+  const auto cause = static_cast<std::size_t>(touch.cause);
+  summary_.totals.by_cause[cause].add(touch.count, bytes);
+  mappings_[summary_.object_index.mapping_of(session_, touch)].add(touch.count, bytes);
+  if (!touch.aggregated) {
+    timeline_.add(process, touch);
+    sites_.add(touch);
+  }
+  if (number == PageObjects::kNone) return;
+  ObjectSummary& written = object(number);
+  written.breaks += touch.count;
+  written.copied_bytes += bytes;
+  written.by_cause[cause].add(touch.count, bytes);
+  note_process(written, process);
+}
+
+void Aggregator::finish() {
+  summary_.sites = sites_.take();
+  finish_objects();
+  finish_mappings();
+}
+
+void Aggregator::finish_objects() {
+  const auto& known = summary_.object_index.objects();
+  objects_.resize(known.size());
+  std::vector<std::uint32_t> order(known.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    if (objects_[a].copied_bytes != objects_[b].copied_bytes)
+      return objects_[a].copied_bytes > objects_[b].copied_bytes;
+    const auto rest = [&](std::uint32_t i) {
+      return std::tie(known[i]->name, known[i]->address, known[i]->kind, known[i]->size,
+                      known[i]->type);
+    };
+    return rest(a) < rest(b);
+  });
+  std::vector<ObjectId> id_of(known.size());
+  for (const std::uint32_t number : order) {
+    ObjectSummary& object = objects_[number];
+    object.id = id_of[number] = ObjectId(static_cast<std::uint32_t>(summary_.objects.size()));
+    object.kind = known[number]->kind;
+    object.name = known[number]->name;
+    object.type = known[number]->type;
+    object.address = known[number]->address;
+    object.size = known[number]->size;
+    summary_.objects.push_back(std::move(object));
+  }
+  summary_.object_index.number_as(id_of);
+}
+
+void Aggregator::finish_mappings() {
+  std::map<std::string, BreakCount> by_label;
+  for (const auto& [mapping, count] : mappings_)
+    by_label[mapping != nullptr ? mapping->name : std::string()].add(count.breaks, count.bytes);
+  for (const auto& [label, count] : by_label)
+    summary_.mappings.push_back({label, count.breaks, count.bytes});
+  std::stable_sort(summary_.mappings.begin(), summary_.mappings.end(),
+                   [](const MappingSummary& a, const MappingSummary& b) {
+                     return a.copied_bytes > b.copied_bytes;
+                   });
+}
+
+void finish_totals(Summary& summary, const ExactCounts& exact, const model::Session& session) {
+  Totals& totals = summary.totals;
+  totals.breaks = exact.totals().breaks();
+  totals.copied_bytes = exact.totals().copied_bytes();
+  totals.inherited_bytes = sum_of_known(summary.processes, &ProcessSummary::inherited_bytes);
+  totals.still_shared_bytes = sum_of_known(summary.processes, &ProcessSummary::still_shared_bytes);
+  const auto latencies = latency_by_mechanism(session);
+  for (std::size_t m = 0; m < model::kMechanisms; ++m)
+    totals.by_mechanism[m] = {exact.totals().count[m], exact.totals().bytes[m], latencies[m]};
+  BreakCount with_cause;
+  for (const BreakCount& count : totals.by_cause) with_cause.add(count.breaks, count.bytes);
+  totals.by_cause[static_cast<std::size_t>(model::Cause::Unknown)].add(
+      totals.breaks - std::min(totals.breaks, with_cause.breaks),
+      totals.copied_bytes - std::min(totals.copied_bytes, with_cause.bytes));
+}
+
+std::uint64_t last_moment(const model::Session& session) {
+  std::uint64_t last = session.capture.duration_ns;
+  for (const model::AddressSpace& space : session.spaces)
+    for (const model::Resolution& event : space.resolutions)
+      last = std::max(last, since(session.capture.started_ns, event.time_ns));
+  return last;
+}
+
+}  // namespace
+
+Summary join(const model::Session& session, model::Resolver& resolver, const JoinOptions& options) {
+  Summary summary(session);
+  const ExactCounts exact(session);
+  summary.capture.notes.insert(summary.capture.notes.end(), exact.notes().begin(),
+                               exact.notes().end());
+  summary.processes = process_summaries(session, exact);
+
+  Timeline timeline(session.capture.started_ns, last_moment(session), options.timeline_buckets);
+  Aggregator aggregator(session, resolver, summary, timeline);
+  PageGroups(session).for_each([&](const PageGroup& group) { aggregator.add(group); });
+  aggregator.finish();
+  summary.timeline = timeline.take();
+  summary.timeline_bucket_ns = timeline.bucket_ns();
+  finish_totals(summary, exact, session);
+  return summary;
+}
+
+}  // namespace cowtrace::analysis

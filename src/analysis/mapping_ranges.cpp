@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/mapping_ranges.h"
+
+#include <algorithm>
+#include <tuple>
+#include <vector>
+
+namespace cowtrace::analysis {
+
+std::string mapping_label(const model::Mapping& mapping) {
+  if (mapping.inode != 0 || !mapping.path.empty()) {
+    if (!mapping.path.empty()) return mapping.path;
+    return mapping.name.empty() ? "[file]" : mapping.name;
+  }
+  // The kernel's own order and comparisons (fs/proc/task_mmu.c, get_vma_name).
+  if (mapping.name.starts_with('[')) return mapping.name;
+  if (mapping.brk_start != 0 && mapping.start <= mapping.brk_end &&
+      mapping.end >= mapping.brk_start)
+    return "[heap]";
+  if (mapping.stack_start != 0 && mapping.start <= mapping.stack_start &&
+      mapping.end >= mapping.stack_start)
+    return "[stack]";
+  return mapping.name.empty() ? "[anon]" : "[anon:" + mapping.name + "]";
+}
+
+MappingRanges::MappingRanges(const model::Session& session) {
+  using Row = std::tuple<std::string, std::uint64_t, std::uint64_t, model::MappingHash>;
+  std::vector<Row> rows;
+  rows.reserve(session.mappings.size());
+  for (const auto& [hash, mapping] : session.mappings)
+    rows.emplace_back(mapping_label(mapping), mapping.start, std::max(mapping.start, mapping.end),
+                      hash);
+  std::sort(rows.begin(), rows.end());
+  for (const auto& [label, start, end, hash] : rows) {
+    model::Object* last = objects_.empty() ? nullptr : &objects_.back();
+    if (last == nullptr || last->name != label || start > last->address + last->size) {
+      last = &objects_.emplace_back();
+      last->kind = model::ObjectKind::Mapping;
+      last->name = label;
+      last->address = start;
+    }
+    last->size = std::max(last->size, end - last->address);
+    object_of_.emplace(hash, last);
+  }
+}
+
+const model::Object* MappingRanges::find(const model::Session& session,
+                                         const model::AddressSpace& space,
+                                         model::MappingHash mapping, std::uint64_t address) const {
+  const auto known = object_of_.find(mapping);
+  if (known != object_of_.end()) return known->second;
+  // Its event was lost: any mapping that this space had there will do, the newest first.
+  for (auto hash = space.mappings.rbegin(); hash != space.mappings.rend(); ++hash) {
+    const auto other = session.mappings.find(*hash);
+    if (other == session.mappings.end()) continue;
+    if (address >= other->second.start && address < other->second.end)
+      return object_of_.find(*hash)->second;
+  }
+  return nullptr;
+}
+
+}  // namespace cowtrace::analysis

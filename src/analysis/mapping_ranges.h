@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mappings as people know them: a label ("[heap]", "/usr/lib/libc.so.6") and one object for all the
+// shapes that a mapping took while it grew, was split by mprotect or was inherited.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <unordered_map>
+
+#include "model/objects.h"
+#include "model/session.h"
+
+namespace cowtrace::analysis {
+
+// As /proc/PID/maps would call it; "[anon]" where that prints nothing.
+std::string mapping_label(const model::Mapping& mapping);
+
+class MappingRanges {
+ public:
+  explicit MappingRanges(const model::Session& session);
+  // The objects are referred to by address.
+  MappingRanges(const MappingRanges&) = delete;
+  MappingRanges& operator=(const MappingRanges&) = delete;
+  MappingRanges(MappingRanges&&) = default;
+  MappingRanges& operator=(MappingRanges&&) = default;
+
+  // The object of kind mapping that holds `address`; nullptr if the capture did not learn of any.
+  [[nodiscard]] const model::Object* find(const model::Session& session,
+                                          const model::AddressSpace& space,
+                                          model::MappingHash mapping, std::uint64_t address) const;
+
+ private:
+  std::deque<model::Object> objects_;
+  std::unordered_map<model::MappingHash, const model::Object*> object_of_;
+};
+
+}  // namespace cowtrace::analysis

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/object_index.h"
+
+#include <algorithm>
+
+namespace cowtrace::analysis {
+
+namespace {
+
+const model::Object* object_of(const ObjectIndex& index, const model::Session& session,
+                               model::Resolver& resolver, const Touch& touch) {
+  const model::Object* object = resolver.object_at(touch.space->id, touch.address, touch.last_ns);
+  return object != nullptr ? object : index.mapping_of(session, touch);
+}
+
+// Calls `visit` for what lives on the page in each space of the group, at the last break there.
+template <typename Visit>
+void for_each_object_on_page(model::Resolver& resolver, const PageGroup& group, Visit&& visit) {
+  std::vector<const Touch*> last_breaks;
+  for (const Touch& touch : group.touches) {
+    if (!touch.is_break()) continue;
+    const auto same = std::find_if(last_breaks.begin(), last_breaks.end(),
+                                   [&](const Touch* t) { return t->space == touch.space; });
+    if (same == last_breaks.end())
+      last_breaks.push_back(&touch);
+    else
+      *same = &touch;
+  }
+  for (const Touch* touch : last_breaks)
+    for (const model::Object* object :
+         resolver.objects_in(touch->space->id, group.page, group.page + group.size, touch->last_ns))
+      if (object != nullptr && object->kind != model::ObjectKind::Mapping) visit(object);
+}
+
+template <typename Number>
+void join_page(const ObjectIndex& index, const model::Session& session, model::Resolver& resolver,
+               const PageGroup& group, PageObjects& out, Number&& number) {
+  out.written.clear();
+  out.neighbours.clear();
+  for (const Touch& touch : group.touches)
+    out.written.push_back(number(object_of(index, session, resolver, touch)));
+  for_each_object_on_page(resolver, group, [&](const model::Object* object) {
+    const std::uint32_t found = number(object);
+    const auto& written = out.written;
+    if (found != PageObjects::kNone &&
+        std::find(written.begin(), written.end(), found) == written.end())
+      out.neighbours.push_back(found);
+  });
+  std::sort(out.neighbours.begin(), out.neighbours.end());
+  out.neighbours.erase(std::unique(out.neighbours.begin(), out.neighbours.end()),
+                       out.neighbours.end());
+}
+
+}  // namespace
+
+void ObjectIndex::intern(const model::Session& session, model::Resolver& resolver,
+                         const PageGroup& group, PageObjects& out) {
+  join_page(*this, session, resolver, group, out,
+            [this](const model::Object* object) { return number(object); });
+}
+
+void ObjectIndex::look_up(const model::Session& session, model::Resolver& resolver,
+                          const PageGroup& group, PageObjects& out) const {
+  join_page(*this, session, resolver, group, out,
+            [this](const model::Object* object) { return number_if_known(object); });
+}
+
+void ObjectIndex::number_as(const std::vector<ObjectId>& id_of) {
+  for (auto& [object, number] : number_of_) number = id_of[number].value;
+  objects_.clear();
+  same_.clear();
+}
+
+std::uint32_t ObjectIndex::number(const model::Object* object) {
+  if (object == nullptr) return PageObjects::kNone;
+  const auto known = number_of_.find(object);
+  if (known != number_of_.end()) return known->second;
+  const Identity identity{object->kind, object->address, object->size, object->name, object->type};
+  const auto next = static_cast<std::uint32_t>(objects_.size());
+  const auto [same, is_new] = same_.emplace(identity, next);
+  if (is_new) objects_.push_back(object);
+  number_of_.emplace(object, same->second);
+  return same->second;
+}
+
+std::uint32_t ObjectIndex::number_if_known(const model::Object* object) const {
+  const auto known = number_of_.find(object);
+  return known != number_of_.end() ? known->second : PageObjects::kNone;
+}
+
+}  // namespace cowtrace::analysis

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/pages.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "analysis/clock.h"
+#include "analysis/page_groups.h"
+
+namespace cowtrace::analysis {
+
+namespace {
+
+class Actors {
+ public:
+  explicit Actors(const model::Session& session) : session_(session) {
+    for (std::uint32_t key = 0; key < session.processes.size(); ++key)
+      by_pid_[session.processes[key].pid].push_back(key);
+  }
+
+  [[nodiscard]] std::optional<Actor> of(model::ProcessKey owner, const Touch& touch) const {
+    if (touch.pid == 0 || touch.pid == session_.process(owner).pid) return std::nullopt;
+    return Actor{touch.pid, command(touch.pid, touch.last_ns)};
+  }
+
+ private:
+  // Pids are reused: the newest process of that pid that had started by then.
+  [[nodiscard]] std::string_view command(std::int32_t pid, std::uint64_t time_ns) const {
+    const auto found = by_pid_.find(pid);
+    if (found == by_pid_.end()) return {};
+    const model::Process* newest = nullptr;
+    for (const std::uint32_t key : found->second) {
+      const model::Process& process = session_.processes[key];
+      if (process.start_ns <= time_ns &&
+          (newest == nullptr || newest->start_ns <= process.start_ns))
+        newest = &process;
+    }
+    return newest != nullptr ? std::string_view(newest->command) : std::string_view();
+  }
+
+  const model::Session& session_;
+  std::unordered_map<std::int32_t, std::vector<std::uint32_t>> by_pid_;
+};
+
+void fill_from_touches(PageRow& row, const PageGroup& group, std::uint64_t started_ns) {
+  row.by_mechanism = {};
+  row.breaks = group.breaks();
+  std::uint64_t first = UINT64_MAX;
+  std::uint64_t last = 0;
+  for (const Touch& touch : group.touches) {
+    row.by_mechanism[static_cast<std::size_t>(touch.mechanism)] += touch.count;
+    first = std::min(first, touch.first_ns);
+    last = std::max(last, touch.last_ns);
+  }
+  row.first_ns = since(started_ns, first);
+  row.last_ns = since(started_ns, last);
+  const Touch& decisive = group.decisive();
+  row.cause = decisive.cause;
+  row.written = decisive.address;
+  row.old_frame = decisive.old_frame;
+  row.new_frame = decisive.new_frame;
+}
+
+}  // namespace
+
+void for_each_page(const Summary& summary, const model::Session& session, model::Resolver& resolver,
+                   const std::function<void(const PageRow&)>& callback) {
+  const Actors actors(session);
+  PageObjects on_page;
+  PageRow row;
+  PageGroups(session).for_each([&](const PageGroup& group) {
+    const Touch& decisive = group.decisive();
+    row.process = group.process;
+    row.pid = session.process(group.process).pid;
+    row.address = group.page;
+    row.size = group.size;
+    fill_from_touches(row, group, session.capture.started_ns);
+    row.actor = actors.of(group.process, decisive);
+    const model::Object* mapping = summary.object_index.mapping_of(session, decisive);
+    row.mapping = mapping != nullptr ? std::string_view(mapping->name) : std::string_view();
+
+    summary.object_index.look_up(session, resolver, group, on_page);
+    const auto at = static_cast<std::size_t>(&decisive - group.touches.data());
+    row.object.reset();
+    if (on_page.written[at] != PageObjects::kNone) row.object = ObjectId(on_page.written[at]);
+    row.neighbours.clear();
+    for (const std::uint32_t id : on_page.neighbours) row.neighbours.push_back(ObjectId(id));
+    callback(row);
+  });
+}
+
+}  // namespace cowtrace::analysis

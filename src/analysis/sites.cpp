@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/sites.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cowtrace::analysis {
+
+namespace {
+
+// For each space the first one that ran the same program image: fork keeps the image, exec ends it.
+// So an instruction pointer means the same code in all spaces of one image. A parent that has
+// exec'd is not followed: which of its images the child got is not recorded.
+std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& session) {
+  std::unordered_map<model::SpaceId, model::SpaceId> source;
+  for (const model::Process& process : session.processes) {
+    if (process.spaces.empty() || !process.forked_from) continue;
+    if (process.forked_from->value >= session.processes.size()) continue;
+    const model::Process& parent = session.process(*process.forked_from);
+    if (parent.spaces.size() == 1) source.emplace(process.spaces[0], parent.spaces[0]);
+  }
+  std::unordered_map<model::SpaceId, model::SpaceId> result;
+  for (const model::AddressSpace& space : session.spaces) {
+    model::SpaceId image = space.id;
+    // Bounded, so that a cycle in a damaged trace ends.
+    for (std::size_t step = 0; step < session.processes.size(); ++step) {
+      const auto from = source.find(image);
+      if (from == source.end()) break;
+      image = from->second;
+    }
+    result.emplace(space.id, image);
+  }
+  return result;
+}
+
+}  // namespace
+
+SiteTable::SiteTable(const model::Session& session)
+    : session_(session), image_of_(images(session)) {}
+
+void SiteTable::add(const Touch& touch) {
+  Key key{touch.stack, {}, 0};
+  const bool has_stack = session_.stacks.contains(touch.stack);
+  if (!has_stack) {
+    const auto image = image_of_.find(touch.space->id);
+    key = {{}, image != image_of_.end() ? image->second : touch.space->id, touch.ip};
+    if (touch.ip == 0) key = {};
+  }
+  const auto [at, is_new] = index_.emplace(key, static_cast<std::uint32_t>(sites_.size()));
+  if (is_new) {
+    SiteSummary& site = sites_.emplace_back();
+    site.stack = std::get<0>(key);
+    site.space = touch.space->id;
+    site.ip = touch.ip;
+    site.last_ns = touch.last_ns;
+  }
+  SiteSummary& site = sites_[at->second];
+  site.breaks += touch.count;
+  site.copied_bytes += touch.bytes();
+  site.by_cause[static_cast<std::size_t>(touch.cause)].add(touch.count, touch.bytes());
+}
+
+std::vector<SiteSummary> SiteTable::take() {
+  std::sort(sites_.begin(), sites_.end(), [](const SiteSummary& a, const SiteSummary& b) {
+    if (a.copied_bytes != b.copied_bytes) return a.copied_bytes > b.copied_bytes;
+    return std::tie(a.ip, a.stack, a.space) < std::tie(b.ip, b.stack, b.space);
+  });
+  return std::move(sites_);
+}
+
+std::vector<model::StackFrame> SiteFrames::of(const SiteSummary& site) {
+  const auto found = session_.stacks.find(site.stack);
+  if (found == session_.stacks.end() || found->second.frames.empty()) {
+    if (site.ip == 0) return {};
+    return frames_at(site.space, site.ip, false, site.last_ns);
+  }
+  const model::Stack& stack = found->second;
+  std::vector<model::StackFrame> frames;
+  for (std::size_t depth = 0; depth < stack.frames.size(); ++depth) {
+    const auto& named = frames_at(stack.space, stack.frames[depth], depth != 0, site.last_ns);
+    frames.insert(frames.end(), named.begin(), named.end());
+  }
+  return frames;
+}
+
+bool SiteFrames::truncated(const SiteSummary& site) const {
+  const auto found = session_.stacks.find(site.stack);
+  return found != session_.stacks.end() && found->second.truncated;
+}
+
+const std::vector<model::StackFrame>& SiteFrames::frames_at(model::SpaceId space, std::uint64_t ip,
+                                                            bool is_return_address,
+                                                            std::uint64_t time_ns) {
+  const Key key{space, ip, is_return_address};
+  const auto known = cache_.find(key);
+  if (known != cache_.end()) return known->second;
+  return cache_.emplace(key, resolver_.frames_at(space, ip, is_return_address, time_ns))
+      .first->second;
+}
+
+}  // namespace cowtrace::analysis

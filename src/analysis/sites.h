@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sites: which stacks broke pages (SiteTable), and what their stack frames are called (SiteFrames),
+// asked only for the sites that a report shows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "analysis/summary.h"
+#include "analysis/touch.h"
+#include "model/objects.h"
+#include "model/session.h"
+
+namespace cowtrace::analysis {
+
+class SiteTable {
+ public:
+  explicit SiteTable(const model::Session& session);
+
+  void add(const Touch& touch);
+  // By copied bytes, most first.
+  [[nodiscard]] std::vector<SiteSummary> take();
+
+ private:
+  // Either a stack, or an instruction pointer of a program image.
+  using Key = std::tuple<model::StackHash, model::SpaceId, std::uint64_t>;
+
+  const model::Session& session_;
+  std::unordered_map<model::SpaceId, model::SpaceId> image_of_;
+  std::map<Key, std::uint32_t> index_;
+  std::vector<SiteSummary> sites_;
+};
+
+class SiteFrames {
+ public:
+  SiteFrames(const model::Session& session, model::Resolver& resolver)
+      : session_(session), resolver_(resolver) {}
+
+  // The stack frames of a site, innermost first; empty if neither stack nor instruction pointer is
+  // known.
+  [[nodiscard]] std::vector<model::StackFrame> of(const SiteSummary& site);
+  // The walk ended before the stack did.
+  [[nodiscard]] bool truncated(const SiteSummary& site) const;
+
+ private:
+  using Key = std::tuple<model::SpaceId, std::uint64_t, bool>;
+  const std::vector<model::StackFrame>& frames_at(model::SpaceId space, std::uint64_t ip,
+                                                  bool is_return_address, std::uint64_t time_ns);
+
+  const model::Session& session_;
+  model::Resolver& resolver_;
+  std::map<Key, std::vector<model::StackFrame>> cache_;
+};
+
+}  // namespace cowtrace::analysis

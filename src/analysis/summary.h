@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What reports print: everything the join found, aggregated. The pages themselves are not here:
+// for_each_page (pages.h) makes them one at a time. All times are nanoseconds since capture
+// started.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/counts.h"
+#include "analysis/object_index.h"
+#include "model/session.h"
+
+namespace cowtrace::analysis {
+
+struct Latency {
+  std::uint64_t p50 = 0, p99 = 0, max = 0;
+};
+
+struct MechanismSummary {
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+  std::optional<Latency> latency;  // none without a single event whose completion was seen in time
+};
+
+struct Totals {
+  std::uint64_t breaks = 0;
+  std::uint64_t copied_bytes = 0;
+  std::optional<std::uint64_t> written_bytes;  // none: how much a write stores is not known
+  std::optional<std::uint64_t> inherited_bytes;
+  std::optional<std::uint64_t> still_shared_bytes;
+  std::array<MechanismSummary, model::kMechanisms> by_mechanism{};
+  ByCause by_cause{};  // breaks without detail count as unknown, so that the sum is `breaks`
+};
+
+struct ProcessSummary {
+  model::ProcessKey process;
+  std::int32_t pid = 0;
+  std::optional<model::ProcessKey> parent, forked_from;
+  std::string command;  // untrusted
+  std::uint64_t start_ns = 0;
+  std::optional<std::uint64_t> exit_ns, fork_ns;
+  std::optional<std::uint64_t> inherited_bytes, still_shared_bytes;
+  std::uint64_t breaks = 0;
+  std::uint64_t copied_bytes = 0;
+  std::optional<model::Audit> audit;
+  std::string audit_missing;
+};
+
+struct ObjectSummary {
+  ObjectId id;
+  model::ObjectKind kind = model::ObjectKind::Mapping;
+  std::string name, type;  // untrusted
+  std::uint64_t address = 0;
+  std::uint64_t size = 0;
+  std::uint64_t breaks = 0;  // that wrote it
+  std::uint64_t copied_bytes = 0;
+  std::uint64_t neighbour_breaks = 0;  // of its pages, while nobody wrote it there
+  ByCause by_cause{};
+  std::vector<model::ProcessKey> processes;  // that broke a page of it
+};
+
+// A distinct stack that broke pages; SiteFrames names its frames.
+struct SiteSummary {
+  model::StackHash stack;  // 0: only `ip` is known
+  model::SpaceId space;    // where `ip` is to be looked up
+  std::uint64_t ip = 0;
+  std::uint64_t last_ns = 0;  // CLOCK_MONOTONIC, as resolvers take it
+  std::uint64_t breaks = 0;
+  std::uint64_t copied_bytes = 0;
+  ByCause by_cause{};
+};
+
+struct MappingSummary {
+  std::string label;  // untrusted; empty: the mapping is not known
+  std::uint64_t breaks = 0;
+  std::uint64_t copied_bytes = 0;
+};
+
+// What was broken in [t_ns, t_ns + Summary::timeline_bucket_ns).
+struct TimelineRow {
+  std::uint64_t t_ns = 0;
+  model::ProcessKey process;
+  std::uint64_t copied_bytes = 0;
+  std::uint64_t breaks = 0;
+};
+
+struct Summary {
+  explicit Summary(const model::Session& session)
+      : capture(session.capture), object_index(session) {}
+
+  model::CaptureInfo capture;  // `notes` continued by what the join has to say
+  Totals totals;
+  std::vector<ProcessSummary> processes;  // by key
+  std::vector<ObjectSummary> objects;     // by copied bytes, most first; written or neighbours
+  std::vector<SiteSummary> sites;         // by copied bytes, most first
+  std::vector<MappingSummary> mappings;   // by copied bytes, most first
+  std::vector<TimelineRow> timeline;      // by process and time; quiet buckets are left out
+  std::uint64_t timeline_bucket_ns = 0;
+  ObjectIndex object_index;  // numbers are ObjectIds
+};
+
+}  // namespace cowtrace::analysis

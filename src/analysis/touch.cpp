@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/touch.h"
+
+#include <bit>
+
+#include "base/units.h"
+
+namespace cowtrace::analysis {
+
+std::uint64_t page_start(std::uint64_t address, std::uint64_t size) {
+  return size > kPageSize && std::has_single_bit(size) ? address & ~(size - 1) : page_of(address);
+}
+
+Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution) {
+  Touch touch;
+  touch.space = &space;
+  touch.page = page_start(resolution.address, resolution.size);
+  touch.size = resolution.size;
+  touch.count = 1;
+  touch.first_ns = touch.last_ns = resolution.time_ns;
+  touch.address = resolution.address;
+  touch.ip = resolution.ip;
+  touch.old_frame = resolution.old_frame;
+  touch.new_frame = resolution.new_frame;
+  touch.stack = resolution.stack;
+  touch.mapping = resolution.mapping;
+  touch.pid = resolution.pid;
+  touch.mechanism = resolution.mechanism;
+  touch.cause = resolution.cause;
+  return touch;
+}
+
+Touch touch_of(const model::AddressSpace& space, const model::PageCount& row) {
+  Touch touch;
+  touch.space = &space;
+  touch.page = page_start(row.page, row.size);
+  touch.size = row.size;
+  touch.count = row.count;
+  touch.first_ns = row.first_ns;
+  touch.last_ns = row.last_ns;
+  touch.address = row.last_address;
+  touch.old_frame = row.old_frame;
+  touch.new_frame = row.new_frame;
+  touch.mapping = row.mapping;
+  touch.mechanism = row.mechanism;
+  touch.aggregated = true;
+  return touch;
+}
+
+}  // namespace cowtrace::analysis

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// A resolution, or a row of the kernel's aggregated counts, seen as the same thing: some
+// resolutions of one mechanism on one page. Made on the fly, never stored for all events.
+#pragma once
+
+#include <cstdint>
+
+#include "model/session.h"
+
+namespace cowtrace::analysis {
+
+struct Touch {
+  const model::AddressSpace* space = nullptr;
+  std::uint64_t page = 0;  // start of the page that was given: of the whole huge page if it was one
+  std::uint64_t size = 0;  // its bytes
+  std::uint64_t count = 0;
+  std::uint64_t first_ns = 0;  // CLOCK_MONOTONIC
+  std::uint64_t last_ns = 0;
+  std::uint64_t address = 0;  // what was written last
+  std::uint64_t ip = 0;
+  std::uint64_t old_frame = 0;
+  std::uint64_t new_frame = 0;
+  model::StackHash stack;
+  model::MappingHash mapping;
+  std::int32_t pid = 0;  // the actor; 0: not known
+  model::Mechanism mechanism = model::Mechanism::Copy;
+  model::Cause cause = model::Cause::Unknown;
+  bool aggregated = false;  // a row of counts: no stack, no actor, no moment for each
+
+  [[nodiscard]] bool is_break() const { return model::is_break(mechanism); }
+  [[nodiscard]] std::uint64_t bytes() const { return count * size; }
+};
+
+// Start of the page of `size` bytes (a power of two) that holds `address`; any other size means a
+// base page.
+std::uint64_t page_start(std::uint64_t address, std::uint64_t size);
+
+Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution);
+Touch touch_of(const model::AddressSpace& space, const model::PageCount& row);
+
+}  // namespace cowtrace::analysis

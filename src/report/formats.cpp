@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/formats.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/units.h"
+#include "report/json.h"
+#include "report/text.h"
+
+namespace cowtrace::report {
+
+namespace {
+
+template <typename Made>
+std::unique_ptr<Reporter> make(const ReportOptions& options) {
+  return std::make_unique<Made>(options);
+}
+
+constexpr std::array<Format, 9> kFormats = {{
+    {".cow", "cow", false, nullptr},
+    {".json", "json", true, &make<JsonReporter>},
+    {".html", "html", false, nullptr},
+    {".txt", "text", true, &make<TextReporter>},
+    {".folded", "folded", false, nullptr},
+    {".speedscope.json", "speedscope", false, nullptr},
+    {".pb.gz", "pprof", false, nullptr},
+    {".pftrace", "perfetto", false, nullptr},
+    {".jsonl", "jsonl", false, nullptr},
+}};
+
+std::string list(std::string_view Format::*member, bool built_only) {
+  std::string text;
+  for (const Format& format : kFormats) {
+    if (built_only && !format.built) continue;
+    if (!text.empty()) text += ", ";
+    text += format.*member;
+  }
+  return text;
+}
+
+}  // namespace
+
+std::span<const Format> formats() {
+  return kFormats;
+}
+
+Result<const Format*> format_of_file(std::string_view path) {
+  const Format* longest = nullptr;
+  for (const Format& format : kFormats)
+    if (path.ends_with(format.suffix) &&
+        (longest == nullptr || format.suffix.size() > longest->suffix.size()))
+      longest = &format;
+  if (longest != nullptr) return longest;
+  return fail(fmt::format("cannot write '{}'", printable(path)), "its suffix names no format",
+              "use one of " + list(&Format::suffix, false));
+}
+
+Result<const Format*> format_named(std::string_view name) {
+  for (const Format& format : kFormats)
+    if (format.name == name) return &format;
+  return fail(fmt::format("there is no format '{}'", printable(name)), "",
+              "use one of " + list(&Format::name, false));
+}
+
+Result<std::unique_ptr<Reporter>> make_reporter(const Format& format,
+                                                const ReportOptions& options) {
+  if (format.built && format.make != nullptr) return format.make(options);
+  return fail(fmt::format("the format {} ({}) is not built yet", format.name, format.suffix), "",
+              "use one of " + list(&Format::suffix, true));
+}
+
+}  // namespace cowtrace::report

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/json_rows.h"
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/units.h"
+
+namespace cowtrace::report {
+
+namespace {
+
+Json or_null(const std::optional<std::uint64_t>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+Json or_null(const std::optional<model::ProcessKey>& key) {
+  return key ? Json(key->value) : Json(nullptr);
+}
+Json or_null(std::string_view text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
+// Frame 0 is "not known", never a frame.
+Json frame_json(std::uint64_t frame) {
+  return frame != 0 ? Json(hex(frame)) : Json(nullptr);
+}
+
+// RFC 3339 in UTC, to the nanosecond.
+std::string timestamp(std::int64_t unix_ns) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  std::int64_t fraction = unix_ns % kSecond;
+  if (fraction < 0) fraction += kSecond;
+  const std::time_t seconds = (unix_ns - fraction) / kSecond;
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900,
+                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, fraction);
+}
+
+// Causes that occurred: a zero would claim that it was looked for.
+Json by_cause_json(const analysis::ByCause& by_cause) {
+  Json json = Json::object();
+  for (std::size_t c = 0; c < by_cause.size(); ++c)
+    if (by_cause[c].breaks != 0)
+      json[std::string(model::kCauseNames[c])] = {{"breaks", by_cause[c].breaks},
+                                                  {"bytes", by_cause[c].bytes}};
+  return json;
+}
+
+Json latency_json(const std::optional<analysis::Latency>& latency) {
+  if (!latency) return nullptr;
+  return {{"p50", latency->p50}, {"p99", latency->p99}, {"max", latency->max}};
+}
+
+Json audit_json(const std::optional<model::Audit>& audit) {
+  if (!audit) return nullptr;
+  Json reasons = Json::object();
+  for (const auto& [reason, pages] : audit->reasons) reasons[reason] = pages;
+  Json pages = Json::array();
+  for (const std::uint64_t page : audit->unexplained_pages) pages.push_back(hex(page));
+  return {{"private_pages", audit->private_pages},
+          {"explained", audit->explained},
+          {"unexplained", audit->unexplained()},
+          {"reasons", reasons},
+          {"unexplained_pages", pages}};
+}
+
+Json stack_frame_json(const model::StackFrame& frame) {
+  return {{"kind", "native"},
+          {"function", frame.function},
+          {"file", or_null(frame.file)},
+          {"line", frame.line != 0 ? Json(frame.line) : Json(nullptr)},
+          {"module", or_null(frame.module)},
+          {"inlined", frame.inlined},
+          {"why_unnamed", or_null(frame.why_unnamed)}};
+}
+
+}  // namespace
+
+Json capture_json(const model::CaptureInfo& capture) {
+  return {{"command", capture.command},
+          {"backend", capture.backend},
+          {"kernel", capture.kernel},
+          {"arch", capture.arch},
+          {"detail", capture.detail},
+          {"snapshot", capture.snapshot},
+          {"started_at", timestamp(capture.started_at_unix_ns)},
+          {"duration_ns", capture.duration_ns},
+          {"events", capture.events},
+          {"lost_events", capture.lost_events},
+          {"lost_control", capture.lost_control},
+          {"unfinished_faults", capture.unfinished_faults},
+          {"untracked_tasks", capture.untracked_tasks},
+          {"undecodable_events", capture.undecodable_events},
+          {"blind_spots", capture.blind_spots},
+          {"notes", capture.notes}};
+}
+
+Json totals_json(const analysis::Totals& totals) {
+  Json mechanisms = Json::object();
+  for (const model::MechanismInfo& mechanism : model::kMechanismTable) {
+    const auto& sum = totals.by_mechanism[static_cast<std::size_t>(mechanism.mechanism)];
+    mechanisms[std::string(mechanism.name)] = {
+        {"count", sum.count}, {"bytes", sum.bytes}, {"latency_ns", latency_json(sum.latency)}};
+  }
+  return {{"breaks", totals.breaks},
+          {"copied_bytes", totals.copied_bytes},
+          {"written_bytes", or_null(totals.written_bytes)},
+          {"inherited_bytes", or_null(totals.inherited_bytes)},
+          {"still_shared_bytes", or_null(totals.still_shared_bytes)},
+          {"by_mechanism", mechanisms},
+          {"by_cause", by_cause_json(totals.by_cause)}};
+}
+
+Json process_json(const analysis::ProcessSummary& process) {
+  return {{"process", process.process.value},
+          {"pid", process.pid},
+          {"parent", or_null(process.parent)},
+          {"forked_from", or_null(process.forked_from)},
+          {"command", process.command},
+          {"start_ns", process.start_ns},
+          {"exit_ns", or_null(process.exit_ns)},
+          {"fork_ns", or_null(process.fork_ns)},
+          {"inherited_bytes", or_null(process.inherited_bytes)},
+          {"copied_bytes", process.copied_bytes},
+          {"still_shared_bytes", or_null(process.still_shared_bytes)},
+          {"breaks", process.breaks},
+          {"audit", audit_json(process.audit)},
+          {"audit_missing", or_null(process.audit_missing)}};
+}
+
+Json page_json(const analysis::PageRow& page) {
+  Json mechanisms = Json::object();
+  for (const model::MechanismInfo& mechanism : model::kMechanismTable) {
+    const auto count = page.by_mechanism[static_cast<std::size_t>(mechanism.mechanism)];
+    if (count != 0) mechanisms[std::string(mechanism.name)] = count;
+  }
+  Json neighbours = Json::array();
+  for (const analysis::ObjectId id : page.neighbours) neighbours.push_back(id.value);
+  Json actor = nullptr;
+  if (page.actor) actor = {{"pid", page.actor->pid}, {"command", or_null(page.actor->command)}};
+  return {{"process", page.process.value},
+          {"pid", page.pid},
+          {"address", hex(page.address)},
+          {"size", page.size},
+          {"breaks", page.breaks},
+          {"by_mechanism", mechanisms},
+          {"cause", model::name(page.cause)},
+          {"first_ns", page.first_ns},
+          {"last_ns", page.last_ns},
+          {"written", hex(page.written)},
+          {"old_frame", frame_json(page.old_frame)},
+          {"new_frame", frame_json(page.new_frame)},
+          {"mapping", or_null(page.mapping)},
+          {"object", page.object ? Json(page.object->value) : Json(nullptr)},
+          {"neighbours", neighbours},
+          {"actor", actor}};
+}
+
+Json object_json(const analysis::ObjectSummary& object) {
+  Json processes = Json::array();
+  for (const model::ProcessKey key : object.processes) processes.push_back(key.value);
+  return {{"id", object.id.value},
+          {"name", object.name},
+          {"type", or_null(object.type)},
+          {"kind", model::name(object.kind)},
+          {"address", hex(object.address)},
+          {"size", object.size},
+          {"fields", Json::object()},
+          {"breaks", object.breaks},
+          {"copied_bytes", object.copied_bytes},
+          {"neighbour_breaks", object.neighbour_breaks},
+          {"by_cause", by_cause_json(object.by_cause)},
+          {"processes", processes}};
+}
+
+Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack,
+               bool truncated) {
+  Json frames = Json::array();
+  for (const model::StackFrame& frame : stack) frames.push_back(stack_frame_json(frame));
+  return {{"stack", frames},
+          {"truncated", truncated},
+          {"breaks", site.breaks},
+          {"copied_bytes", site.copied_bytes},
+          {"by_cause", by_cause_json(site.by_cause)}};
+}
+
+Json mapping_json(const analysis::MappingSummary& mapping) {
+  return {{"label", or_null(mapping.label)},
+          {"breaks", mapping.breaks},
+          {"copied_bytes", mapping.copied_bytes}};
+}
+
+Json timeline_json(const analysis::TimelineRow& row) {
+  return {{"t_ns", row.t_ns},
+          {"process", row.process.value},
+          {"copied_bytes", row.copied_bytes},
+          {"breaks", row.breaks}};
+}
+
+}  // namespace cowtrace::report

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// One JSON value for each kind of row of the report.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "analysis/pages.h"
+#include "analysis/summary.h"
+
+namespace cowtrace::report {
+
+using Json = nlohmann::ordered_json;
+
+Json capture_json(const model::CaptureInfo& capture);
+Json totals_json(const analysis::Totals& totals);
+Json process_json(const analysis::ProcessSummary& process);
+Json page_json(const analysis::PageRow& page);
+Json object_json(const analysis::ObjectSummary& object);
+Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack,
+               bool truncated);
+Json mapping_json(const analysis::MappingSummary& mapping);
+Json timeline_json(const analysis::TimelineRow& row);
+
+}  // namespace cowtrace::report

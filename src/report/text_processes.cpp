@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who copied how much of what it inherited, as a tree; and whether the page tables agree.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <vector>
+
+#include "base/units.h"
+#include "report/text_sections.h"
+
+namespace cowtrace::report {
+
+namespace {
+
+using analysis::ProcessSummary;
+
+constexpr std::size_t kDeepest = 6;  // deeper processes are not indented further
+
+struct TreeEntry {
+  std::size_t process;
+  std::size_t depth;
+};
+
+// Parents before their children, siblings by key.
+std::vector<TreeEntry> tree_of(const std::vector<ProcessSummary>& processes) {
+  std::vector<std::vector<std::size_t>> children(processes.size());
+  std::vector<TreeEntry> pending;
+  for (std::size_t i = processes.size(); i-- > 0;) {
+    const auto& parent = processes[i].parent;
+    if (parent && parent->value < processes.size() && parent->value != i)
+      children[parent->value].push_back(i);
+    else
+      pending.push_back({i, 0});
+  }
+  std::vector<TreeEntry> order;
+  while (!pending.empty()) {
+    const TreeEntry entry = pending.back();
+    pending.pop_back();
+    order.push_back(entry);
+    for (const std::size_t child : children[entry.process])
+      pending.push_back({child, entry.depth + 1});
+  }
+  return order;
+}
+
+// Marks the processes to show: those that copied the most.
+std::vector<bool> chosen(const std::vector<ProcessSummary>& processes, std::size_t rows) {
+  std::vector<std::size_t> order(processes.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return processes[a].copied_bytes > processes[b].copied_bytes;
+  });
+  std::vector<bool> show(processes.size());
+  for (std::size_t i = 0; i < std::min(rows, order.size()); ++i) show[order[i]] = true;
+  return show;
+}
+
+std::vector<std::string> cells(const ProcessSummary& process, std::size_t depth) {
+  std::string share;
+  if (process.inherited_bytes)
+    share = fmt::format("{} {:>4}", bar(process.copied_bytes, *process.inherited_bytes),
+                        percent(process.copied_bytes, *process.inherited_bytes));
+  return {std::to_string(process.pid),
+          std::string(2 * std::min(depth, kDeepest), ' ') + printable(process.command),
+          bytes_or_dash(process.inherited_bytes),
+          human_bytes(process.copied_bytes),
+          bytes_or_dash(process.still_shared_bytes),
+          share};
+}
+
+}  // namespace
+
+void print_processes(const TextContext& context) {
+  const auto& processes = context.summary.processes;
+  if (processes.empty()) return;
+  using Align = TextTable::Align;
+  TextTable table({{"PID"},
+                   {"COMMAND", Align::Left, true},
+                   {"INHERITED"},
+                   {"COPIED"},
+                   {"STILL SHARED"},
+                   {"OF INHERITED", Align::Left}});
+  const std::vector<bool> show = chosen(processes, 2 * context.options.rows);
+  std::size_t left_out = 0;
+  std::uint64_t breaks = 0;
+  std::uint64_t bytes = 0;
+  for (const TreeEntry& entry : tree_of(processes)) {
+    const ProcessSummary& process = processes[entry.process];
+    if (show[entry.process]) {
+      table.add(cells(process, entry.depth));
+      continue;
+    }
+    ++left_out;
+    breaks += process.breaks;
+    bytes += process.copied_bytes;
+  }
+  context.title("Processes");
+  context.print(table);
+  context.and_more(left_out, breaks, bytes);
+}
+
+void print_audit(const TextContext& context) {
+  model::Audit sum;
+  std::size_t audited = 0;
+  std::map<std::string, std::size_t> missing;
+  for (const ProcessSummary& process : context.summary.processes) {
+    if (!process.audit) {
+      ++missing[process.audit_missing.empty() ? "no reason given" : process.audit_missing];
+      continue;
+    }
+    ++audited;
+    sum.private_pages += process.audit->private_pages;
+    sum.explained += process.audit->explained;
+    for (const auto& [reason, pages] : process.audit->reasons) sum.reasons[reason] += pages;
+  }
+  if (audited != 0) {
+    std::string text = fmt::format(
+        "  audit of {}: {} of {} explained by events", counted(audited, "process", "processes"),
+        human_count(sum.explained), counted(sum.private_pages, "private page", "private pages"));
+    context.paragraph(text.substr(2), Paint::Plain, 2);
+  }
+  if (sum.unexplained() != 0) {
+    std::string text = fmt::format("! {} UNEXPLAINED:", human_count(sum.unexplained()));
+    for (const auto& [reason, pages] : sum.reasons)
+      text += fmt::format(" {} {},", printable(reason), human_count(pages));
+    text.pop_back();
+    context.paragraph(text, Paint::Warning, 2);
+  }
+  for (const auto& [reason, count] : missing)
+    context.paragraph(fmt::format("not audited: {}: {}", counted(count, "process", "processes"),
+                                  printable(reason)),
+                      Paint::Plain, 2);
+}
+
+}  // namespace cowtrace::report

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/sites.h"
+
+#include <gtest/gtest.h>
+
+#include "analysis/join.h"
+#include "support/fake_resolver.h"
+#include "support/session_builder.h"
+
+namespace cowtrace {
+namespace {
+
+constexpr std::uint64_t kPage = 0x30'0000;
+
+class AnalysisSites : public ::testing::Test {
+ protected:
+  std::vector<analysis::SiteSummary> sites() {
+    return analysis::join(builder.finish(), resolver).sites;
+  }
+  static model::Resolution at(model::StackHash stack, std::uint64_t ip) {
+    model::Resolution event;
+    event.stack = stack;
+    event.ip = ip;
+    return event;
+  }
+
+  test::SessionBuilder builder;
+  test::FakeResolver resolver;
+};
+
+TEST_F(AnalysisSites, OneADistinctStackMostBytesFirst) {
+  const auto parent = builder.process(1, "p");
+  const auto child = builder.process(2, "c", parent);
+  const auto rare = builder.stack(parent, {0x10, 0x20});
+  const auto often = builder.stack(parent, {0x11, 0x20});
+  builder.write(parent, 1, kPage, at(rare, 0x10));
+  builder.write(parent, 2, kPage + kPageSize, at(often, 0x11));
+  builder.write(child, 3, kPage, at(often, 0x11));
+  model::Resolution reuse = at(rare, 0x10);
+  reuse.mechanism = model::Mechanism::Reuse;
+  builder.write(child, 4, kPage, reuse);
+  const auto found = sites();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].stack, often);
+  EXPECT_EQ(found[0].breaks, 2U);
+  EXPECT_EQ(found[0].copied_bytes, 2 * kPageSize);
+  EXPECT_EQ(found[1].stack, rare);
+  EXPECT_EQ(found[1].breaks, 1U);
+}
+
+TEST_F(AnalysisSites, WithoutAStackTheInstructionPointerIsTheSite) {
+  const auto parent = builder.process(1, "p");
+  const auto child = builder.process(2, "c", parent);
+  const model::StackHash lost(77);
+  builder.write(parent, 1, kPage, at({}, 0x10));
+  builder.write(child, 2, kPage, at(lost, 0x10));  // same image, same code
+  builder.add_space(child);
+  builder.write(child, 3, kPage, at({}, 0x10));  // after exec it is other code
+  builder.write(child, 4, kPage, at({}, 0));
+  const auto found = sites();
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[0].ip, 0x10U);
+  EXPECT_EQ(found[0].breaks, 2U);
+  analysis::SiteFrames frames(builder.session, resolver);
+  EXPECT_EQ(frames.of(found[0]).size(), 1U);
+  EXPECT_EQ(found[1].ip, 0U);
+  EXPECT_TRUE(frames.of(found[1]).empty());
+  EXPECT_EQ(found[2].breaks, 1U);
+}
+
+TEST_F(AnalysisSites, FramesAreNamedLazilyAndOnce) {
+  const auto process = builder.process(1, "p");
+  resolver.name(0x10, {{"inner", "a.c", 1, "/x", true, ""}, {"outer", "a.c", 2, "/x", false, ""}});
+  const auto first = builder.stack(process, {0x10, 0x20}, true);
+  const auto second = builder.stack(process, {0x10, 0x20, 0x20});
+  builder.write(process, 1, kPage, at(first, 0x10));
+  builder.write(process, 2, kPage + kPageSize, at(second, 0x10));
+  builder.write(process, 3, kPage + 2 * kPageSize, at(second, 0x10));
+  const auto found = sites();
+  EXPECT_EQ(resolver.frames_asked, 0);
+  ASSERT_EQ(found.size(), 2U);
+  analysis::SiteFrames frames(builder.session, resolver);
+  const auto stack = frames.of(found[0]);
+  ASSERT_EQ(stack.size(), 4U);
+  EXPECT_EQ(stack[0].function, "inner");
+  EXPECT_EQ(stack[1].function, "outer");
+  EXPECT_EQ(stack[3].function, "0x20");
+  EXPECT_FALSE(frames.truncated(found[0]));
+  EXPECT_EQ(frames.of(found[1]).size(), 3U);
+  EXPECT_TRUE(frames.truncated(found[1]));
+  EXPECT_EQ(resolver.frames_asked, 2);
+}
+
+}  // namespace
+}  // namespace cowtrace

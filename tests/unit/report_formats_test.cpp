@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/formats.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "analysis/join.h"
+#include "support/story.h"
+
+namespace cowtrace {
+namespace {
+
+using report::format_named;
+using report::format_of_file;
+using report::make_reporter;
+using ::testing::HasSubstr;
+
+TEST(ReportFormats, EverySuffixOfTheInterfaceIsKnown) {
+  for (const char* suffix : {".cow", ".json", ".html", ".txt", ".folded", ".speedscope.json",
+                             ".pb.gz", ".pftrace", ".jsonl"}) {
+    const auto format = format_of_file(std::string("dir.d/out") + suffix);
+    ASSERT_TRUE(format) << suffix;
+    EXPECT_EQ((*format)->suffix, suffix);
+    EXPECT_EQ(*format_named((*format)->name), *format);
+  }
+  EXPECT_EQ(report::formats().size(), 9U);
+}
+
+TEST(ReportFormats, AnUnknownSuffixListsTheKnownOnes) {
+  for (const char* path : {"out.xml", "out", "", "json", "out.json.bak"}) {
+    const auto format = format_of_file(path);
+    ASSERT_FALSE(format) << path;
+    EXPECT_THAT(format.error().message(), HasSubstr(".cow, .json, .html, .txt, .folded"));
+  }
+  EXPECT_THAT(format_of_file("a\x1b[2J").error().message(), HasSubstr("\\x1b[2J"));
+}
+
+TEST(ReportFormats, AnUnknownNameListsTheKnownOnes) {
+  const auto format = format_named("yaml");
+  ASSERT_FALSE(format);
+  EXPECT_THAT(format.error().message(), HasSubstr("cow, json, html, text"));
+}
+
+TEST(ReportFormats, WhatIsNotBuiltSaysWhatWorks) {
+  std::size_t made = 0;
+  for (const report::Format& format : report::formats()) {
+    const auto reporter = make_reporter(format, {});
+    EXPECT_EQ(reporter.has_value(), format.make != nullptr) << format.suffix;
+    if (reporter) {
+      ++made;
+      continue;
+    }
+    if (format.built) continue;  // written by another layer
+    EXPECT_THAT(reporter.error().message(), HasSubstr("is not built yet"));
+    EXPECT_THAT(reporter.error().message(), HasSubstr(".json, .txt"));
+  }
+  EXPECT_GE(made, 2U);
+}
+
+TEST(ReportFormats, AFullDiskIsAFailure) {
+  test::Story story;
+  const analysis::Summary summary = analysis::join(story.session(), story.resolver);
+  for (const char* name : {"json", "text"}) {
+    auto reporter = make_reporter(**format_named(name), {});
+    ASSERT_TRUE(reporter);
+    std::ostringstream out;
+    out.setstate(std::ios::badbit);
+    EXPECT_FALSE((*reporter)->write(summary, story.session(), story.resolver, out)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace cowtrace

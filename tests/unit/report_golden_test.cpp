@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole reports against golden files. The JSON one is also validated against
+// docs/report.schema.json by tests/validate_report.py.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "analysis/join.h"
+#include "report/formats.h"
+#include "support/golden.h"
+#include "support/story.h"
+
+namespace cowtrace {
+namespace {
+
+std::string rendered(test::Story& story, std::string_view format_name,
+                     report::ReportOptions options) {
+  options.version = "0.0.0-test";
+  const analysis::Summary summary = analysis::join(story.session(), story.resolver);
+  const auto format = report::format_named(format_name);
+  EXPECT_TRUE(format) << format.error().message();
+  auto reporter = report::make_reporter(**format, options);
+  EXPECT_TRUE(reporter) << reporter.error().message();
+  std::ostringstream out;
+  const Status status = (*reporter)->write(summary, story.session(), story.resolver, out);
+  EXPECT_TRUE(status) << status.error().message();
+  return out.str();
+}
+
+TEST(ReportGolden, Json) {
+  test::Story story;
+  test::expect_golden("story.json", rendered(story, "json", {}));
+}
+
+TEST(ReportGolden, Text) {
+  test::Story story;
+  test::expect_golden("story.txt", rendered(story, "text", {}));
+}
+
+TEST(ReportGolden, TextInColourAndWide) {
+  test::Story story;
+  report::ReportOptions options;
+  options.color = true;
+  options.width = 120;
+  options.rows = 2;
+  test::expect_golden("story_color.txt", rendered(story, "text", options));
+}
+
+TEST(ReportGolden, JsonOfAnEmptySession) {
+  model::Session session;
+  test::FakeResolver resolver;
+  const analysis::Summary summary = analysis::join(session, resolver);
+  report::ReportOptions options;
+  options.version = "0.0.0-test";
+  auto reporter = report::make_reporter(**report::format_named("json"), options);
+  std::ostringstream out;
+  ASSERT_TRUE((*reporter)->write(summary, session, resolver, out));
+  test::expect_golden("empty.json", out.str());
+}
+
+}  // namespace
+}  // namespace cowtrace

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the golden files cannot show at a glance: the first line in all its forms, widths, and
+// harmlessness.
+#include "report/text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "analysis/join.h"
+#include "report/text_layout.h"
+#include "support/golden.h"
+#include "support/story.h"
+
+namespace cowtrace {
+namespace {
+
+using report::bar;
+using report::columns;
+using report::fitted;
+using report::percent;
+using report::wrapped;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string text_of(model::Session& session, model::Resolver& resolver,
+                    const report::ReportOptions& options = {}) {
+  const analysis::Summary summary = analysis::join(session, resolver);
+  std::ostringstream out;
+  EXPECT_TRUE(report::TextReporter(options).write(summary, session, resolver, out));
+  return out.str();
+}
+
+class ReportHeadline : public ::testing::Test {
+ protected:
+  std::string first_line() {
+    report::ReportOptions options;
+    options.width = 200;
+    const std::string text = text_of(builder.finish(), resolver, options);
+    return text.substr(0, text.find('\n'));
+  }
+
+  test::SessionBuilder builder;
+  test::FakeResolver resolver;
+};
+
+TEST_F(ReportHeadline, SaysHowMuch) {
+  const auto parent = builder.process(1, "p");
+  const auto child = builder.process(2, "c", parent);
+  auto& processes = builder.session.processes;
+  for (std::uint64_t i = 0; i < 2006; ++i)
+    builder.write(i < 6 ? parent : child, i, 0x10'0000 + i * kPageSize);
+  processes[1].inherited_bytes = 16U << 20;
+  EXPECT_EQ(first_line(),
+            "2 processes broke 2,006 shared pages: 7.8 MiB copied of 16.0 MiB inherited; not "
+            "audited");
+  processes[1].audit = model::Audit{10, 10, {}, {}};
+  EXPECT_THAT(first_line(), HasSubstr("; all explained in the 1 of 2 processes that were audited"));
+  processes[0].audit = model::Audit{0, 0, {}, {}};
+  EXPECT_THAT(first_line(), ::testing::EndsWith("; all explained"));
+  processes[0].audit = model::Audit{3, 1, {}, {}};
+  EXPECT_THAT(first_line(), HasSubstr("; 2 private pages UNEXPLAINED"));
+}
+
+TEST_F(ReportHeadline, SaysWhenNothingWasBroken) {
+  builder.process(1, "p");
+  EXPECT_EQ(first_line(), "no shared page was broken by 1 process; not audited");
+  builder.session.processes[0].inherited_bytes = 4096;
+  EXPECT_EQ(first_line(), "no shared page was broken by 1 process: 4.0 KiB inherited; not audited");
+}
+
+TEST(ReportText, NoLineIsWiderThanTheTerminal) {
+  test::Story story;
+  for (const std::size_t width : {80U, 81U, 100U, 132U}) {
+    report::ReportOptions options;
+    options.width = width;
+    for (const std::string& line :
+         test::lines_of(text_of(story.session(), story.resolver, options)))
+      EXPECT_LE(columns(line), width) << line;
+  }
+}
+
+TEST(ReportText, NothingOfTheProgramReachesTheTerminalRaw) {
+  test::Story story;
+  const std::string text = text_of(story.session(), story.resolver);
+  for (const char byte : text)
+    EXPECT_TRUE(byte == '\n' || (static_cast<unsigned char>(byte) >= 0x20 && byte != 0x7f));
+  EXPECT_THAT(text, HasSubstr("\\x1b[2J"));
+}
+
+TEST(ReportText, LossesAreSaidAtTheTopAndAtTheEnd) {
+  test::Story story;
+  const std::vector<std::string> lines = test::lines_of(text_of(story.session(), story.resolver));
+  EXPECT_THAT(lines.at(2), HasSubstr("! 2 resolutions lost their detail"));
+  EXPECT_THAT(lines.back(), HasSubstr("! this report is incomplete: see the 3 warnings"));
+}
+
+TEST(ReportText, ACompleteReportHasNoWarning) {
+  test::SessionBuilder builder;
+  test::FakeResolver resolver;
+  builder.write(builder.process(1, "p"), 1, 0x1000);
+  EXPECT_THAT(text_of(builder.finish(), resolver), Not(HasSubstr("! ")));
+}
+
+TEST(ReportText, TheProcessesThatCopiedMostAreShown) {
+  test::SessionBuilder builder;
+  test::FakeResolver resolver;
+  const auto parent = builder.process(100, "p");
+  for (std::int32_t i = 0; i < 30; ++i) {
+    const auto child = builder.process(200 + i, "c", parent);
+    for (std::uint64_t page = 0; page <= static_cast<std::uint64_t>(i); ++page)
+      builder.write(child, page, 0x1000 + page * kPageSize);
+  }
+  report::ReportOptions options;
+  options.rows = 2;
+  const std::string text = text_of(builder.finish(), resolver, options);
+  for (const char* pid : {"  226", "  227", "  228", "  229"}) EXPECT_THAT(text, HasSubstr(pid));
+  EXPECT_THAT(text, Not(HasSubstr("  225")));
+  EXPECT_THAT(text, HasSubstr("and 27 more: 351 breaks, 1.4 MiB copied"));
+}
+
+TEST(ReportLayout, FittingCountsCodePoints) {
+  EXPECT_EQ(columns("w\xc3\xb6rk"), 4U);
+  EXPECT_EQ(fitted("w\xc3\xb6rk", 4), "w\xc3\xb6rk");
+  EXPECT_EQ(fitted("\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6", 5), "\xc3\xb6\xc3\xb6...");
+  EXPECT_EQ(fitted("/a/b/\xc3\xb6.c", 6, true), "...\xc3\xb6.c");
+  EXPECT_EQ(fitted("abcdef", 2), "..");
+  EXPECT_EQ(fitted("", 0), "");
+}
+
+TEST(ReportLayout, WrappingKeepsWordsWhole) {
+  EXPECT_THAT(wrapped("one two three", 7), ElementsAre("one two", "three"));
+  EXPECT_THAT(wrapped("incomprehensible", 5), ElementsAre("incomprehensible"));
+  EXPECT_TRUE(wrapped("", 5).empty());
+}
+
+TEST(ReportLayout, SharesNeverRoundToNothing) {
+  EXPECT_EQ(bar(0, 100), "[..........]");
+  EXPECT_EQ(bar(1, 1000), "[#.........]");
+  EXPECT_EQ(bar(50, 100), "[#####.....]");
+  EXPECT_EQ(bar(300, 100), "[##########]");  // a page can be copied again after each fork
+  EXPECT_EQ(bar(1, 0), "[..........]");
+  EXPECT_EQ(percent(1, 1000), "<1%");
+  EXPECT_EQ(percent(0, 10), "0%");
+  EXPECT_EQ(percent(1, 0), "-");
+}
+
+}  // namespace
+}  // namespace cowtrace

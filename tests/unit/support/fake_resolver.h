@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// A resolver that answers from lists, and counts how often it was asked to name an instruction
+// pointer.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/units.h"
+#include "model/objects.h"
+
+namespace cowtrace::test {
+
+class FakeResolver : public model::Resolver {
+ public:
+  // `space` 0: in every address space. Objects added first are the more specific ones.
+  const model::Object* add(model::Object object, model::SpaceId space = {}) {
+    return &objects_.emplace_back(Placed{space, std::move(object)}).object;
+  }
+  const model::Object* add(std::string name, std::uint64_t address, std::uint64_t size,
+                           std::string type = {},
+                           model::ObjectKind kind = model::ObjectKind::Registered) {
+    model::Object object;
+    object.kind = kind;
+    object.address = address;
+    object.size = size;
+    object.name = std::move(name);
+    object.type = std::move(type);
+    return add(std::move(object));
+  }
+  void name(std::uint64_t ip, std::vector<model::StackFrame> frames) {
+    frames_[ip] = std::move(frames);
+  }
+
+  const model::Object* object_at(model::SpaceId space, std::uint64_t address,
+                                 std::uint64_t time_ns) override {
+    const auto found = std::find_if(objects_.begin(), objects_.end(), [&](const Placed& placed) {
+      return placed.covers(space, address, address + 1, time_ns);
+    });
+    return found != objects_.end() ? &found->object : nullptr;
+  }
+
+  std::vector<const model::Object*> objects_in(model::SpaceId space, std::uint64_t start,
+                                               std::uint64_t end, std::uint64_t time_ns) override {
+    std::vector<const model::Object*> found;
+    for (const Placed& placed : objects_)
+      if (placed.covers(space, start, end, time_ns)) found.push_back(&placed.object);
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto* a, const auto* b) { return a->address < b->address; });
+    return found;
+  }
+
+  std::vector<model::StackFrame> frames_at(model::SpaceId, std::uint64_t ip, bool,
+                                           std::uint64_t) override {
+    ++frames_asked;
+    const auto found = frames_.find(ip);
+    if (found != frames_.end()) return found->second;
+    model::StackFrame unnamed;
+    unnamed.function = hex(ip);
+    unnamed.why_unnamed = "no symbol covers it";
+    return {unnamed};
+  }
+
+  int frames_asked = 0;
+
+ private:
+  struct Placed {
+    model::SpaceId space;
+    model::Object object;
+
+    [[nodiscard]] bool covers(model::SpaceId in, std::uint64_t start, std::uint64_t end,
+                              std::uint64_t time_ns) const {
+      return (space == model::SpaceId() || space == in) && start < object.address + object.size &&
+             end > object.address && time_ns >= object.born_ns && time_ns < object.died_ns;
+    }
+  };
+
+  std::deque<Placed> objects_;
+  std::map<std::uint64_t, std::vector<model::StackFrame>> frames_;
+};
+
+}  // namespace cowtrace::test
