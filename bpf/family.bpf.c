@@ -8,7 +8,7 @@
 static __always_inline void send_control(void *event, u64 size)
 {
 	if (bpf_ringbuf_output(&control_ring, event, size, BPF_RB_NO_WAKEUP))
-		count(COWTRACE_COUNTER_LOST_CONTROL, 1);
+		COUNT(lost_control);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -24,7 +24,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	/* The command before its exec is still us: what it forks is not traced. */
 	if (!space)
 		return 0;
-	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_FORK);
+	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_FORK, bpf_ktime_get_ns());
 	event.child_pid = child->tgid;
 	event.child_tid = child->pid;
 	event.child_start_ns = child->group_leader->start_boottime;
@@ -41,7 +41,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 			shared.forked = 1;
 	} else {
 		event.untracked = 1;
-		count(COWTRACE_COUNTER_UNTRACKED, 1);
+		COUNT(untracked);
 	}
 	send_control(&event, sizeof(event));
 	return 0;
@@ -57,7 +57,7 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	if (!state)
 		return 0;
 	mm = (u64)task->mm;
-	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXEC);
+	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXEC, bpf_ktime_get_ns());
 	event.old_tid = old_pid;
 	event.start_ns = task->group_leader->start_boottime;
 	if (state->mm != mm || !state->space)
@@ -79,9 +79,9 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (!state)
 		return 0;
 	if (state->open && !state->nofault)
-		count(COWTRACE_COUNTER_UNFINISHED, 1);
+		COUNT(unfinished);
 	state->open = 0;
-	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXIT);
+	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXIT, bpf_ktime_get_ns());
 	event.start_ns = task->group_leader->start_boottime;
 	event.space = state->space;
 	/* Already lowered for this thread, on every kernel, before the tracepoint. */

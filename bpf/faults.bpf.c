@@ -26,7 +26,7 @@ struct registers {
 static __always_inline struct registers user_registers(struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct registers user = { .ip = BPF_CORE_READ(regs, ip), .bp = BPF_CORE_READ(regs, bp) };
+	struct registers user = { .ip = regs->ip, .bp = regs->bp };
 
 	return user;
 }
@@ -57,10 +57,10 @@ static __always_inline void populate(struct task_state *state, u64 address, u64 
 		return;
 	event = bpf_ringbuf_reserve(&data_ring, sizeof(*event), 0);
 	if (!event) {
-		count(COWTRACE_COUNTER_LOST_POPULATE, 1);
+		COUNT(lost_populate);
 		return;
 	}
-	fill_header(&event->header, sizeof(*event), COWTRACE_EVENT_POPULATE);
+	fill_header(&event->header, sizeof(*event), COWTRACE_EVENT_POPULATE, bpf_ktime_get_ns());
 	event->address = address;
 	event->new_frame = frame;
 	event->space = state->space;
@@ -153,7 +153,7 @@ static __always_inline void finish_fault(struct task_struct *task, struct mm_str
 	} else {
 		walk_again((u64)mm->pgd, state->address, &state->before, &after);
 		if (after.failed || state->before.failed) {
-			count(COWTRACE_COUNTER_WALK_FAILED, 1);
+			COUNT(walk_failed);
 			return;
 		}
 		outcome.old_pte = state->before.entry;
@@ -175,7 +175,7 @@ static __always_inline void finish_fault(struct task_struct *task, struct mm_str
 	if (!found && !split)
 		return;
 	if (late)
-		count(COWTRACE_COUNTER_LATE, 1);
+		COUNT(late);
 	user = user_registers(task);
 	if (!outcome.mapping)
 		outcome.mapping = find_mapping(task, mm, state, state->address);
@@ -241,7 +241,7 @@ static __always_inline void fault_entry(unsigned long address, unsigned long err
 		return;
 	if (state->open) {
 		if (!state->nofault)
-			count(COWTRACE_COUNTER_UNFINISHED, 1);
+			COUNT(unfinished);
 		finish_fault(task, mm, state, true);
 	}
 	state->address = address;

@@ -47,21 +47,20 @@ struct cowtrace_peek {
 	__u32 page_struct; /* sizeof(struct page) */
 };
 
-/* Indices of the per-CPU counter array. */
-enum cowtrace_counter {
-	COWTRACE_COUNTER_COUNT = 0,			  /* + mechanism: resolutions */
-	COWTRACE_COUNTER_BYTES = COWTRACE_MECHANISMS,	  /* + mechanism: bytes given */
-	COWTRACE_COUNTER_LOST = 2 * COWTRACE_MECHANISMS, /* resolutions without an event: ring buffer full */
-	COWTRACE_COUNTER_LOST_CONTROL,
-	COWTRACE_COUNTER_LOST_POPULATE,
-	COWTRACE_COUNTER_UNFINISHED, /* write faults without a completion */
-	COWTRACE_COUNTER_UNTRACKED,  /* children without task storage */
-	COWTRACE_COUNTER_DUPLICATE,  /* completions of threads that lost a race for a page */
-	COWTRACE_COUNTER_WALK_FAILED,
-	COWTRACE_COUNTER_MAPPING_BUSY, /* mmap_lock was taken: no mapping in the event */
-	COWTRACE_COUNTER_LATE,
-	COWTRACE_COUNTERS,
+/* One a CPU; user space sums them. */
+struct cowtrace_counters {
+	struct cowtrace_counts resolutions;
+	__u64 lost;	    /* resolutions without an event: ring buffer full */
+	__u64 lost_control; /* fork, exec, exit, mapping and stack events that did not fit */
+	__u64 lost_populate;
+	__u64 unfinished;   /* write faults without a completion */
+	__u64 untracked;    /* children without task storage */
+	__u64 duplicates;   /* completions of threads that lost a race for a page */
+	__u64 walk_failed;
+	__u64 mapping_busy; /* mmap_lock was taken: no mapping in the event */
+	__u64 late;
 };
+COWTRACE_ASSERT(sizeof(struct cowtrace_counters) == 160 + 9 * 8);
 
 /* --detail counts: key and value of the map of pages. */
 struct cowtrace_page_key {

@@ -89,7 +89,7 @@ static __always_inline void count_page(struct task_state *state, const struct ou
 		bpf_map_update_elem(&pages, &key, &fresh, BPF_NOEXIST);
 		value = bpf_map_lookup_elem(&pages, &key);
 		if (!value) {
-			count(COWTRACE_COUNTER_LOST, 1);
+			COUNT(lost);
 			return;
 		}
 	}
@@ -108,11 +108,10 @@ static __always_inline void send_resolution(struct task_state *state, const stru
 	u64 flags;
 
 	if (!event) {
-		count(COWTRACE_COUNTER_LOST, 1);
+		COUNT(lost);
 		return;
 	}
-	fill_header(&event->header, sizeof(*event), COWTRACE_EVENT_RESOLUTION);
-	event->header.time_ns = now;
+	fill_header(&event->header, sizeof(*event), COWTRACE_EVENT_RESOLUTION, now);
 	event->mm = mm;
 	event->address = outcome->address;
 	event->ip = ip;
@@ -141,24 +140,28 @@ static __always_inline void send_resolution(struct task_state *state, const stru
 static __always_inline void resolve(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
 				    const struct outcome *outcome, u64 ip, u64 bp, u64 now)
 {
+	struct cowtrace_counters *counters_here;
 	u32 mechanism = outcome->mechanism;
 	u64 stack;
 
 	if (mechanism >= COWTRACE_MECHANISMS)
 		return;
 	if (mm->mm_users.counter > 1 && lost_race(state, outcome, now)) {
-		count(COWTRACE_COUNTER_DUPLICATE, 1);
+		COUNT(duplicates);
 		return;
 	}
-	count(COWTRACE_COUNTER_COUNT + mechanism, 1);
-	count(COWTRACE_COUNTER_BYTES + mechanism, outcome->size);
+	counters_here = this_cpu_counters();
+	if (counters_here) {
+		counters_here->resolutions.count[mechanism] += 1;
+		counters_here->resolutions.bytes[mechanism] += outcome->size;
+	}
 	state->counts.count[mechanism] += 1;
 	state->counts.bytes[mechanism] += outcome->size;
 	if (options.counts_only) {
 		count_page(state, outcome, now);
 		return;
 	}
-	stack = capture_stack(state->space, ip, bp);
+	stack = capture_stack(state, ip, bp);
 	send_resolution(state, outcome, (u64)mm, stack, ip, now);
 }
 

@@ -82,7 +82,7 @@ static __always_inline bool read_mm_seq(struct mm_struct *mm, u32 *seq)
 	struct mm_struct___int_seq *with_int = (void *)mm;
 
 	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
-		*seq = BPF_CORE_READ(mm, mm_lock_seq.sequence);
+		*seq = mm->mm_lock_seq.sequence;
 	else if (bpf_core_field_exists(with_int->mm_lock_seq))
 		*seq = BPF_CORE_READ(with_int, mm_lock_seq);
 	else
@@ -97,9 +97,9 @@ static __always_inline void send_mapping(struct cowtrace_mapping *mapping, struc
 	mapping->brk_start = mm->start_brk;
 	mapping->brk_end = mm->brk;
 	mapping->stack_start = mm->start_stack;
-	fill_header(&mapping->header, sizeof(*mapping), COWTRACE_EVENT_MAPPING);
+	fill_header(&mapping->header, sizeof(*mapping), COWTRACE_EVENT_MAPPING, bpf_ktime_get_ns());
 	if (bpf_ringbuf_output(&control_ring, mapping, sizeof(*mapping), BPF_RB_NO_WAKEUP))
-		count(COWTRACE_COUNTER_LOST_CONTROL, 1);
+		COUNT(lost_control);
 	else
 		mark_sent(mapping->hash);
 }
@@ -125,7 +125,7 @@ static __always_inline u64 find_mapping(struct task_struct *task, struct mm_stru
 	if (!query)
 		return 0;
 	if (bpf_find_vma(task, address, on_vma, (void *)0, 0)) {
-		count(COWTRACE_COUNTER_MAPPING_BUSY, 1);
+		COUNT(mapping_busy);
 		return 0;
 	}
 	mapping = &query->mapping;

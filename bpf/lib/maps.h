@@ -51,6 +51,7 @@ struct task_state {
 	u64 allocated; /* pairing: frame that the page allocator gave meanwhile */
 	/* the mapping seen last, valid while mm->mm_lock_seq stays */
 	u64 mapping_start, mapping_end, mapping_hash;
+	u64 stack_sent; /* hash of the stack that was sent last */
 	u32 mapping_seq;
 	u8 mapping_private_file;
 	u8 mapping_valid;
@@ -70,9 +71,9 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COWTRACE_COUNTERS);
+	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, u64);
+	__type(value, struct cowtrace_counters);
 } counters SEC(".maps") __weak;
 
 /* Breaks; its size is --buffer. */
@@ -89,13 +90,20 @@ struct {
 
 struct cowtrace_shared shared SEC(".data") __weak = { .next_space = 1 };
 
-static __always_inline void count(u32 counter, u64 amount)
+static __always_inline struct cowtrace_counters *this_cpu_counters(void)
 {
-	u64 *value = bpf_map_lookup_elem(&counters, &counter);
+	u32 zero = 0;
 
-	if (value)
-		*value += amount;
+	return bpf_map_lookup_elem(&counters, &zero);
 }
+
+#define COUNT(counter)                                                                                                 \
+	do {                                                                                                           \
+		struct cowtrace_counters *on_this_cpu = this_cpu_counters();                                           \
+                                                                                                                       \
+		if (on_this_cpu)                                                                                       \
+			on_this_cpu->counter += 1;                                                                     \
+	} while (0)
 
 static __always_inline struct task_state *state_of(struct task_struct *task)
 {
@@ -128,7 +136,7 @@ static __always_inline u32 space_of(struct task_state *state, struct mm_struct *
 	return state->space;
 }
 
-static __always_inline void fill_header(struct cowtrace_header *header, u32 size, u16 kind)
+static __always_inline void fill_header(struct cowtrace_header *header, u32 size, u16 kind, u64 now)
 {
 	u64 id = bpf_get_current_pid_tgid();
 
@@ -137,7 +145,7 @@ static __always_inline void fill_header(struct cowtrace_header *header, u32 size
 	header->cpu = bpf_get_smp_processor_id();
 	header->pid = id >> 32;
 	header->tid = (u32)id;
-	header->time_ns = bpf_ktime_get_ns();
+	header->time_ns = now;
 }
 
 #endif

@@ -41,10 +41,10 @@ static __always_inline void mark_sent(u64 hash)
 }
 
 /* The hash of the user stack that starts at ip and bp; 0: stacks are off. */
-static __always_inline u64 capture_stack(u32 space, u64 ip, u64 bp)
+static __always_inline u64 capture_stack(struct task_state *state, u64 ip, u64 bp)
 {
 	struct cowtrace_stack *stack;
-	u64 hash = mix(space, ip);
+	u64 hash = mix(state->space, ip);
 	u32 depth = 1, limit = options.frames, zero = 0;
 
 	if (!limit)
@@ -73,20 +73,23 @@ static __always_inline u64 capture_stack(u32 space, u64 ip, u64 bp)
 	}
 	if (!hash)
 		hash = 1;
-	if (already_sent(hash))
-		return hash;
+	if (state->stack_sent == hash || already_sent(hash))
+		goto out;
 	stack->hash = hash;
-	stack->space = space;
+	stack->space = state->space;
 	stack->depth = depth;
 	stack->reserved = 0;
-	fill_header(&stack->header, sizeof(*stack), COWTRACE_EVENT_STACK);
+	fill_header(&stack->header, sizeof(*stack), COWTRACE_EVENT_STACK, bpf_ktime_get_ns());
 	for (u32 i = 0; i < COWTRACE_MAX_FRAMES; i++)
 		if (i >= depth)
 			stack->ip[i] = 0;
-	if (bpf_ringbuf_output(&control_ring, stack, sizeof(*stack), BPF_RB_NO_WAKEUP))
-		count(COWTRACE_COUNTER_LOST_CONTROL, 1);
-	else
-		mark_sent(hash);
+	if (bpf_ringbuf_output(&control_ring, stack, sizeof(*stack), BPF_RB_NO_WAKEUP)) {
+		COUNT(lost_control);
+		return hash;
+	}
+	mark_sent(hash);
+out:
+	state->stack_sent = hash;
 	return hash;
 }
 

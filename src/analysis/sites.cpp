@@ -9,15 +9,12 @@ namespace cowtrace::analysis {
 namespace {
 
 // For each space the first one that ran the same program image: fork keeps the image, exec ends it.
-// So an instruction pointer means the same code in all spaces of one image. A parent that has
-// exec'd is not followed: which of its images the child got is not recorded.
+// So an instruction pointer means the same code in all spaces of one image.
 std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& session) {
   std::unordered_map<model::SpaceId, model::SpaceId> source;
   for (const model::Process& process : session.processes) {
-    if (process.spaces.empty() || !process.forked_from) continue;
-    if (process.forked_from->value >= session.processes.size()) continue;
-    const model::Process& parent = session.process(*process.forked_from);
-    if (parent.spaces.size() == 1) source.emplace(process.spaces[0], parent.spaces[0]);
+    if (process.spaces.empty() || !process.forked_space) continue;
+    source.emplace(process.spaces[0], *process.forked_space);
   }
   std::unordered_map<model::SpaceId, model::SpaceId> result;
   for (const model::AddressSpace& space : session.spaces) {
@@ -36,16 +33,28 @@ std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& 
 }  // namespace
 
 SiteTable::SiteTable(const model::Session& session)
-    : session_(session), image_of_(images(session)) {}
+    : image_of_(images(session)) {
+  // Forked processes share addresses: the same stack in several of them is one site.
+  std::map<std::pair<model::SpaceId, std::vector<std::uint64_t>>, model::StackHash> first;
+  for (const auto& [hash, stack] : session.stacks) {
+    const auto at = first.try_emplace({image(stack.space), stack.frames}, hash).first;
+    at->second = std::min(at->second, hash);
+  }
+  for (const auto& [hash, stack] : session.stacks)
+    canonical_.emplace(hash, first.at({image(stack.space), stack.frames}));
+}
+
+model::SpaceId SiteTable::image(model::SpaceId space) const {
+  const auto found = image_of_.find(space);
+  return found != image_of_.end() ? found->second : space;
+}
 
 void SiteTable::add(const Touch& touch) {
-  Key key{touch.stack, {}, 0};
-  const bool has_stack = session_.stacks.contains(touch.stack);
-  if (!has_stack) {
-    const auto image = image_of_.find(touch.space->id);
-    key = {{}, image != image_of_.end() ? image->second : touch.space->id, touch.ip};
-    if (touch.ip == 0) key = {};
-  }
+  Key key{};
+  if (const auto stack = canonical_.find(touch.stack); stack != canonical_.end())
+    key = {stack->second, {}, 0};
+  else if (touch.ip != 0)
+    key = {{}, image(touch.space->id), touch.ip};
   const auto [at, is_new] = index_.emplace(key, static_cast<std::uint32_t>(sites_.size()));
   if (is_new) {
     SiteSummary& site = sites_.emplace_back();
@@ -78,6 +87,7 @@ std::vector<model::StackFrame> SiteFrames::of(const SiteSummary& site) {
   std::vector<model::StackFrame> frames;
   for (std::size_t depth = 0; depth < stack.frames.size(); ++depth) {
     const auto& named = frames_at(stack.space, stack.frames[depth], depth != 0, site.last_ns);
+    if (depth != 0 && !named.empty() && named.front().not_code) break;
     frames.insert(frames.end(), named.begin(), named.end());
   }
   return frames;

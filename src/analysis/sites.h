@@ -28,8 +28,11 @@ class SiteTable {
   // Either a stack, or an instruction pointer of a program image.
   using Key = std::tuple<model::StackHash, model::SpaceId, std::uint64_t>;
 
-  const model::Session& session_;
+  // The first space that ran the program image that `space` runs.
+  [[nodiscard]] model::SpaceId image(model::SpaceId space) const;
+
   std::unordered_map<model::SpaceId, model::SpaceId> image_of_;
+  std::unordered_map<model::StackHash, model::StackHash> canonical_;
   std::map<Key, std::uint32_t> index_;
   std::vector<SiteSummary> sites_;
 };

@@ -210,28 +210,27 @@ void StaticCapture::stop() {
 }
 
 Counters StaticCapture::counters() const {
-  const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
-  std::array<std::uint64_t, COWTRACE_COUNTERS> sums{};
-  std::vector<std::uint64_t> values(cpus);
-  for (std::uint32_t i = 0; i < sums.size(); ++i) {
-    if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &i, values.data()) != 0) continue;
-    for (const std::uint64_t value : values) sums[i] += value;
+  const std::uint32_t key = 0;
+  std::vector<cowtrace_counters> cpus(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  static_assert(sizeof(cowtrace_counters) % 8 == 0, "the kernel rounds per-CPU values up to 8 bytes");
+  Counters sum;
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &key, cpus.data()) != 0) return sum;
+  for (const cowtrace_counters& cpu : cpus) {
+    for (std::size_t i = 0; i < model::kMechanisms; ++i) {
+      sum.totals.count[i] += cpu.resolutions.count[i];
+      sum.totals.bytes[i] += cpu.resolutions.bytes[i];
+    }
+    sum.lost += cpu.lost;
+    sum.lost_control += cpu.lost_control;
+    sum.lost_populates += cpu.lost_populate;
+    sum.unfinished += cpu.unfinished;
+    sum.untracked += cpu.untracked;
+    sum.duplicates += cpu.duplicates;
+    sum.walk_failed += cpu.walk_failed;
+    sum.mapping_busy += cpu.mapping_busy;
+    sum.late += cpu.late;
   }
-  Counters result;
-  for (std::size_t i = 0; i < model::kMechanisms; ++i) {
-    result.totals.count[i] = sums[COWTRACE_COUNTER_COUNT + i];
-    result.totals.bytes[i] = sums[COWTRACE_COUNTER_BYTES + i];
-  }
-  result.lost = sums[COWTRACE_COUNTER_LOST];
-  result.lost_control = sums[COWTRACE_COUNTER_LOST_CONTROL];
-  result.lost_populates = sums[COWTRACE_COUNTER_LOST_POPULATE];
-  result.unfinished = sums[COWTRACE_COUNTER_UNFINISHED];
-  result.untracked = sums[COWTRACE_COUNTER_UNTRACKED];
-  result.duplicates = sums[COWTRACE_COUNTER_DUPLICATE];
-  result.walk_failed = sums[COWTRACE_COUNTER_WALK_FAILED];
-  result.mapping_busy = sums[COWTRACE_COUNTER_MAPPING_BUSY];
-  result.late = sums[COWTRACE_COUNTER_LATE];
-  return result;
+  return sum;
 }
 
 Result<std::vector<PageCountRow>> StaticCapture::page_counts() const {

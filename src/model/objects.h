@@ -43,6 +43,7 @@ struct StackFrame {
   std::string module;    // the ELF file
   bool inlined = false;
   std::string why_unnamed;
+  bool not_code = false;  // in no executable mapping: a walk by frame pointers has left the stack
 };
 
 // Everything the join asks about addresses. Implementations answer for the moment of the break, from what was captured while the

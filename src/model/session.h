@@ -36,6 +36,7 @@ struct Process {
   std::string command;                    // last comm or argv[0] seen; untrusted
   std::uint64_t start_ns = 0;             // CLOCK_MONOTONIC, as all that follow
   std::optional<std::uint64_t> exit_ns;
+  std::optional<SpaceId> forked_space;    // the address space that it inherited from
   std::optional<std::uint64_t> fork_ns;   // when it was forked
   std::vector<SpaceId> spaces;            // one, and one more for each exec
   std::optional<std::uint64_t> inherited_bytes;

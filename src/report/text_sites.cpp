@@ -19,7 +19,7 @@ std::string place(const model::StackFrame& frame) {
   if (!frame.file.empty())
     return frame.line != 0 ? fmt::format("{}:{}", printable(frame.file), frame.line)
                            : printable(frame.file);
-  if (!frame.module.empty()) return printable(frame.module);
+  if (frame.why_unnamed.empty()) return printable(frame.module);
   return printable(frame.why_unnamed);
 }
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds the separate debug file of an ELF file, by build id and by .gnu_debuglink, and makes sure
+// that the two belong together.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "process/elf_file.h"
+#include "process/file_root.h"
+
+namespace cowtrace::process {
+
+// nullptr if there is none that matches. Looked for in `root` first, then in our own root.
+[[nodiscard]] std::unique_ptr<ElfFile> find_debug_file(const ElfFile& elf, const FileRoot& root);
+
+// The file that .gnu_debugaltlink names (dwz moves what many debug files have in common there);
+// nullptr if none matches.
+[[nodiscard]] std::unique_ptr<ElfFile> find_alternate_debug_file(const ElfFile& elf,
+                                                                 const FileRoot& root);
+
+// The CRC-32 of .gnu_debuglink over a whole file.
+[[nodiscard]] Result<std::uint32_t> debug_link_crc(int file);
+
+}  // namespace cowtrace::process

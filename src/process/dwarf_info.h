@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The DWARF of one ELF file: which functions, inlined ones included, and which source lines are at
+// an address (before the load bias).
+#pragma once
+
+#include <elfutils/libdw.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "process/elf_file.h"
+#include "process/file_root.h"
+#include "process/interval_index.h"
+
+namespace cowtrace::process {
+
+// A function at an address; what DWARF does not know is empty or 0.
+struct DwarfFrame {
+  std::string function;  // demangled
+  bool qualified =
+      true;  // false: a bare name, for DWARF gives functions that nobody can link to no other
+  std::string file;
+  std::uint32_t line = 0;
+  bool inlined = false;
+};
+
+class DwarfInfo {
+ public:
+  // nullptr if the file has no usable debug information (none, too large, malformed, its dwz part
+  // missing).
+  [[nodiscard]] static std::unique_ptr<DwarfInfo> open(std::shared_ptr<const ElfFile> elf,
+                                                       const FileRoot& root);
+
+  // Innermost first; empty if no compile unit covers `address`. One frame without a function if
+  // only the line is known.
+  [[nodiscard]] std::vector<DwarfFrame> frames_at(std::uint64_t address);
+
+ private:
+  struct EndDwarf {
+    void operator()(Dwarf* dwarf) const { dwarf_end(dwarf); }
+  };
+  using DwarfHandle = std::unique_ptr<Dwarf, EndDwarf>;
+
+  DwarfInfo(std::shared_ptr<const ElfFile> elf, std::unique_ptr<ElfFile> alternate_file,
+            DwarfHandle alternate, DwarfHandle dwarf);
+  void index_units();
+
+  std::shared_ptr<const ElfFile> elf_;
+  std::unique_ptr<ElfFile> alternate_file_;
+  DwarfHandle alternate_;
+  DwarfHandle dwarf_;
+  IntervalIndex unit_ranges_;
+  std::vector<Dwarf_Off> unit_of_range_;  // DIE offsets
+  bool indexed_ = false;
+};
+
+}  // namespace cowtrace::process

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of one ELF file, shared by all processes that map it. The file is opened while a
+// process lives; its symbols and its debug information are read at the first question.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "process/elf_file.h"
+#include "process/file_root.h"
+#include "process/maps.h"
+#include "process/symbol_table.h"
+
+namespace cowtrace::process {
+
+class DwarfInfo;
+
+class ElfModule {
+ public:
+  ElfModule(Fd file, std::string path, std::shared_ptr<const FileRoot> root);
+  // A module that could not be opened.
+  ElfModule(std::string path, std::string why_unavailable);
+  ~ElfModule();
+  ElfModule(const ElfModule&) = delete;
+  ElfModule& operator=(const ElfModule&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  // nullptr if it is no ELF file or could not be opened; why_unavailable() then says so.
+  [[nodiscard]] const ElfFile* elf();
+  [[nodiscard]] const std::string& why_unavailable() const { return why_unavailable_; }
+  [[nodiscard]] const SymbolTable& symbols();
+  // nullptr if there is no debug information.
+  [[nodiscard]] DwarfInfo* dwarf();
+  // ElfFile::find_symbol, remembered.
+  [[nodiscard]] std::optional<std::uint64_t> find_symbol(const std::string& name);
+
+ private:
+  // The separate debug file; nullptr if there is none.
+  std::shared_ptr<const ElfFile> debug_file();
+
+  std::string path_;
+  std::shared_ptr<const FileRoot> root_;
+  Fd unread_;  // until elf() has taken it
+  std::string why_unavailable_;
+  std::shared_ptr<const ElfFile> elf_;
+  std::optional<std::shared_ptr<const ElfFile>> debug_file_;
+  std::optional<SymbolTable> symbols_;
+  std::optional<std::unique_ptr<DwarfInfo>> dwarf_;
+  std::map<std::string, std::optional<std::uint64_t>> found_symbols_;
+};
+
+// All modules of a capture. A file is known by device and inode, and stays open so that its inode
+// cannot become another file's.
+class ModuleCache {
+ public:
+  // Never nullptr. `pid`: a living process that maps the file, if any; it finds files that are
+  // deleted or in a container.
+  [[nodiscard]] std::shared_ptr<ElfModule> open(const MapsEntry& entry, std::optional<pid_t> pid);
+
+  [[nodiscard]] std::size_t size() const { return modules_.size(); }
+
+ private:
+  using Key = std::tuple<std::uint64_t, std::uint64_t, std::string>;  // device, inode, path
+
+  std::shared_ptr<const FileRoot> root_of(std::optional<pid_t> pid);
+
+  std::map<Key, std::shared_ptr<ElfModule>> modules_;
+  std::map<std::string, std::shared_ptr<const FileRoot>>
+      roots_;  // by mount namespace and root inode
+};
+
+}  // namespace cowtrace::process

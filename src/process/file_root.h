@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The root directory that a process sees, and the files that it has mapped. Kept open: it outlives
+// the process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "process/maps.h"
+
+namespace cowtrace::process {
+
+class FileRoot {
+ public:
+  // Our own root.
+  FileRoot() = default;
+  // The root of `pid`, which may be a container's.
+  [[nodiscard]] static Result<FileRoot> of_process(pid_t pid);
+
+  // A regular file by its absolute path; symbolic links cannot lead out of the root.
+  [[nodiscard]] Result<Fd> open_regular_file(const std::string& path) const;
+
+ private:
+  explicit FileRoot(Fd directory) : directory_(std::move(directory)) {}
+
+  Fd directory_;  // none: our own
+};
+
+// Opens the very file that `entry` maps: a file that replaced it under the same name is refused.
+// With `pid` (while that process lives) files that were deleted or are mounted elsewhere are found
+// too.
+[[nodiscard]] Result<Fd> open_mapped_file(const MapsEntry& entry, const FileRoot& root,
+                                          std::optional<pid_t> pid);
+
+}  // namespace cowtrace::process

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The small files of /proc/PID. All text comes from the process and is untrusted.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace cowtrace::process {
+
+// Thread ids, ascending.
+[[nodiscard]] Result<std::vector<pid_t>> list_threads(pid_t pid);
+
+// All processes of this pid namespace, ascending.
+[[nodiscard]] Result<std::vector<pid_t>> list_processes();
+
+[[nodiscard]] Result<std::string> read_comm(pid_t pid);
+
+// Empty for kernel threads and zombies.
+[[nodiscard]] Result<std::vector<std::string>> read_cmdline(pid_t pid);
+
+// The path that /proc/PID/exe shows, " (deleted)" included.
+[[nodiscard]] Result<std::string> read_exe(pid_t pid);
+
+// What identifies a process besides its pid, and who made it.
+struct ProcStat {
+  char state = '?';  // R, S, D, Z, T, t, X, ...
+  pid_t parent = 0;
+  std::uint64_t start_ticks = 0;  // since boot, in 1/sysconf(_SC_CLK_TCK) seconds
+  friend bool operator==(const ProcStat&, const ProcStat&) = default;
+};
+[[nodiscard]] Result<ProcStat> parse_stat(std::string_view text);
+[[nodiscard]] Result<ProcStat> read_stat(pid_t pid);
+
+// How many anonymous pages of the process are in memory.
+[[nodiscard]] Result<std::uint64_t> read_anonymous_pages(pid_t pid);
+
+// The kernel's nanoseconds since boot as /proc shows them, for comparing with
+// ProcStat::start_ticks.
+[[nodiscard]] std::uint64_t boot_ticks(std::uint64_t boot_ns);
+
+}  // namespace cowtrace::process

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/decoder.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "abi/events.h"
+
+namespace cowtrace::capture {
+namespace {
+
+template <typename Raw>
+Raw raw_event(__u16 kind) {
+  Raw raw;
+  std::memset(&raw, 0, sizeof(raw));
+  raw.header.size = sizeof(raw);
+  raw.header.kind = kind;
+  raw.header.pid = 7;
+  raw.header.tid = 8;
+  raw.header.time_ns = 1234;
+  return raw;
+}
+
+template <typename Raw>
+Result<model::Event> decode_raw(const Raw& raw, std::size_t size = sizeof(Raw)) {
+  // Exactly as long as it says: a sanitizer sees any read past the end.
+  std::vector<std::byte> bytes(size);
+  std::memcpy(bytes.data(), &raw, std::min(size, sizeof(raw)));
+  return decode(bytes);
+}
+
+TEST(Decoder, AResolutionKeepsEveryField) {
+  auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);
+  raw.address = 0x1234567;
+  raw.ip = 0x42;
+  raw.old_frame = 5;
+  raw.new_frame = 6;
+  raw.stack = 77;
+  raw.mapping = 88;
+  raw.space = 3;
+  raw.latency_ns = 900;
+  raw.size = 4096;
+  raw.mechanism = COWTRACE_KSM_COPY;
+  raw.cause = COWTRACE_CAUSE_SYSCALL;
+  raw.flags = COWTRACE_IN_KERNEL | COWTRACE_LATE;
+  const auto event = decode_raw(raw);
+  ASSERT_TRUE(event);
+  const auto& resolution = std::get<model::Resolution>(*event);
+  EXPECT_EQ(resolution.address, 0x1234567u);
+  EXPECT_EQ(resolution.ip, 0x42u);
+  EXPECT_EQ(resolution.old_frame, 5u);
+  EXPECT_EQ(resolution.new_frame, 6u);
+  EXPECT_EQ(resolution.stack.value, 77u);
+  EXPECT_EQ(resolution.mapping.value, 88u);
+  EXPECT_EQ(resolution.space.value, 3u);
+  EXPECT_EQ(resolution.pid, 7);
+  EXPECT_EQ(resolution.tid, 8);
+  EXPECT_EQ(resolution.time_ns, 1234u);
+  EXPECT_EQ(resolution.latency_ns, 900u);
+  EXPECT_EQ(resolution.mechanism, model::Mechanism::KsmCopy);
+  EXPECT_EQ(resolution.cause, model::Cause::Syscall);
+  EXPECT_TRUE(resolution.in_kernel);
+  EXPECT_TRUE(resolution.late);
+}
+
+TEST(Decoder, UnknownKindsMechanismsAndCausesAreErrors) {
+  EXPECT_FALSE(decode_raw(raw_event<cowtrace_resolution>(99)));
+  auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);
+  raw.mechanism = COWTRACE_MECHANISMS;
+  EXPECT_FALSE(decode_raw(raw));
+  raw.mechanism = 0;
+  raw.cause = COWTRACE_CAUSES;
+  EXPECT_FALSE(decode_raw(raw));
+}
+
+TEST(Decoder, EveryTruncationIsAnError) {
+  const auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);
+  for (std::size_t size = 0; size < sizeof(raw); ++size) EXPECT_FALSE(decode_raw(raw, size)) << size;
+  EXPECT_TRUE(decode_raw(raw));
+}
+
+TEST(Decoder, ASizeFieldThatLiesIsAnError) {
+  auto raw = raw_event<cowtrace_fork>(COWTRACE_EVENT_FORK);
+  raw.header.size = sizeof(raw) + 1;
+  EXPECT_FALSE(decode_raw(raw));
+  raw.header.size = sizeof(raw) - 1;
+  EXPECT_FALSE(decode_raw(raw));
+}
+
+TEST(Decoder, TextWithoutAnEndStopsAtItsField) {
+  auto raw = raw_event<cowtrace_fork>(COWTRACE_EVENT_FORK);
+  std::memset(raw.command, 'x', sizeof(raw.command));
+  const auto event = decode_raw(raw);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(std::get<model::Fork>(*event).command, std::string(COWTRACE_COMM, 'x'));
+}
+
+TEST(Decoder, AStackHasAsManyFramesAsItSays) {
+  auto raw = raw_event<cowtrace_stack>(COWTRACE_EVENT_STACK);
+  raw.depth = 2;
+  raw.ip[0] = 10;
+  raw.ip[1] = 20;
+  const auto event = decode_raw(raw);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(std::get<model::Stack>(*event).frames, (std::vector<std::uint64_t>{10, 20}));
+  raw.depth = COWTRACE_MAX_FRAMES + 1;
+  EXPECT_FALSE(decode_raw(raw));
+  raw.depth = 0;
+  EXPECT_FALSE(decode_raw(raw));
+}
+
+TEST(Decoder, ExitCarriesTheThreadsCounters) {
+  auto raw = raw_event<cowtrace_exit>(COWTRACE_EVENT_EXIT);
+  raw.space = 4;
+  raw.process_ended = 1;
+  raw.counts.count[COWTRACE_COPY] = 12;
+  raw.counts.bytes[COWTRACE_COPY] = 12 * 4096;
+  const auto event = decode_raw(raw);
+  ASSERT_TRUE(event);
+  const auto& exit = std::get<model::Exit>(*event);
+  EXPECT_TRUE(exit.process_ended);
+  EXPECT_EQ(exit.counts.space.value, 4u);
+  EXPECT_EQ(exit.counts.count[0], 12u);
+  EXPECT_EQ(exit.counts.bytes[0], 12u * 4096);
+}
+
+// Random bytes under every kind: no crash, and nothing outside the enums comes out.
+TEST(Decoder, RandomBytesAreDecodedOrRefused) {
+  std::mt19937 random(1);
+  std::size_t decoded = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    std::vector<std::byte> bytes(random() % 700);
+    for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+    if (bytes.size() >= sizeof(cowtrace_header)) {
+      cowtrace_header header{};
+      std::memcpy(&header, bytes.data(), sizeof(header));
+      header.size = static_cast<__u32>(bytes.size() - random() % 2);
+      header.kind = static_cast<__u16>(random() % 24);
+      std::memcpy(bytes.data(), &header, sizeof(header));
+    }
+    const auto event = decode(bytes);
+    if (!event) continue;
+    ++decoded;
+    if (const auto* resolution = std::get_if<model::Resolution>(&*event)) {
+      EXPECT_LT(static_cast<std::size_t>(resolution->mechanism), model::kMechanisms);
+      EXPECT_LT(static_cast<std::size_t>(resolution->cause), model::kCauseNames.size());
+    }
+  }
+  EXPECT_GT(decoded, 100u);
+}
+
+}  // namespace
+}  // namespace cowtrace::capture

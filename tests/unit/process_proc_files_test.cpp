@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process/proc_files.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+#include "process/file_read.h"
+#include "support/forked_child.h"
+
+namespace cowtrace::process {
+namespace {
+
+TEST(ProcFiles, ListsThreads) {
+  pid_t other = 0;
+  std::thread([&] {
+    other = ::gettid();
+    const auto threads = list_threads(::getpid());
+    ASSERT_TRUE(threads) << threads.error().message();
+    EXPECT_TRUE(std::binary_search(threads->begin(), threads->end(), other));
+    EXPECT_TRUE(std::binary_search(threads->begin(), threads->end(), ::getpid()));
+  }).join();
+  EXPECT_FALSE(list_threads(0x7ffffff0));
+  const auto processes = list_processes();
+  ASSERT_TRUE(processes);
+  EXPECT_TRUE(std::binary_search(processes->begin(), processes->end(), ::getpid()));
+}
+
+TEST(ProcFiles, TellsWhoAProcessIs) {
+  const test::ForkedChild child;
+  const auto stat = read_stat(child.pid());
+  ASSERT_TRUE(stat) << stat.error().message();
+  EXPECT_EQ(stat->parent, ::getpid());
+  EXPECT_GE(stat->start_ticks, read_stat(::getpid())->start_ticks);
+  EXPECT_EQ(*read_comm(child.pid()), *read_comm(::getpid()));
+  EXPECT_EQ(*read_cmdline(child.pid()), *read_cmdline(::getpid()));
+  EXPECT_FALSE(read_cmdline(child.pid())->empty());
+  EXPECT_EQ(*read_exe(child.pid()), std::filesystem::read_symlink("/proc/self/exe").string());
+}
+
+TEST(ProcFiles, CountsAnonymousPages) {
+  const auto before = read_anonymous_pages(::getpid());
+  ASSERT_TRUE(before);
+  const std::vector<char> memory(64 * 1024 * 1024, 1);
+  const auto after = read_anonymous_pages(::getpid());
+  ASSERT_TRUE(after);
+  EXPECT_GE(*after, *before + memory.size() / 4096 / 2) << "the kernel batches its counters";
+  EXPECT_FALSE(read_anonymous_pages(0x7ffffff0));
+}
+
+TEST(ProcFiles, StatSurvivesHostileNames) {
+  const auto stat =
+      parse_stat("12 (a) R 9 (b) S 34 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 777 23 24\n");
+  ASSERT_TRUE(stat) << stat.error().message();
+  EXPECT_EQ(stat->state, 'S');
+  EXPECT_EQ(stat->parent, 34);
+  EXPECT_EQ(stat->start_ticks, 777u);
+  for (const char* text :
+       {"", ")", "1 (x", "1 (x) S", "1 (x) S y", "1 (x) S 1 2 3", "1 (x) SS 1"}) {
+    EXPECT_FALSE(parse_stat(text)) << text;
+  }
+  EXPECT_EQ(boot_ticks(1'000'000'000), static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+}
+
+TEST(FileRead, IsBounded) {
+  EXPECT_FALSE(read_whole_file("/dev/zero", 1024 * 1024));
+  EXPECT_FALSE(read_whole_file("/proc/self/no-such-file", 1024));
+  const auto maps = read_whole_file("/proc/self/maps", 16 * 1024 * 1024);
+  ASSERT_TRUE(maps);
+  EXPECT_TRUE(maps->ends_with('\n'));
+}
+
+TEST(FileRead, OpensRegularFilesOnly) {
+  const std::string fifo = ::testing::TempDir() + "/cowtrace-fifo-" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const auto opened = open_regular(fifo);
+  ::unlink(fifo.c_str());
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().why, "it is not a regular file");
+  EXPECT_FALSE(open_regular("/dev/zero"));
+  EXPECT_FALSE(open_regular("/"));
+  EXPECT_TRUE(open_regular("/proc/self/exe"));
+}
+
+}  // namespace
+}  // namespace cowtrace::process
