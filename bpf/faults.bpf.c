@@ -235,6 +235,10 @@ static __always_inline void fault_entry(unsigned long address, unsigned long err
 	mm = task->mm;
 	if (!mm || !space_of(state, mm))
 		return;
+	/* The first touch of anonymous memory, the most frequent fault of all: nothing is shared yet, and nobody audits yet. */
+	if (!present && !(options.audit && shared.forked) && in_cached_mapping(mm, state, address) &&
+	    !state->mapping_private_file)
+		return;
 	/* Our own reads of user memory fault like this; futexes write like this and let get_user_pages finish it. */
 	nofault = task->pagefault_disabled > 0;
 	if (nofault && !(write && present))

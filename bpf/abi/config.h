@@ -22,7 +22,8 @@ struct cowtrace_config {
 	__u8 pairing;	   /* no page tables: pair with kmem:mm_page_alloc */
 	__u32 wakeup_bytes; /* wake user space when so much of the data ring is filled */
 	__u8 direct_loads;  /* bpf_rdonly_cast works */
-	__u8 reserved[3];
+	__u8 wake_control;  /* wake user space for each new mapping: it has to look while the process lives */
+	__u8 reserved[2];
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 56);
 

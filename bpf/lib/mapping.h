@@ -90,6 +90,15 @@ static __always_inline bool read_mm_seq(struct mm_struct *mm, u32 *seq)
 	return true;
 }
 
+/* Is `address` in the mapping seen last, and that one still the same? */
+static __always_inline bool in_cached_mapping(struct mm_struct *mm, struct task_state *state, u64 address)
+{
+	u32 seq = 0;
+
+	return state->mapping_valid && address >= state->mapping_start && address < state->mapping_end &&
+	       read_mm_seq(mm, &seq) && seq == state->mapping_seq;
+}
+
 static __always_inline void send_mapping(struct cowtrace_mapping *mapping, struct mm_struct *mm)
 {
 	if (already_sent(mapping->hash))
@@ -98,7 +107,8 @@ static __always_inline void send_mapping(struct cowtrace_mapping *mapping, struc
 	mapping->brk_end = mm->brk;
 	mapping->stack_start = mm->start_stack;
 	fill_header(&mapping->header, sizeof(*mapping), COWTRACE_EVENT_MAPPING, bpf_ktime_get_ns());
-	if (bpf_ringbuf_output(&control_ring, mapping, sizeof(*mapping), BPF_RB_NO_WAKEUP))
+	if (bpf_ringbuf_output(&control_ring, mapping, sizeof(*mapping),
+			       options.wake_control ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
 		COUNT(lost_control);
 	else
 		mark_sent(mapping->hash);
@@ -115,10 +125,9 @@ static __always_inline u64 find_mapping(struct task_struct *task, struct mm_stru
 
 	if (!options.find_mapping)
 		return 0;
-	cacheable = read_mm_seq(mm, &seq);
-	if (cacheable && state->mapping_valid && state->mapping_seq == seq && address >= state->mapping_start &&
-	    address < state->mapping_end)
+	if (in_cached_mapping(mm, state, address))
 		return state->mapping_hash;
+	cacheable = read_mm_seq(mm, &seq);
 	state->mapping_valid = 0;
 	state->mapping_private_file = 0;
 	query = bpf_map_lookup_elem(&mapping_scratch, &zero);

@@ -115,8 +115,13 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& touch, std::u
     timeline_.add(process, touch);
     sites_.add(touch);
   }
+  const auto stored = touch.aggregated || touch.in_kernel || touch.ip == 0
+                          ? std::nullopt
+                          : resolver_.store_size_at(touch.space->id, touch.ip);
+  if (stored) summary_.totals.written_bytes = summary_.totals.written_bytes.value_or(0) + *stored;
   if (number == PageObjects::kNone) return;
   ObjectSummary& written = object(number);
+  if (stored) written.written_bytes = written.written_bytes.value_or(0) + *stored;
   written.breaks += touch.count;
   written.copied_bytes += bytes;
   written.by_cause[cause].add(touch.count, bytes);

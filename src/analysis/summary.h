@@ -29,7 +29,8 @@ struct MechanismSummary {
 struct Totals {
   std::uint64_t breaks = 0;
   std::uint64_t copied_bytes = 0;
-  std::optional<std::uint64_t> written_bytes;  // none: how much a write stores is not known
+  // What the instructions that broke pages stored, as far as it is known: not by the kernel, of string instructions one element.
+  std::optional<std::uint64_t> written_bytes;
   std::optional<std::uint64_t> inherited_bytes;
   std::optional<std::uint64_t> still_shared_bytes;
   std::array<MechanismSummary, model::kMechanisms> by_mechanism{};
@@ -58,6 +59,7 @@ struct ObjectSummary {
   std::uint64_t size = 0;
   std::uint64_t breaks = 0;  // that wrote it
   std::uint64_t copied_bytes = 0;
+  std::optional<std::uint64_t> written_bytes;  // as in Totals
   std::uint64_t neighbour_breaks = 0;  // of its pages, while nobody wrote it there
   ByCause by_cause{};
   std::vector<model::ProcessKey> processes;  // that broke a page of it

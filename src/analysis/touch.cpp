@@ -25,6 +25,7 @@ Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolu
   touch.stack = resolution.stack;
   touch.mapping = resolution.mapping;
   touch.pid = resolution.pid;
+  touch.in_kernel = resolution.in_kernel;
   touch.mechanism = resolution.mechanism;
   touch.cause = resolution.cause;
   return touch;

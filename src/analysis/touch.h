@@ -25,6 +25,7 @@ struct Touch {
   std::int32_t pid = 0;  // the actor; 0: not known
   model::Mechanism mechanism = model::Mechanism::Copy;
   model::Cause cause = model::Cause::Unknown;
+  bool in_kernel = false;  // the instruction at `ip` is a system call, not the write
   bool aggregated = false;  // a row of counts: no stack, no actor, no moment for each
 
   [[nodiscard]] bool is_break() const { return model::is_break(mechanism); }

@@ -23,6 +23,7 @@
 #include "base/units.h"
 #include "calibrate.skel.h"
 #include "capture/bpf_log.h"
+#include "capture/load_error.h"
 
 namespace cowtrace::capture {
 namespace {
@@ -76,7 +77,7 @@ class Kernel {
     const BpfLog log;
     kernel->skeleton_.reset(calibrate_bpf__open_and_load());
     if (!kernel->skeleton_)
-      return fail("cannot load BPF programs", log.reason(errno), "run as root (sudo); 'cowtrace doctor' tells more");
+      return tl::unexpected(load_error("cannot load BPF programs", log, errno));
     return kernel;
   }
 

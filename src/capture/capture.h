@@ -22,6 +22,7 @@ struct CaptureOptions {
   std::uint32_t frames = 16;              // user stack frames a break, 0: no stacks
   bool counts_only = false;               // --detail counts
   bool audit = true;                      // report pages that were populated anew, for the audit
+  bool wake_early = false;                // report each new mapping at once: nothing else stops a process before it ends
   bool page_tables = true;                // false: pair faults with allocations even where page tables can be read
 };
 

@@ -19,6 +19,7 @@
 #include "capture/bpf_log.h"
 #include "capture/calibrate.h"
 #include "capture/capture.h"
+#include "capture/load_error.h"
 
 namespace cowtrace::capture {
 namespace {
@@ -39,14 +40,14 @@ Check check_kernel() {
 }
 
 Check check_btf() {
-  if (access("/sys/kernel/btf/vmlinux", R_OK) == 0) return {"BTF", State::Good, "/sys/kernel/btf/vmlinux", ""};
+  if (kernel_has_types()) return {"BTF", State::Good, "/sys/kernel/btf/vmlinux", ""};
   return {"BTF", State::Bad, "the kernel describes no types", "use a kernel built with CONFIG_DEBUG_INFO_BTF"};
 }
 
 // "none [integrity] confidentiality": the mode in force is in brackets.
 Check check_lockdown() {
   const std::string modes = first_line("/sys/kernel/security/lockdown");
-  if (modes.find("[confidentiality]") != std::string::npos)
+  if (locked_down())
     return {"lockdown", State::Bad, "confidentiality: BPF may not read kernel memory", "boot with lockdown=integrity or none"};
   if (modes.find("[integrity]") != std::string::npos) return {"lockdown", State::Good, "integrity", ""};
   return {"lockdown", State::Good, "none", ""};

@@ -19,6 +19,7 @@
 #include "capture/calibrate.h"
 #include "capture/capture.h"
 #include "capture/decoder.h"
+#include "capture/load_error.h"
 #include "cowtrace.skel.h"
 
 namespace cowtrace::capture {
@@ -94,7 +95,7 @@ Result<std::unique_ptr<Capture>> StaticCapture::open(const CaptureOptions& optio
   if (!capture->skeleton_) return fail("cannot open BPF programs", log.reason(errno));
   capture->configure();
   if (const int error = cowtrace_bpf__load(capture->skeleton_.get()); error != 0)
-    return fail("cannot load the static backend", log.reason(error), "'cowtrace doctor' says what this kernel can do");
+    return tl::unexpected(load_error("cannot load the static backend", log, error));
   if (auto attached = capture->attach(); !attached) return tl::unexpected(attached.error());
   return capture;
 }
@@ -115,6 +116,7 @@ void StaticCapture::configure() {
   config.audit = options_.audit;
   config.find_mapping = find_mapping_;
   config.pairing = pairing();
+  config.wake_control = options_.wake_early;
   config.direct_loads = kernel_has_function("bpf_rdonly_cast");
   // Half full: a wake-up for about 150,000 breaks of the default buffer, and as much room again until we come.
   config.wakeup_bytes = static_cast<std::uint32_t>(ring / 2);

@@ -63,6 +63,9 @@ class Resolver {
   // The functions at an instruction pointer, innermost first, never empty. `is_return_address`: look at the call before it.
   [[nodiscard]] virtual std::vector<StackFrame> frames_at(SpaceId space, std::uint64_t ip, bool is_return_address,
                                                           std::uint64_t time_ns) = 0;
+
+  // Bytes that the instruction at `ip` stores to memory; none if it cannot be read or does not tell.
+  [[nodiscard]] virtual std::optional<std::uint32_t> store_size_at(SpaceId, std::uint64_t /*ip*/) { return std::nullopt; }
 };
 
 }  // namespace cowtrace::model

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "objects/captured_resolver.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/units.h"
 #include "objects/symbol_objects.h"
+#include "process/store_size.h"
 
 namespace cowtrace::objects {
 namespace {
@@ -191,6 +195,26 @@ std::vector<model::StackFrame> CapturedResolver::frames_at(model::SpaceId space_
     if (!frame.why_unnamed.empty()) frames.back().function = hex(ip);
   }
   return frames;
+}
+
+std::optional<std::uint32_t> CapturedResolver::store_size_at(model::SpaceId space_id,
+                                                             std::uint64_t ip) {
+  Space* space = find(space_id);
+  ModuleMap* maps = space != nullptr ? maps_at(*space, ip) : nullptr;
+  if (maps == nullptr) return std::nullopt;
+  const process::MapsEntry& mapping = *process::find_mapping(maps->maps(), ip);
+  const auto module = mapping.executable() ? maps->module_of(mapping) : nullptr;
+  const process::ElfFile* elf = module != nullptr ? module->elf() : nullptr;
+  if (elf == nullptr) return std::nullopt;
+  const std::uint64_t offset = ip - mapping.start + mapping.offset;
+  const auto [known, is_new] = store_sizes_.try_emplace({module.get(), offset});
+  if (is_new) {
+    std::array<std::byte, process::kLongestInstruction> code{};
+    const ssize_t size =
+        pread(elf->file(), code.data(), code.size(), static_cast<off_t>(offset));
+    if (size > 0) known->second = process::store_size({code.data(), static_cast<std::size_t>(size)});
+  }
+  return known->second;
 }
 
 }  // namespace cowtrace::objects

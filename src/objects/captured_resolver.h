@@ -6,9 +6,11 @@
 #include <sys/types.h>
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "model/objects.h"
@@ -49,6 +51,8 @@ class CapturedResolver final : public model::Resolver {
   [[nodiscard]] std::vector<model::StackFrame> frames_at(model::SpaceId space, std::uint64_t ip,
                                                          bool is_return_address,
                                                          std::uint64_t time_ns) override;
+  [[nodiscard]] std::optional<std::uint32_t> store_size_at(model::SpaceId space,
+                                                           std::uint64_t ip) override;
 
  private:
   struct Space {
@@ -65,6 +69,9 @@ class CapturedResolver final : public model::Resolver {
   process::Symbolizer symbolizer_;
   ObjectPool pool_;
   std::unordered_map<model::SpaceId, Space> spaces_;
+  // By module and offset in its file.
+  std::map<std::pair<const process::ElfModule*, std::uint64_t>, std::optional<std::uint32_t>>
+      store_sizes_;
 };
 
 }  // namespace cowtrace::objects

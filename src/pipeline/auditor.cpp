@@ -138,7 +138,11 @@ void Auditor::compare(model::Process& process, Member& member, const FrameSnapsh
     process.still_shared_bytes = shared * kPageSize;
   }
   // The memory that an exec ended has no exit; what the new program handed on to children of its own can be audited.
-  if (!process.audit_missing.empty() && session_.capture.detail != "counts" && member.last_fork) process.audit_missing.clear();
+  if (!process.audit_missing.empty() && session_.capture.detail != "counts" && member.last_fork) {
+    process.audit_missing.clear();
+    session_.capture.notes.push_back(
+        fmt::format("process {}: the audit speaks for the program that it ran last (exec)", process.pid));
+  }
   if (!process.audit_missing.empty()) return;
   const model::AddressSpace* space = session_.find_space(process.spaces.back());
   if (space == nullptr) return;

@@ -28,7 +28,7 @@ Family::Family(capture::Capture& capture, model::Session& session, bool stops)
       session_(session),
       stops_(stops),
       auditor_(session, {.zero_frame = capture.zero_frame()}),
-      objects_(std::make_unique<ObjectCapture>(session)) {
+      objects_(session) {
   if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
 }
 
@@ -50,7 +50,7 @@ void Family::take(model::Event&& event) {
   session_.apply(event);
   const auto* fork = std::get_if<model::Fork>(&event);
   if (!stops_ && fork != nullptr && !fork->shares_memory)
-    objects_->inherit(fork->child_pid, fork->child_space, fork->parent_space);
+    objects_.inherit(fork->child_pid, fork->child_space, fork->parent_space);
 }
 
 // A new mapping is told just before the first break in it: its process is likely to live still.
@@ -59,7 +59,7 @@ void Family::look_at_changed_spaces() {
     const model::AddressSpace* space = session_.find_space(id);
     if (space == nullptr || space->owner.value >= session_.processes.size()) continue;
     const model::Process& owner = session_.process(space->owner);
-    if (!owner.exit_ns && !owner.spaces.empty() && owner.spaces.back() == id) objects_->capture(owner.pid, id);
+    if (!owner.exit_ns && !owner.spaces.empty() && owner.spaces.back() == id) objects_.capture(owner.pid, id);
   }
 }
 
@@ -72,7 +72,7 @@ void Family::on_start(pid_t tid) {
     auditor_.give_up("exact snapshots were given up: " + outgrown_);
   }
   const model::Process& parent = session_.process(*child->forked_from);
-  if (!parent.spaces.empty()) objects_->inherit(tid, child->spaces.front(), parent.spaces.back());
+  if (!parent.spaces.empty()) objects_.inherit(tid, child->spaces.front(), parent.spaces.back());
 }
 
 void Family::on_exec(pid_t pid) {
@@ -85,7 +85,7 @@ void Family::on_last_exit(pid_t tid, pid_t pid) {
   drain();
   auditor_.on_exit(tid, pid);
   const model::Process* process = session_.find_pid(pid);
-  if (process != nullptr && !process->spaces.empty()) objects_->capture(tid, process->spaces.back());
+  if (process != nullptr && !process->spaces.empty()) objects_.capture(tid, process->spaces.back());
 }
 
 // A process has one tracer: a debugger in the family would find its children taken.
@@ -110,7 +110,13 @@ void Family::finish() {
   info.undecodable_events = undecodable_;
   info.blind_spots = capture_.blind_spots();
   for (const std::string& note : capture_.notes()) info.notes.push_back(note);
-  for (const std::string& note : objects_->notes()) info.notes.push_back(note);
+  for (const std::string& note : objects_.notes()) info.notes.push_back(note);
+  const auto unread = std::count_if(session_.spaces.begin(), session_.spaces.end(), [this](const model::AddressSpace& space) {
+    return !space.mappings.empty() && !objects_.knows(space.id);
+  });
+  if (unread > 0)
+    info.notes.push_back(fmt::format("{} address spaces ended before their memory map could be read: objects and functions there "
+                                     "have no names", unread));
   const std::pair<std::uint64_t, const char*> oddities[] = {
       {counters.walk_failed, "faults whose page tables could not be read"},
       {counters.lost_populates, "refilled pages that the audit was not told of: the ring buffer was full"},

@@ -32,8 +32,7 @@ class Family final : public StopHandler {
   [[nodiscard]] const std::string& outgrown() const { return outgrown_; }
   // All hooks are detached and all events taken in: reads the kernel's counters and settles the session.
   void finish();
-  [[nodiscard]] ObjectCapture& objects() { return *objects_; }
-  [[nodiscard]] std::unique_ptr<ObjectCapture> take_objects() { return std::move(objects_); }
+  [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver() { return objects_.take_resolver(); }
   [[nodiscard]] std::uint64_t breaks() const { return breaks_; }
   [[nodiscard]] std::uint64_t copied_bytes() const { return copied_bytes_; }
 
@@ -46,7 +45,7 @@ class Family final : public StopHandler {
   model::Session& session_;
   bool stops_;
   Auditor auditor_;
-  std::unique_ptr<ObjectCapture> objects_;
+  ObjectCapture objects_;
   std::unordered_set<model::SpaceId> changed_;  // without stops: spaces with a mapping that is not captured yet
   std::unordered_set<std::string> programs_;    // looked at by warn_about_ptrace
   std::string outgrown_;

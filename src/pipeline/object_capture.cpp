@@ -32,19 +32,21 @@ void ObjectCapture::capture(pid_t tid, model::SpaceId space) {
   if (!maps || maps->empty()) return;
   captured_.insert(space);
   fill_paths(session_, space, *maps);
-  resolver_.add_space(space, tid, std::move(*maps));
-  auto registries = objects::read_registries(tid, resolver_.modules());
+  resolver_->add_space(space, tid, std::move(*maps));
+  auto registries = objects::read_registries(tid, resolver_->modules());
   if (!registries) return;
   if (registries->torn + registries->invalid + registries->absent > 0)
     note(fmt::format("process {}: {} registered objects were not readable", tid,
                      registries->torn + registries->invalid + registries->absent));
   for (const std::string& text : registries->notes) note(fmt::format("process {}: {}", tid, printable(text)));
-  resolver_.add_registered(space, std::move(registries->objects));
+  resolver_->add_registered(space, std::move(registries->objects));
 }
 
 void ObjectCapture::inherit(pid_t child, model::SpaceId child_space, model::SpaceId parent_space) {
   if (!captured_.contains(parent_space)) capture(child, parent_space);
-  resolver_.inherit(child_space, parent_space);
+  if (!captured_.contains(parent_space)) return;
+  captured_.insert(child_space);
+  resolver_->inherit(child_space, parent_space);
 }
 
 void ObjectCapture::note(std::string text) {

@@ -4,8 +4,10 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "model/session.h"
@@ -22,7 +24,10 @@ class ObjectCapture {
   // A forked child knows what its parent knew. If the parent was never looked at, the child, which still has the same mappings, is.
   void inherit(pid_t child, model::SpaceId child_space, model::SpaceId parent_space);
 
-  [[nodiscard]] objects::CapturedResolver& resolver() { return resolver_; }
+  // Was the memory map of `space`, or of what it was forked from, read?
+  [[nodiscard]] bool knows(model::SpaceId space) const { return captured_.contains(space); }
+  // Gives the resolver away: nothing can be captured afterwards.
+  [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver() { return std::move(resolver_); }
   // What could not be read, each thing once.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 
@@ -30,7 +35,7 @@ class ObjectCapture {
   void note(std::string text);
 
   model::Session& session_;
-  objects::CapturedResolver resolver_;
+  std::unique_ptr<objects::CapturedResolver> resolver_ = std::make_unique<objects::CapturedResolver>();
   std::unordered_set<model::SpaceId> captured_;
   std::vector<std::string> notes_;
 };

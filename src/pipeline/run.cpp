@@ -88,7 +88,7 @@ class Runner {
   void loop();
   void finish();
   RunOutcome outcome();
-  std::unique_ptr<ObjectCapture> take_objects() { return family_.take_objects(); }
+  std::unique_ptr<model::Resolver> take_resolver() { return family_.take_resolver(); }
 
  private:
   void wait_for_something() const;
@@ -266,31 +266,12 @@ void describe(const RunOptions& options, const capture::Capture& capture, model:
   info.snapshot = name(options.snapshot);
 }
 
-// Owns what a CapturedResolver's answers point into.
-class OwnedResolver final : public model::Resolver {
- public:
-  explicit OwnedResolver(std::unique_ptr<ObjectCapture> objects) : objects_(std::move(objects)) {}
-  const model::Object* object_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) override {
-    return objects_->resolver().object_at(space, address, time_ns);
-  }
-  std::vector<const model::Object*> objects_in(model::SpaceId space, std::uint64_t start, std::uint64_t end,
-                                               std::uint64_t time_ns) override {
-    return objects_->resolver().objects_in(space, start, end, time_ns);
-  }
-  std::vector<model::StackFrame> frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
-                                           std::uint64_t time_ns) override {
-    return objects_->resolver().frames_at(space, ip, is_return_address, time_ns);
-  }
-
- private:
-  std::unique_ptr<ObjectCapture> objects_;
-};
-
 }  // namespace
 
 Result<RunOutcome> run(const RunOptions& options) {
   auto capture_options = options.capture;
   capture_options.audit = options.snapshot == SnapshotMode::Exact && !capture_options.counts_only;
+  capture_options.wake_early = options.snapshot != SnapshotMode::Exact;
   auto capture = capture::open_capture(options.backend, capture_options);
   if (!capture) return tl::unexpected(capture.error());
 
@@ -302,7 +283,7 @@ Result<RunOutcome> run(const RunOptions& options) {
   runner.finish();
   RunOutcome outcome = runner.outcome();
   outcome.session = std::move(session);
-  outcome.resolver = std::make_unique<OwnedResolver>(runner.take_objects());
+  outcome.resolver = runner.take_resolver();
   return outcome;
 }
 

@@ -173,6 +173,7 @@ Json object_json(const analysis::ObjectSummary& object) {
           {"fields", Json::object()},
           {"breaks", object.breaks},
           {"copied_bytes", object.copied_bytes},
+          {"written_bytes", or_null(object.written_bytes)},
           {"neighbour_breaks", object.neighbour_breaks},
           {"by_cause", by_cause_json(object.by_cause)},
           {"processes", processes}};

@@ -65,6 +65,7 @@ void print_objects(const TextContext& context) {
                        {"KIND", Align::Left},
                        {"SIZE"},
                        {"BREAKS"},
+                       {"WRITTEN"},
                        {"COPIED"}}),
             list, [](const ObjectSummary& object) {
               return std::vector<std::string>{printable(object.name),
@@ -72,6 +73,9 @@ void print_objects(const TextContext& context) {
                                               std::string(model::name(object.kind)),
                                               human_bytes(object.size),
                                               human_count(object.breaks),
+                                              object.written_bytes
+                                                  ? human_bytes(*object.written_bytes)
+                                                  : std::string("-"),
                                               human_bytes(object.copied_bytes)};
             });
   if (!list.empty() && elsewhere != 0)
