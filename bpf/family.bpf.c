@@ -78,7 +78,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 	if (!state)
 		return 0;
-	if (state->open && !state->nofault)
+	/* A fault that killed its thread was never completed. */
+	if (state->open && state->write && !state->nofault && !(task->exit_code & 0x7f))
 		COUNT(unfinished);
 	state->open = 0;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXIT, bpf_ktime_get_ns());

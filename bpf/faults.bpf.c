@@ -49,7 +49,7 @@ static __always_inline bool is_copy_of(u8 old_class, u8 *mechanism)
 	}
 }
 
-static __always_inline void populate(struct task_state *state, u64 address, u64 frame)
+static __always_inline void populate(struct task_state *state, u64 address, u64 frame, u32 size)
 {
 	struct cowtrace_populate *event;
 
@@ -64,7 +64,7 @@ static __always_inline void populate(struct task_state *state, u64 address, u64 
 	event->address = address;
 	event->new_frame = frame;
 	event->space = state->space;
-	event->reserved = 0;
+	event->size = size;
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 }
 
@@ -75,7 +75,7 @@ static __always_inline bool absent_outcome(struct task_struct *task, struct mm_s
 	if (!frame || (options.direct_map && walk_present(&state->before)))
 		return false;
 	if (!state->write) {
-		populate(state, state->address, frame);
+		populate(state, state->address, frame, outcome->size);
 		return false;
 	}
 	/* A swap entry or a migration entry was not absent: its page comes back. */
@@ -85,7 +85,7 @@ static __always_inline bool absent_outcome(struct task_struct *task, struct mm_s
 		return false;
 	outcome->mapping = find_mapping(task, mm, state, state->address);
 	if (!state->mapping_private_file) {
-		populate(state, state->address, frame);
+		populate(state, state->address, frame, outcome->size);
 		return false;
 	}
 	outcome->mechanism = COWTRACE_FILE_COPY;
@@ -103,7 +103,8 @@ static __always_inline bool base_outcome(struct task_state *state, const struct 
 	if (outcome->old_frame != outcome->new_frame)
 		return is_copy_of(state->old_class, &outcome->mechanism);
 	outcome->mechanism = COWTRACE_REUSE;
-	return (after->entry & ENTRY_WRITABLE) && !(state->before.entry & ENTRY_WRITABLE);
+	/* A page-cache page becomes writable in place only in a shared mapping, for the file system's sake: no copy-on-write. */
+	return state->old_class != PAGE_FILE && (after->entry & ENTRY_WRITABLE) && !(state->before.entry & ENTRY_WRITABLE);
 }
 
 /* A write to a huge entry that still is one: hugetlb copies it whole, a huge zero page may be replaced whole. */
@@ -116,7 +117,7 @@ static __always_inline bool huge_outcome(struct task_state *state, const struct 
 		return false;
 	if (outcome->old_frame == outcome->new_frame) {
 		outcome->mechanism = COWTRACE_REUSE;
-		return (after->entry & ENTRY_WRITABLE) && !(state->before.entry & ENTRY_WRITABLE);
+		return state->old_class != PAGE_FILE && (after->entry & ENTRY_WRITABLE) && !(state->before.entry & ENTRY_WRITABLE);
 	}
 	outcome->mechanism = state->old_class == PAGE_NONE ? COWTRACE_HUGE_ZERO_FILL :
 			     state->old_class == PAGE_FILE ? COWTRACE_FILE_COPY :
@@ -159,6 +160,7 @@ static __always_inline void finish_fault(struct task_struct *task, struct mm_str
 		outcome.old_pte = state->before.entry;
 		outcome.new_pte = after.entry;
 		if (!walk_present(&state->before)) {
+			outcome.size = walk_size(&after);
 			found = absent_outcome(task, mm, state, walk_frame(&after, state->address), &outcome);
 		} else if (!state->write) {
 			return;
@@ -169,9 +171,15 @@ static __always_inline void finish_fault(struct task_struct *task, struct mm_str
 			found = base_outcome(state, &after, &outcome);
 		}
 	}
-	/* Without a completion a page that became writable may owe it to mprotect; another frame is proof. */
-	if (late && outcome.mechanism == COWTRACE_REUSE)
+	/*
+	 * Without a completion another frame is proof of a copy, but a page that became writable may owe it to mprotect. A fault that changed
+	 * nothing (it ended in a signal) has nothing to tell.
+	 */
+	if (late && ((found && outcome.mechanism == COWTRACE_REUSE) || (options.pairing && state->write))) {
+		if (!state->nofault)
+			COUNT(unfinished);
 		found = false;
+	}
 	if (!found && !split)
 		return;
 	if (late)
@@ -243,11 +251,8 @@ static __always_inline void fault_entry(unsigned long address, unsigned long err
 	nofault = task->pagefault_disabled > 0;
 	if (nofault && !(write && present))
 		return;
-	if (state->open) {
-		if (!state->nofault)
-			COUNT(unfinished);
+	if (state->open)
 		finish_fault(task, mm, state, true);
-	}
 	state->address = address;
 	state->error_code = error;
 	state->write = write;

@@ -104,9 +104,9 @@ COWTRACE_ASSERT(__builtin_offsetof(struct cowtrace_resolution, window) == 136);
 struct cowtrace_populate {
 	struct cowtrace_header header;
 	__u64 address;
-	__u64 new_frame;
+	__u64 new_frame; /* of the base page that holds `address` */
 	__u32 space;
-	__u32 reserved;
+	__u32 size; /* bytes given: 4096 or a huge page */
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_populate) == 48);
 

@@ -161,7 +161,8 @@ static __always_inline void resolve(struct task_struct *task, struct mm_struct *
 		count_page(state, outcome, now);
 		return;
 	}
-	stack = capture_stack(state, ip, bp);
+	stack = capture_stack(state->space, ip, bp, state->stack_sent);
+	state->stack_sent = stack;
 	send_resolution(state, outcome, (u64)mm, stack, ip, now);
 }
 

@@ -40,11 +40,14 @@ static __always_inline void mark_sent(u64 hash)
 	bpf_map_update_elem(&sent, &hash, &one, BPF_ANY);
 }
 
-/* The hash of the user stack that starts at ip and bp; 0: stacks are off. */
-static __always_inline u64 capture_stack(struct task_state *state, u64 ip, u64 bp)
+/*
+ * The hash of the user stack that starts at ip and bp, 0: stacks are off. `last` is the hash that this thread sent last. A global function:
+ * the verifier goes through its loops once instead of once for each path that leads here (kernel 6.1 gave up on those).
+ */
+__noinline u64 capture_stack(u32 space, u64 ip, u64 bp, u64 last)
 {
 	struct cowtrace_stack *stack;
-	u64 hash = mix(state->space, ip);
+	u64 hash = mix(space, ip);
 	u32 depth = 1, limit = options.frames, zero = 0;
 
 	if (!limit)
@@ -73,10 +76,10 @@ static __always_inline u64 capture_stack(struct task_state *state, u64 ip, u64 b
 	}
 	if (!hash)
 		hash = 1;
-	if (state->stack_sent == hash || already_sent(hash))
-		goto out;
+	if (hash == last || already_sent(hash))
+		return hash;
 	stack->hash = hash;
-	stack->space = state->space;
+	stack->space = space;
 	stack->depth = depth;
 	stack->reserved = 0;
 	fill_header(&stack->header, sizeof(*stack), COWTRACE_EVENT_STACK, bpf_ktime_get_ns());
@@ -88,8 +91,6 @@ static __always_inline u64 capture_stack(struct task_state *state, u64 ip, u64 b
 		return hash;
 	}
 	mark_sent(hash);
-out:
-	state->stack_sent = hash;
 	return hash;
 }
 

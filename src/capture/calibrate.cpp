@@ -187,14 +187,6 @@ std::uint64_t find_vmemmap(Kernel& kernel, std::uint32_t page_struct) {
   return 0;
 }
 
-// Two anonymous pages that were only read share the zero page, where the kernel has one to give.
-std::uint64_t find_zero_frame() {
-  const OwnPages pages(2);
-  if (!pages.ok()) return 0;
-  for (std::size_t i = 0; i < 2; ++i) static_cast<void>(*const_cast<volatile unsigned char*>(pages.page(i)));
-  return pages.frame(0) == pages.frame(1) ? pages.frame(0) : 0;
-}
-
 }  // namespace
 
 Result<Calibration> calibrate() {
@@ -208,7 +200,6 @@ Result<Calibration> calibrate() {
     return fail("cannot see page frames", "/proc/self/pagemap shows none", "run as root, with CAP_SYS_ADMIN");
 
   Calibration result;
-  result.zero_frame = find_zero_frame();
   result.direct_map = find_direct_map(**kernel, pages);
   result.page_struct = (*kernel)->page_struct();
   if (result.direct_map == 0) {

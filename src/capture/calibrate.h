@@ -13,7 +13,6 @@ namespace cowtrace::capture {
 struct Calibration {
   std::uint64_t direct_map = 0;  // virtual address of physical address 0; 0: not verified, page tables cannot be read
   std::uint64_t vmemmap = 0;     // virtual address of struct page 0; 0: not verified
-  std::uint64_t zero_frame = 0;  // frame of the zero page; 0: this kernel maps none
   std::uint64_t frame_mask = 0;  // bits of a page-table entry that hold the physical address
   std::uint32_t levels = 4;      // of page tables
   std::uint32_t page_struct = 0; // sizeof(struct page)

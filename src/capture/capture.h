@@ -23,6 +23,7 @@ struct CaptureOptions {
   bool counts_only = false;               // --detail counts
   bool audit = true;                      // report pages that were populated anew, for the audit
   bool wake_early = false;                // report each new mapping at once: nothing else stops a process before it ends
+  std::uint64_t zero_frame = 0;           // frame of the zero page, 0: this kernel maps none
   bool page_tables = true;                // false: pair faults with allocations even where page tables can be read
 };
 
@@ -66,7 +67,6 @@ class Capture {
   [[nodiscard]] virtual std::string backend() const = 0;
   [[nodiscard]] virtual std::vector<std::string> blind_spots() const = 0;
   [[nodiscard]] virtual std::vector<std::string> notes() const = 0;
-  [[nodiscard]] virtual std::uint64_t zero_frame() const = 0;
 };
 
 Result<std::unique_ptr<Capture>> open_static(const CaptureOptions& options);

@@ -57,7 +57,7 @@ Result<model::Event> convert(const cowtrace_resolution& raw) {
 }
 
 Result<model::Event> convert(const cowtrace_populate& raw) {
-  return model::Populate{raw.header.time_ns, raw.address, raw.new_frame, model::SpaceId(raw.space)};
+  return model::Populate{raw.header.time_ns, raw.address, raw.new_frame, raw.size, model::SpaceId(raw.space)};
 }
 
 Result<model::Event> convert(const cowtrace_fork& raw) {

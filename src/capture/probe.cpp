@@ -87,10 +87,9 @@ Check check_page_tables(const Result<Calibration>& calibration) {
   if (!calibration) return {"page tables", State::Bad, calibration.error().message(), ""};
   if (calibration->direct_map == 0)
     return {"page tables", State::Limited, calibration->problem, "faults are paired with allocations instead: see blind spots"};
-  const std::string zero = calibration->zero_frame == 0 ? ", no zero page" : "";
   if (calibration->vmemmap == 0)
     return {"page tables", State::Limited, calibration->problem, "file-copy and ksm-copy will show as copy"};
-  return {"page tables", State::Good, fmt::format("{} levels, read and verified{}", calibration->levels, zero), ""};
+  return {"page tables", State::Good, fmt::format("{} levels, read and verified", calibration->levels), ""};
 }
 
 Check check_find_vma() {

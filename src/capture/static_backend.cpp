@@ -57,7 +57,6 @@ class StaticCapture final : public Capture {
   std::string backend() const override { return "static"; }
   std::vector<std::string> blind_spots() const override;
   std::vector<std::string> notes() const override;
-  std::uint64_t zero_frame() const override { return calibration_.zero_frame; }
 
  private:
   explicit StaticCapture(const CaptureOptions& options) : options_(options) {}
@@ -107,7 +106,7 @@ void StaticCapture::configure() {
   cowtrace_config& config = *const_cast<cowtrace_config*>(&skeleton.rodata->options);
   config.direct_map = pairing() ? 0 : calibration_.direct_map;
   config.vmemmap = calibration_.vmemmap;
-  config.zero_frame = calibration_.zero_frame;
+  config.zero_frame = options_.zero_frame;
   config.frame_mask = calibration_.frame_mask;
   config.levels = calibration_.levels;
   config.page_struct = calibration_.page_struct;

@@ -44,7 +44,8 @@ struct Resolution {
 struct Populate {
   std::uint64_t time_ns = 0;
   std::uint64_t address = 0;
-  std::uint64_t new_frame = 0;
+  std::uint64_t new_frame = 0;  // of the base page that holds `address`
+  std::uint32_t size = 0;       // bytes that were given: 4096, or a huge page
   SpaceId space;
 };
 

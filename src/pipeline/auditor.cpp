@@ -14,6 +14,23 @@ namespace cowtrace::pipeline {
 using process::FrameSnapshot;
 using process::PageEntry;
 
+namespace {
+
+// Calls visit(page, frame) for each base page of the page of `size` bytes around `address`, whose own base page has `frame`. The frames of
+// a huge page are consecutive.
+template <typename Visit>
+void for_each_base_page(std::uint64_t address, std::uint64_t frame, std::uint64_t size, Visit&& visit) {
+  if (size <= kPageSize) {
+    visit(page_of(address), frame);
+    return;
+  }
+  const std::uint64_t base = address / size * size;
+  const std::uint64_t first = frame - (page_of(address) - base) / kPageSize;
+  for (std::uint64_t i = 0; i < size / kPageSize; ++i) visit(base + i * kPageSize, first + i);
+}
+
+}  // namespace
+
 // The frames that events gave to the pages of one address space.
 struct Auditor::Known {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> given;  // (page, frame), sorted
@@ -21,13 +38,10 @@ struct Auditor::Known {
   explicit Known(const model::AddressSpace& space) {
     for (const model::Resolution& event : space.resolutions) {
       if (event.new_frame == 0) continue;
-      // A huge page gives all its base pages; frames are consecutive around the one that was written.
-      const std::uint64_t base = event.address / event.size * event.size;
-      const std::uint64_t first = event.new_frame - (page_of(event.address) - base) / kPageSize;
-      if (event.mechanism == model::Mechanism::HugeSplit || event.size <= kPageSize)
-        given.emplace_back(page_of(event.address), event.new_frame);
-      else
-        for (std::uint64_t i = 0; i < event.size / kPageSize; ++i) given.emplace_back(base + i * kPageSize, first + i);
+      // A split gives no memory: only the copy that follows it does.
+      const std::uint64_t size = event.mechanism == model::Mechanism::HugeSplit ? kPageSize : event.size;
+      for_each_base_page(event.address, event.new_frame, size,
+                         [this](std::uint64_t page, std::uint64_t frame) { given.emplace_back(page, frame); });
     }
     std::sort(given.begin(), given.end());
   }
@@ -68,6 +82,7 @@ Status Auditor::on_fork(pid_t tid, std::uint64_t now_ns) {
   FrameSnapshot::Limits limits;
   limits.max_bytes = held >= limits_.snapshot_bytes ? 0 : limits_.snapshot_bytes - held;
   limits.zero_frame = limits_.zero_frame;
+  limits.huge_zero_frame = limits_.huge_zero_frame;
   auto frames = FrameSnapshot::take(tid, limits);
   if (!frames) return tl::unexpected(frames.error());
   auto inherited = std::make_shared<Inherited>();
@@ -98,12 +113,13 @@ void Auditor::note(const model::Populate& event) {
   const auto found = members_.find(space->owner);
   if (found == members_.end()) return;
   Member& member = found->second;
-  const std::uint64_t page = page_of(event.address);
-  for (const auto* held : {&member.inherited, &member.last_fork}) {
-    if (!*held || !(*held)->frames.frame_at(page)) continue;
-    member.populated[page] = event.new_frame;
-    return;
-  }
+  for_each_base_page(event.address, event.new_frame, event.size, [&](std::uint64_t page, std::uint64_t frame) {
+    for (const auto* held : {&member.inherited, &member.last_fork}) {
+      if (!*held || !(*held)->frames.frame_at(page)) continue;
+      member.populated[page] = frame;
+      return;
+    }
+  });
 }
 
 void Auditor::on_exit(pid_t tid, pid_t pid) {
@@ -115,6 +131,7 @@ void Auditor::on_exit(pid_t tid, pid_t pid) {
   if (session_.capture.detail == "counts") process->audit_missing = "--detail counts sends no events to compare with";
   FrameSnapshot::Limits limits;
   limits.zero_frame = limits_.zero_frame;
+  limits.huge_zero_frame = limits_.huge_zero_frame;
   auto exit = FrameSnapshot::take(tid, limits);
   if (!exit) {
     process->audit_missing = exit.error().message();

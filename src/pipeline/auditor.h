@@ -21,7 +21,8 @@
 namespace cowtrace::pipeline {
 
 struct AuditLimits {
-  std::uint64_t zero_frame = 0;
+  std::uint64_t zero_frame = 0;       // process::find_zero_frames
+  std::uint64_t huge_zero_frame = 0;
   std::uint64_t snapshot_bytes = std::uint64_t{512} << 20;  // of all snapshots held at one time: 8 bytes a page
   std::uint64_t forks_per_second = 2000;
 };

@@ -57,6 +57,7 @@ bool become(const Identity& identity) {
   for (const std::string& argument : options.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   for (const int number : options.default_signals) signal(number, SIG_DFL);
+  for (const int number : options.ignored_signals) signal(number, SIG_IGN);
   sigprocmask(SIG_SETMASK, &options.signal_mask, nullptr);
   char byte;
   // The gate opens by being closed; if the tracer died instead, the command still runs.

@@ -18,7 +18,8 @@ struct CommandOptions {
   std::vector<std::string> arguments;  // arguments[0] is looked up in PATH
   std::optional<std::string> user;     // run as this user
   sigset_t signal_mask{};              // to restore in the command
-  std::vector<int> default_signals;    // whose handling the tracer has changed for itself
+  std::vector<int> default_signals;    // whose handling the tracer has changed for itself: to be the default again
+  std::vector<int> ignored_signals;    // or to be ignored again
 };
 
 // Why execve failed, as env(1) reports it.

@@ -23,11 +23,11 @@ std::uint64_t monotonic_ns() {
 
 }  // namespace
 
-Family::Family(capture::Capture& capture, model::Session& session, bool stops)
+Family::Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits)
     : capture_(capture),
       session_(session),
       stops_(stops),
-      auditor_(session, {.zero_frame = capture.zero_frame()}),
+      auditor_(session, limits),
       objects_(session) {
   if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
 }
@@ -119,10 +119,10 @@ void Family::finish() {
                                      "have no names", unread));
   const std::pair<std::uint64_t, const char*> oddities[] = {
       {counters.walk_failed, "faults whose page tables could not be read"},
-      {counters.lost_populates, "refilled pages that the audit was not told of: the ring buffer was full"},
-      {counters.mapping_busy, "breaks whose mapping was locked: it is taken from /proc"}};
+      {counters.lost_populates, "refilled pages that the audit was not told of, for the ring buffer was full"},
+      {counters.mapping_busy, "breaks whose mapping was locked, so that it is taken from /proc"}};
   for (const auto& [count, what] : oddities)
-    if (count > 0) info.notes.push_back(fmt::format("{} {}", human_count(count), what));
+    if (count > 0) info.notes.push_back(fmt::format("{}: {}", what, human_count(count)));
   if (info.detail == "counts") {
     if (auto rows = capture_.page_counts()) {
       for (const capture::PageCountRow& row : *rows)

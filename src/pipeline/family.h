@@ -20,7 +20,7 @@ namespace cowtrace::pipeline {
 class Family final : public StopHandler {
  public:
   // `stops`: a Follower calls on_start and its like. Without, objects are read as processes go by.
-  Family(capture::Capture& capture, model::Session& session, bool stops);
+  Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits);
 
   // Takes in all events that are there.
   void drain();

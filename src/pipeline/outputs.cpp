@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/outputs.h"
 
+#include <fcntl.h>
+
 #include <cerrno>
-#include <fstream>
 #include <utility>
 
 #include "analysis/join.h"
@@ -20,13 +21,14 @@ Result<Outputs> Outputs::open(const std::vector<std::string>& paths, const repor
     if (!format) return tl::unexpected(format.error());
     auto reporter = report::make_reporter(**format, for_files);
     if (!reporter) return tl::unexpected(reporter.error());
-    outputs.files_.push_back({path, nullptr, std::move(*reporter)});
+    outputs.files_.push_back({path, nullptr, nullptr, std::move(*reporter)});
   }
   for (File& file : outputs.files_) {
-    errno = 0;
-    auto stream = std::make_unique<std::ofstream>(file.path, std::ios::binary | std::ios::trunc);
-    if (!*stream) return fail_errno("cannot write " + printable(file.path), errno, "choose another -o");
-    file.stream = std::move(stream);
+    // Not for the command to inherit.
+    const int fd = ::open(file.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return fail_errno("cannot write " + printable(file.path), errno, "choose another -o");
+    file.buffer = std::make_unique<FileBuffer>(fd, std::ios::out | std::ios::binary);
+    file.stream = std::make_unique<std::ostream>(file.buffer.get());
   }
   return outputs;
 }
@@ -38,9 +40,12 @@ Status Outputs::write(const model::Session& session, model::Resolver& resolver, 
     if (result && !status) result = std::move(status);
   };
   for (File& file : files_) {
-    keep_first(file.reporter->write(summary, session, resolver, *file.stream));
+    const Status written = file.reporter->write(summary, session, resolver, *file.stream);
     file.stream->flush();
-    if (!*file.stream) keep_first(fail("cannot write " + printable(file.path), "the disk may be full", "make room"));
+    if (!*file.stream)
+      keep_first(fail("cannot write " + printable(file.path), "the disk may be full", "make room or choose another -o"));
+    else
+      keep_first(written);
   }
   if (text != nullptr) {
     auto format = report::format_named("text");

@@ -2,6 +2,8 @@
 // Where reports go: files that are opened before the command starts, so that a run is never lost to a wrong name.
 #pragma once
 
+#include <ext/stdio_filebuf.h>
+
 #include <memory>
 #include <ostream>
 #include <string>
@@ -25,8 +27,10 @@ class Outputs {
   Status write(const model::Session& session, model::Resolver& resolver, std::ostream* text);
 
  private:
+  using FileBuffer = __gnu_cxx::stdio_filebuf<char>;  // a stream over a descriptor that we opened our own way
   struct File {
     std::string path;
+    std::unique_ptr<FileBuffer> buffer;
     std::unique_ptr<std::ostream> stream;
     std::unique_ptr<report::Reporter> reporter;
   };

@@ -21,6 +21,7 @@
 #include "pipeline/family.h"
 #include "pipeline/follower.h"
 #include "pipeline/progress.h"
+#include "process/zero_frames.h"
 
 namespace cowtrace::pipeline {
 namespace {
@@ -49,8 +50,13 @@ class Signals {
   Signals() {
     sigset_t mask;
     sigemptyset(&mask);
-    for (const int number : {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP}) sigaddset(&mask, number);
+    sigaddset(&mask, SIGCHLD);
+    // What the caller ignores (nohup, a background job) is ignored still: blocked, it would be queued for us.
+    for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP})
+      if (!ignored(number)) sigaddset(&mask, number);
     sigprocmask(SIG_BLOCK, &mask, &before_);
+    // Ignored, the kernel would reap our children before we see how they ended.
+    if (signal(SIGCHLD, SIG_DFL) == SIG_IGN) ignored_.push_back(SIGCHLD);
     for (const int number : {SIGTSTP, SIGTTIN, SIGTTOU})
       if (signal(number, SIG_IGN) != SIG_IGN) changed_.push_back(number);
     fd_ = Fd(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -59,28 +65,37 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
   ~Signals() {
     for (const int number : changed_) signal(number, SIG_DFL);
+    for (const int number : ignored_) signal(number, SIG_IGN);
     sigprocmask(SIG_SETMASK, &before_, nullptr);
   }
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] const sigset_t& before() const { return before_; }
+  // Signals whose handling is to be given back to the command: as the default, and as ignored.
   [[nodiscard]] const std::vector<int>& changed() const { return changed_; }
+  [[nodiscard]] const std::vector<int>& ignored() const { return ignored_; }
   // The next signal that is waiting; false if none is.
   bool next(signalfd_siginfo& info) const { return read(fd_.get(), &info, sizeof(info)) == sizeof(info); }
 
  private:
+  static bool ignored(int number) {
+    struct sigaction action {};
+    return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+  }
+
   sigset_t before_{};
   std::vector<int> changed_;
+  std::vector<int> ignored_;
   Fd fd_;
 };
 
 class Runner {
  public:
-  Runner(const RunOptions& options, capture::Capture& capture, model::Session& session)
+  Runner(const RunOptions& options, capture::Capture& capture, model::Session& session, const AuditLimits& limits)
       : options_(options),
         capture_(capture),
         session_(session),
-        family_(capture, session, options.snapshot == SnapshotMode::Exact),
+        family_(capture, session, options.snapshot == SnapshotMode::Exact, limits),
         follower_(family_),
         progress_(options.progress) {}
 
@@ -110,6 +125,7 @@ class Runner {
   Fd poll_;
   std::optional<int> status_;  // of the command, once it has ended
   int interrupts_ = 0;
+  int last_signal_ = 0;
   bool stop_now_ = false;
   bool expired_ = false;  // --duration
 };
@@ -126,6 +142,7 @@ Status Runner::start() {
   command.user = options_.user;
   command.signal_mask = signals_.before();
   command.default_signals = signals_.changed();
+  command.ignored_signals = signals_.ignored();
   auto started = Command::start(command);
   if (!started) return tl::unexpected(started.error());
   command_ = std::move(*started);
@@ -152,6 +169,7 @@ void Runner::take_signals() {
     const auto number = static_cast<int>(info.ssi_signo);
     if (number == SIGCHLD) continue;
     ++interrupts_;
+    last_signal_ = number;
     if (interrupts_ > 1) {
       stop_now_ = true;
       return;
@@ -251,7 +269,7 @@ RunOutcome Runner::outcome() {
   else if (status_)
     outcome.exit_code = 128 + WTERMSIG(*status_);
   else if (stop_now_)
-    outcome.exit_code = 128 + SIGINT;
+    outcome.exit_code = 128 + last_signal_;
   return outcome;
 }
 
@@ -269,7 +287,9 @@ void describe(const RunOptions& options, const capture::Capture& capture, model:
 }  // namespace
 
 Result<RunOutcome> run(const RunOptions& options) {
+  const process::ZeroFrames zero = process::find_zero_frames();
   auto capture_options = options.capture;
+  capture_options.zero_frame = zero.page;
   capture_options.audit = options.snapshot == SnapshotMode::Exact && !capture_options.counts_only;
   capture_options.wake_early = options.snapshot != SnapshotMode::Exact;
   auto capture = capture::open_capture(options.backend, capture_options);
@@ -277,7 +297,10 @@ Result<RunOutcome> run(const RunOptions& options) {
 
   auto session = std::make_unique<model::Session>();
   describe(options, **capture, session->capture);
-  Runner runner(options, **capture, *session);
+  AuditLimits limits;
+  limits.zero_frame = zero.page;
+  limits.huge_zero_frame = zero.huge_page;
+  Runner runner(options, **capture, *session, limits);
   if (auto started = runner.start(); !started) return tl::unexpected(started.error());
   runner.loop();
   runner.finish();

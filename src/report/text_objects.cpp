@@ -88,7 +88,9 @@ void print_neighbours(const TextContext& context) {
   for (const ObjectSummary& object : context.summary.objects)
     if (object.neighbour_breaks != 0) list.push_back(&object);
   if (list.empty()) return;
+  // What the program named itself comes before what its libraries happen to define.
   std::stable_sort(list.begin(), list.end(), [](const ObjectSummary* a, const ObjectSummary* b) {
+    if (a->kind != b->kind) return a->kind < b->kind;
     return a->neighbour_breaks > b->neighbour_breaks;
   });
   TextTable table({{"OBJECT", Align::Left, true},

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing, builds, and runs every test: all of them in the release build, the unit tests again under sanitizers.
+# shellcheck source=scripts/common.sh
+. "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
+
+need_root "install packages and trace the kernel"
+scripts/setup.sh test
+failed=()
+closing=()
+
+# run_tests PRESET ARGUMENT...: ctest, whose closing line is kept for the summary.
+run_tests() {
+  local preset=$1 log=$ROOT/build/$1/ctest.log status=0
+  shift
+  say "testing (ctest --preset $preset $*)"
+  ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "$@" </dev/null 2>&1 | tee "$log" || status=$?
+  [ "$status" -eq 0 ] || failed+=("$preset")
+  closing+=("$preset: $(grep 'tests passed' "$log" || echo 'ctest did not finish')")
+}
+
+configure_and_build release all
+run_tests release
+configure_and_build asan cowtrace_unit_tests scenario
+run_tests asan -L unit
+
+for line in "${closing[@]}"; do say "$line"; done
+[ ${#failed[@]} -eq 0 ] || die "FAILED: ${failed[*]}"
+say "all tests passed"

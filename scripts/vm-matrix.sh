@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs every scenario on Debian's stock kernels in QEMU (no KVM needed) and compares each report with the truth.
+# Usage: vm-matrix.sh [KERNEL...]   of 6.1 6.12 6.18; default 6.1. Kernels are cached in ~/.cache/cowtrace-vm.
+# shellcheck source=scripts/common.sh
+. "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
+
+scripts/setup.sh vm
+configure_and_build release cowtrace scenario
+exec python3 tests/vm/matrix.py --bin build/release/bin "$@"

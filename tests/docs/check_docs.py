@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Holds README.md, docs/ and the manual page against the built tool: options, tables, links, and the example of docs/objects.md.
+
+Usage: check_docs.py SOURCE BIN [CC]     the source tree, the directory of cowtrace and scenario, a C compiler
+Prints one line a fault and exits 1 if there is any. What needs root or mandoc is left out without them, and said.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+# Titles of the text report begin a line; an explanation in parentheses may follow.
+TITLE = re.compile(r"^[A-Z][a-z]+(?: [a-z]+)*(?: \([^\n]*\))?$", re.M)
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def output_of(*command):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    return done.stdout
+
+
+class Docs:
+    def __init__(self, source, binaries, compiler):
+        self.source, self.bin, self.compiler = source, binaries, compiler
+        self.cowtrace = str(binaries / "cowtrace")
+        self.faults, self.left_out = [], []
+        self.pages = sorted([*source.glob("*.md"), *source.glob("docs/**/*.md")])
+
+    def fault(self, path, text):
+        self.faults.append(f"{path.relative_to(self.source)}: {text}")
+
+    def expect_same(self, path, what, documented, real):
+        for name in sorted(set(real) - set(documented)):
+            self.fault(path, f"{what} {name} is not documented")
+        for name in sorted(set(documented) - set(real)):
+            self.fault(path, f"{what} {name} is documented, but does not exist")
+        if not real:
+            self.fault(path, f"no {what} was found to compare with")
+
+    # -- options ------------------------------------------------------------------------------------------------------------
+
+    def options_of_tool(self, subcommand):
+        text = output_of(self.cowtrace, subcommand, "--help")
+        starts = re.findall(r"^  (-[^ ]+)", text, re.M)
+        return {option for start in starts for option in OPTION.findall(start)}
+
+    def options_of_page(self, path, subcommand):
+        section = section_of(read(path), f"## cowtrace {subcommand}")
+        cells = re.findall(r"^\| (`-[^|]*) \|", section, re.M)
+        return {option for cell in cells for option in OPTION.findall(cell)}
+
+    def options_of_manual(self, path, subcommand):
+        section = re.search(rf"^\.Ss {subcommand}\n(.*?)(?=^\.S[sh] )", read(path), re.M | re.S)
+        items = re.findall(r"^\.It (Fl .*)$", section.group(1) if section else "", re.M)
+        return {f"-{name}" for item in items for name in re.findall(r"Fl (-?[a-z][a-z-]*)", item)}
+
+    def check_options(self):
+        commands, manual = self.source / "docs/commands.md", self.source / "man/cowtrace.1"
+        for subcommand in ("run", "doctor"):
+            real = self.options_of_tool(subcommand)
+            self.expect_same(commands, f"option of {subcommand}", self.options_of_page(commands, subcommand), real)
+            self.expect_same(manual, f"option of {subcommand}", self.options_of_manual(manual, subcommand), real)
+
+    def check_command_lines(self):
+        """Commands in code blocks use options that exist."""
+        real = {name: self.options_of_tool(name) for name in ("run", "doctor")}
+        for page in self.pages:
+            for _, block in FENCE.findall(read(page)):
+                for words in re.findall(r"^\$ (?:sudo )?(?:\S*/)?cowtrace (.*)$", block, re.M):
+                    words = words.split(" -- ")[0]
+                    subcommand = "doctor" if words.startswith("doctor") else "run"
+                    for option in set(OPTION.findall(words)) - real[subcommand]:
+                        self.fault(page, f"a command line uses {option}, which does not exist")
+
+    # -- tables that repeat what the code says ------------------------------------------------------------------------------
+
+    def check_mechanisms(self):
+        header = read(self.source / "src/model/mechanism.h")
+        rows = re.findall(r'\{Mechanism::\w+, "([a-z-]+)", (true|false),', header)
+        page = self.source / "README.md"
+        table = re.findall(r"^\| `([a-z-]+)` \| (\*?) ?\|", section_of(read(page), "## How to read it"), re.M)
+        self.expect_same(page, "mechanism", [name for name, _ in table], [name for name, _ in rows])
+        stars = {name for name, star in table if star}
+        self.expect_same(page, "star of mechanism", stars, {name for name, is_break in rows if is_break == "true"})
+
+    def check_doctor(self):
+        page = self.source / "docs/commands.md"
+        section = section_of(read(page), "## cowtrace doctor")
+        table = section.split("| check | what is looked at |")[-1]
+        documented = re.findall(r"^\| ([A-Za-z][^|`]*?) \|", table, re.M)
+        real = [check["name"] for check in json.loads(output_of(self.cowtrace, "doctor", "--json"))["checks"]]
+        self.expect_same(page, "check of doctor", documented, real)
+
+    def check_scenarios(self):
+        page = self.source / "docs/commands.md"
+        real = output_of(str(self.bin / "scenario"), "list")
+        if not real or real not in read(page):
+            self.fault(page, "'scenario list' is not what the program prints")
+
+    def check_reports(self):
+        """Reports that the pages show have the sections and the columns that reports have."""
+        story = read(self.source / "tests/golden/story.txt")
+        golden = {*TITLE.findall(story), *columns_in(story)}
+        shown = 0
+        for page in self.pages:
+            for language, block in FENCE.findall(read(page)):
+                if language != "text" or not re.match(r"\$ sudo (?:\./)?cowtrace (?!doctor)", block):
+                    continue
+                for part in [*TITLE.findall(block), *columns_in(block)]:
+                    shown += 1
+                    if part not in golden:
+                        self.fault(page, f"a report shows '{part}', which tests/golden/story.txt has not: run refresh_reports.py")
+        if shown == 0:
+            self.fault(self.source / "README.md", "no report with sections was found")
+
+    # -- links --------------------------------------------------------------------------------------------------------------
+
+    def check_links(self):
+        for page in self.pages:
+            text = FENCE.sub("", read(page))
+            for target in re.findall(r"\]\(([^)\s]+)\)", text):
+                if re.match(r"[a-z]+:", target):
+                    continue
+                name, _, anchor = target.partition("#")
+                path = (page.parent / name).resolve() if name else page
+                if not path.exists():
+                    self.fault(page, f"the link {target} leads nowhere")
+                elif anchor and anchor not in anchors_of(read(path)):
+                    self.fault(page, f"the link {target}: no heading has that name")
+
+    # -- the example of docs/objects.md -------------------------------------------------------------------------------------
+
+    def check_objects_example(self):
+        page = self.source / "docs/objects.md"
+        blocks = FENCE.findall(read(page))
+        sources = [block for language, block in blocks if language == "c"]
+        if len(sources) != 1:
+            self.fault(page, "there should be one C example")
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder, "server")
+            program.with_suffix(".c").write_text(sources[0], encoding="utf-8")
+            built = subprocess.run([self.compiler, "-std=c11", "-g", "-Wall", "-Wextra", "-Werror", "-I", str(self.source / "include"),
+                                    str(program.with_suffix(".c")), "-o", str(program)], capture_output=True, text=True, check=False)
+            if built.returncode != 0:
+                self.fault(page, f"the example does not compile: {built.stderr.strip()}")
+                return
+            said = output_of(str(program))
+            if not said or not any(said in block for language, block in blocks if language == "text"):
+                self.fault(page, f"the example prints {said!r}, which the page does not show")
+            if os.geteuid() != 0:
+                self.left_out.append("tracing the example (needs root)")
+                return
+            self.check_traced_example(page, program, blocks)
+
+    def check_traced_example(self, page, program, blocks):
+        report = program.with_suffix(".json")
+        subprocess.run([self.cowtrace, "-q", "-o", str(report), "--", str(program)], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, timeout=120, check=True)
+        real = {f"{one['name']} {one['breaks']} {one['neighbour_breaks']}"
+                for one in json.loads(read(report))["objects"] if one["kind"] == "registered"}
+        shown = {line for _, block in blocks for line in re.findall(r"^[\w.]+ \d+ \d+$", block, re.M)}
+        self.expect_same(page, "object (name, breaks, neighbour breaks)", shown, real)
+
+    # -- the rest -----------------------------------------------------------------------------------------------------------
+
+    def check_manual_lint(self):
+        if shutil.which("mandoc") is None:
+            self.left_out.append("mandoc -Tlint (not installed)")
+            return
+        manual = self.source / "man/cowtrace.1"
+        for line in output_of("mandoc", "-Tlint", "-Wwarning", str(manual)).splitlines():
+            self.fault(manual, line)
+
+    def check_version(self):
+        version = output_of(self.cowtrace, "--version").split()[-1:]
+        page = self.source / "CHANGELOG.md"
+        if not version or version[0] not in read(page):
+            self.fault(page, f"version {version} of the tool is not mentioned")
+
+    def run(self):
+        checks = [getattr(self, name) for name in dir(self) if name.startswith("check_") and name != "check_traced_example"]
+        for check in checks:
+            check()
+        return len(checks)
+
+
+def columns_in(text):
+    """The head of each table of a report, without its widths."""
+    return [" | ".join(re.split(r"  +", line.strip())) for line in re.findall(r"^ +[A-Z][A-Z ]{2,}[A-Z0-9 ]*$", text, re.M)]
+
+
+def section_of(text, heading):
+    """From a heading to the next one of the same level."""
+    level = heading.split()[0]
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^{level} |\Z)", text, re.M | re.S)
+    return found.group(1) if found else ""
+
+
+def anchors_of(text):
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.M)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def main(arguments):
+    if len(arguments) not in (3, 4):
+        print(__doc__, file=sys.stderr)
+        return 2
+    docs = Docs(pathlib.Path(arguments[1]).resolve(), pathlib.Path(arguments[2]).resolve(), arguments[3] if len(arguments) == 4 else "cc")
+    checks = docs.run()
+    for fault in docs.faults:
+        print(fault, file=sys.stderr)
+    for what in docs.left_out:
+        print(f"left out: {what}")
+    print(f"{checks} checks of {len(docs.pages)} pages and the manual, {len(docs.faults)} faults")
+    return 1 if docs.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The other ways to trace give the same copies: without ptrace, without page tables. What they cannot know, they say."""
+import unittest
+
+from support import SCENARIO, IntegrationTest
+from test_scenarios import NAMES
+
+SINGLE_THREADED = [name for name in NAMES if name != "threads"]
+
+
+class Modes(IntegrationTest):
+    def test_without_ptrace_the_copies_are_the_same(self):
+        for mode in ("passive", "off"):
+            for name in NAMES:
+                with self.subTest(mode=mode, scenario=name):
+                    trace = self.trace_scenario(name, 500, 2, options=("--snapshot", mode))
+                    self.assertEqual(trace.capture["snapshot"], mode)
+                    self.assert_nothing_lost(trace)
+                    self.assert_same_copies(trace)
+                    for process in trace.processes:
+                        self.assertIsNone(process["audit"])
+                        self.assertEqual(process["audit_missing"], f"--snapshot {mode}")
+                        self.assertIsNone(process["still_shared_bytes"])
+                    self.assertIn("not audited", trace.stderr)
+
+    def test_passive_still_knows_registered_objects(self):
+        trace = self.trace_scenario("mutate", 20_000, 1, options=("-q", "--snapshot", "passive"))
+        self.assertEqual([item["breaks"] for item in trace.report["objects"] if item["name"] == "buffer"], [20_000])
+
+    def assert_paired(self, trace):
+        """The truth, and nothing else but one page: where the global variable's page first left its file (a file-copy, which
+        pairing takes for a copy, as its blind spots say), in the parent and before it forks."""
+        copies, truth = trace.copies(trace.regions), dict.fromkeys(trace.truly_copied, 1)
+        file_pages = {int(page["address"], 16) for page in trace.report["pages"] if (page["mapping"] or "").startswith("/")}
+        first_write = {key for key in copies if key[0] == trace.processes[0]["pid"] and key[1] in file_pages}
+        self.assertLessEqual(len(first_write), 1)
+        for key in first_write:
+            truth[key] = truth.get(key, 0) + 1
+        self.assertEqual(copies, truth)
+        self.assertEqual(len(trace.truly_copied), trace.truth["copied_pages_expected"])
+
+    def test_without_page_tables_the_number_of_copies_is_the_same(self):
+        for name in SINGLE_THREADED:
+            with self.subTest(name):
+                trace = self.trace_scenario(name, 500, 2, options=("--no-page-tables",))
+                self.assert_paired(trace)
+                self.assertIn("page tables", " ".join(trace.capture["blind_spots"]))
+                self.assertIn("page tables are not read", " ".join(trace.capture["notes"]))
+                self.assertIn("not seen: page tables", trace.stderr)
+
+    def test_without_stacks(self):
+        trace = self.trace_scenario("mutate", 100, 1, options=("--stacks", "none"))
+        self.assert_same_copies(trace)
+        with_stacks = self.trace_scenario("mutate", 100, 1, options=("--stacks", "native"))
+        deepest = max(len(site["stack"]) for site in with_stacks.report["sites"])
+        self.assertGreater(deepest, 3)
+        self.assertLess(max((len(site["stack"]) for site in trace.report["sites"]), default=0), deepest)
+
+    def test_frames_bounds_a_stack(self):
+        short = self.trace_scenario("mutate", 100, 1, options=("-q", "--frames", "2"))
+        physical = [sum(not frame["inlined"] for frame in site["stack"]) for site in short.report["sites"]]
+        self.assertEqual(max(physical), 2)
+        self.assertTrue(any(site["truncated"] for site in short.report["sites"]))
+
+    def test_backends_that_are_not_built(self):
+        for backend in ("fentry", "kprobe"):
+            with self.subTest(backend):
+                marker = self.directory / "ran"
+                done = self.cowtrace("--backend", backend, "--", "touch", marker)
+                self.assertEqual(done.returncode, 125)
+                self.assert_one_error_line(done.stderr, backend, "not built")
+                self.assertFalse(marker.exists())
+
+    def test_the_static_backend_by_name(self):
+        trace = self.trace(SCENARIO, "mutate", "--pages", "10", options=("-q", "--backend", "static"), truth=True)
+        self.assertEqual(trace.capture["backend"], "static")
+        self.assert_same_copies(trace)
+
+
+if __name__ == "__main__":
+    unittest.main()
