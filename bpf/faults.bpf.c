@@ -253,6 +253,9 @@ static __always_inline void fault_entry(unsigned long address, unsigned long err
 		return;
 	if (state->open)
 		finish_fault(task, mm, state, true);
+	/* Before the page tables are read: lost_race() relies on it. */
+	state->start_ns = bpf_ktime_get_ns();
+	state->shared_mm = mm->mm_users.counter > 1;
 	state->address = address;
 	state->error_code = error;
 	state->write = write;
@@ -268,7 +271,6 @@ static __always_inline void fault_entry(unsigned long address, unsigned long err
 	state->window_size = 0;
 	if (write && present && !options.counts_only)
 		read_window(state, address);
-	state->start_ns = bpf_ktime_get_ns();
 	state->open = 1;
 }
 

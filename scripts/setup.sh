@@ -7,7 +7,7 @@
 
 # cmake/Dependencies.cmake and cmake/BpfObject.cmake ask for these.
 build=(g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libcli11-dev libfmt-dev nlohmann-json3-dev
-       libexpected-dev libdw-dev libelf-dev libgtest-dev libgmock-dev)
+       libexpected-dev libdw-dev libelf-dev libzydis-dev libgtest-dev libgmock-dev)
 test=("${build[@]}" python3 python3-jsonschema)
 bench=("${build[@]}" python3 bpftrace)
 vm=("${build[@]}" python3 qemu-system-x86 busybox-static cpio)

@@ -7,4 +7,4 @@
 
 scripts/setup.sh vm
 configure_and_build release cowtrace scenario
-exec python3 tests/vm/matrix.py --bin build/release/bin "$@"
+exec /usr/bin/python3 -B tests/vm/matrix.py --bin build/release/bin "$@"

@@ -39,10 +39,11 @@ struct task_state {
 	u8 present;
 	u8 nofault; /* the kernel wrote with page faults disabled: no completion will come */
 	u8 old_class;
-	u8 pad[6];
+	u8 shared_mm; /* other threads may race for the page */
+	u8 pad[5];
 	u64 address;
 	u64 error_code;
-	u64 start_ns;
+	u64 start_ns; /* taken before the page tables were read */
 	struct walk before;
 	u64 window_address;
 	u16 window_size;

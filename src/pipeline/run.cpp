@@ -198,6 +198,8 @@ void Runner::reap() {
   int status = 0;
   while (!status_) {
     const pid_t tid = waitpid(-1, &status, __WALL | WNOHANG | WUNTRACED);
+    // Nothing left to wait for, and the command's end was not seen: somebody else has reaped it.
+    if (tid < 0 && errno == ECHILD) stop_now_ = true;
     if (tid <= 0) return;
     const bool handled = follower_.traces(tid) || (options_.snapshot == SnapshotMode::Exact && WIFSTOPPED(status))
                              ? follower_.handle(tid, status)

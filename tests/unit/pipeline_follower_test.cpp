@@ -97,9 +97,13 @@ TEST(Follower, LetsTheFamilyGoOn) {
   command->release();
   int status = 0;
   // Up to the exec, so that it is running the command when it is let go.
-  while (recorder.execs.empty()) follower.handle(waitpid(-1, &status, __WALL), status);
+  const auto handle_next = [&] {
+    const pid_t tid = waitpid(-1, &status, __WALL);
+    follower.handle(tid, status);
+  };
+  while (recorder.execs.empty()) handle_next();
   follower.release_all();
-  while (follower.following()) follower.handle(waitpid(-1, &status, __WALL), status);
+  while (follower.following()) handle_next();
   ASSERT_EQ(write(pipes[1], "\n", 1), 1);
   ASSERT_EQ(waitpid(command->pid(), &status, 0), command->pid());
   EXPECT_EQ(WEXITSTATUS(status), 9);

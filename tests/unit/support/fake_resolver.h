@@ -68,6 +68,12 @@ class FakeResolver : public model::Resolver {
 
   int frames_asked = 0;
 
+  // Every instruction stores a word, but for those that are not known.
+  std::optional<std::uint32_t> store_size_at(model::SpaceId, std::uint64_t ip) override {
+    if (ip == 0) return std::nullopt;
+    return 8;
+  }
+
  private:
   struct Placed {
     model::SpaceId space;

@@ -9,6 +9,8 @@
 
 #include <cstdlib>
 
+#include "process/proc_files.h"
+
 namespace cowtrace::test {
 
 class ForkedChild {
@@ -25,6 +27,12 @@ class ForkedChild {
     if (::read(ready[0], &byte, 1) != 1) std::abort();
     ::close(ready[0]);
     ::close(ready[1]);
+    // Its first call of pause still writes: the dynamic linker binds the symbol. Asleep, it writes nothing more.
+    for (char state = 0; state != 'S';) {
+      const auto stat = process::read_stat(pid_);
+      if (!stat) std::abort();
+      state = stat->state;
+    }
   }
   ForkedChild(const ForkedChild&) = delete;
   ForkedChild& operator=(const ForkedChild&) = delete;

@@ -32,6 +32,7 @@ class SessionBuilder {
     made.pid = pid;
     made.command = std::move(command);
     made.parent = made.forked_from = parent;
+    if (parent) made.forked_space = session.process(*parent).spaces.back();
     made.start_ns = kStarted;
     session.processes.push_back(made);
     session.newest_of_pid[pid] = made.key;

@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Measures what tracing costs and holds it against the budgets. Run it on a quiet machine.
+# Usage: bench.sh [--rounds N] [--pages N] [--children N] [--json FILE]
+# shellcheck source=scripts/common.sh
+. "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
+
+need_root "trace the kernel"
+scripts/setup.sh bench
+configure_and_build release cowtrace scenario
+exec /usr/bin/python3 -B tests/bench/bench.py --bin build/release/bin "$@"

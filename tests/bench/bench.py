@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What tracing costs: a storm of breaks without a tracer, under cowtrace in its modes, and under bpftrace, in alternating runs.
+
+usage: bench.py --bin DIRECTORY [--pages N] [--children N] [--rounds N] [--json FILE]
+
+Each figure is the median over the rounds. "BPF ns/break" is the run time of the tracer's BPF programs over the breaks, less
+what the same programs cost with the scenario that breaks nothing; "CPU us/break" is the tracer's own user and system time,
+its report included, less what tracing `true` costs it. Exit status: 0 every budget is kept, 1 one is not, 2 used wrongly.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import statistics
+import sys
+import tempfile
+
+import kernel
+import measure
+
+BPFTRACE = "tracepoint:exceptions:page_fault_user /(args->error_code & 3) == 3/ { @[pid, args->address >> 12] = count(); }"
+BUDGETS = (  # key, limit, unit, what it is
+    ("bpf_ns_per_break", 900, "ns", "BPF time a break, no stacks"),
+    ("cpu_us_per_break", 1.0, "us", "own CPU time a break, default options"),
+    ("start_up_s", 0.3, "s", "cowtrace -- true, more than true"),
+    ("million_peak_mb", 300, "MB", "peak memory, a million breaks"),
+)
+MILLION = 1_000_000
+STARTUP_RUNS = 9
+
+
+def variants(cowtrace):
+    """name -> (the words before the traced command, the environment)."""
+    many_keys = dict(os.environ, BPFTRACE_MAP_KEYS_MAX=str(4 * MILLION))
+    return {
+        "no tracer": ([], None),
+        "cowtrace --stacks none": ([cowtrace, "--stacks", "none", "--"], None),
+        "cowtrace": ([cowtrace, "--"], None),
+        "cowtrace --detail counts": ([cowtrace, "--detail", "counts", "--"], None),
+        "cowtrace -q -o FILE.json": ([cowtrace, "-q", "-o", "FILE.json", "--"], None),
+        "bpftrace (pid, page)": (["bpftrace", "-e", BPFTRACE, "-c"], many_keys),
+    }
+
+
+class Bench:
+    def __init__(self, arguments, scratch):
+        self.arguments = arguments
+        self.scratch = scratch
+        self.cowtrace, self.scenario = (str((arguments.bin / name).resolve()) for name in ("cowtrace", "scenario"))
+        self.variants = variants(self.cowtrace)
+
+    def command(self, words, traced):
+        words = [str(self.scratch / word) if word == "FILE.json" else word for word in words]
+        return [*words, " ".join(traced)] if "-c" in words else [*words, *traced]
+
+    def measured(self, name, traced):
+        words, environment = self.variants[name]
+        cost = measure.run(self.command(words, traced), self.scratch, environment)
+        if cost.status != 0:
+            raise RuntimeError(f"{name}: status {cost.status}: {(cost.stderr or cost.stdout).strip()[-400:]}")
+        return cost
+
+    def scenario_command(self, experiment, pages, children):
+        return [self.scenario, experiment, "--pages", str(pages), "--children", str(children)]
+
+    def round(self):
+        """name -> figures of one storm under each tracer."""
+        figures = {}
+        pages, children = self.arguments.pages, self.arguments.children
+        for name in self.variants:
+            traced = name != "no tracer"
+            storm = self.measured(name, self.scenario_command("storm", pages, children))
+            calm = self.measured(name, self.scenario_command("read", pages, children)) if traced else None
+            idle = self.measured(name, ["true"]) if traced else None
+            figures[name] = self.figures(storm, calm, idle)
+        return figures
+
+    def figures(self, storm, calm, idle):
+        breaks, write_ms = written(storm.stdout)
+        found = {"wall_s": storm.wall_s, "write_ns_per_page": write_ms * 1e6 / breaks, "breaks": breaks}
+        if calm is not None:
+            found |= {
+                "bpf_ns_per_break": (storm.bpf_ns - calm.bpf_ns) / breaks,
+                "bpf_ns_per_break_gross": storm.bpf_ns / breaks,
+                "bpf_ns_per_run": storm.bpf_ns / max(storm.bpf_runs, 1),
+                "cpu_us_per_break": (storm.cpu_s - idle.cpu_s) * 1e6 / breaks,
+                "cpu_s_gross": storm.cpu_s,
+                "peak_mb": storm.peak_bytes / 1e6,
+                "lost": lost(storm.stderr),
+            }
+        return found
+
+    def start_up(self):
+        """Seconds that `cowtrace -q -- true` takes longer than `true`."""
+        plain, traced = [], []
+        for _ in range(STARTUP_RUNS):
+            plain.append(measure.wall_seconds(["true"]))
+            traced.append(measure.wall_seconds([self.cowtrace, "-q", "--", "true"]))
+        return statistics.median(traced) - statistics.median(plain)
+
+    def million(self):
+        """A million breaks by four children, with default options and the text report."""
+        pages = MILLION // 4
+        if available_memory() < 6 * pages * 4096:
+            raise RuntimeError("too little free memory for a million breaks: 6 GB are needed")
+        cost = self.measured("cowtrace", self.scenario_command("storm", pages, 4))
+        breaks, _ = written(cost.stdout)
+        return {"million_breaks": breaks, "million_peak_mb": cost.peak_bytes / 1e6, "million_lost": lost(cost.stderr),
+                "million_cpu_s": cost.cpu_s, "million_wall_s": cost.wall_s}
+
+
+def written(stdout):
+    """(pages that the scenario says it wrote, milliseconds that its processes took for it, in sum)."""
+    rows = re.findall(r"wrote (\d+) pages in ([\d.]+) ms", stdout)
+    if not rows:
+        raise RuntimeError(f"the scenario does not say what it wrote: {stdout[:200]!r}")
+    return sum(int(pages) for pages, _ in rows), sum(float(ms) for _, ms in rows)
+
+
+def lost(stderr):
+    """Of cowtrace's text report; None where there is none."""
+    found = re.search(r"([\d,]+) lost", stderr)
+    return int(found[1].replace(",", "")) if found else None
+
+
+def available_memory():
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
+
+
+def medians(rounds):
+    """name -> median figures."""
+    table = {}
+    for name in rounds[0]:
+        keys = rounds[0][name].keys()
+        columns = {key: [each[name][key] for each in rounds if each[name][key] is not None] for key in keys}
+        table[name] = {key: statistics.median(values) if values else None for key, values in columns.items()}
+    return table
+
+
+COLUMNS = (  # head, key, format
+    ("BPF ns/break", "bpf_ns_per_break", "{:.0f}"),
+    ("gross", "bpf_ns_per_break_gross", "{:.0f}"),
+    ("ns/run", "bpf_ns_per_run", "{:.0f}"),
+    ("CPU us/break", "cpu_us_per_break", "{:.2f}"),
+    ("peak MB", "peak_mb", "{:.0f}"),
+    ("write us/page", "write_us", "{:.2f}"),
+    ("write ratio", "write_ratio", "{:.3f}"),
+    ("wall s", "wall_s", "{:.2f}"),
+    ("lost", "lost", "{:.0f}"),
+)
+
+
+def print_table(table):
+    base = table["no tracer"]["write_ns_per_page"]
+    rows = [["tracer", *(head for head, _, _ in COLUMNS)]]
+    for name, figures in table.items():
+        figures = figures | {"write_us": figures["write_ns_per_page"] / 1000, "write_ratio": figures["write_ns_per_page"] / base}
+        rows.append([name, *("-" if figures.get(key) is None else form.format(figures[key]) for _, key, form in COLUMNS)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print(row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:])), sep="  ")
+
+
+def check_budgets(values):
+    good = True
+    for key, limit, unit, what in BUDGETS:
+        kept = values[key] <= limit
+        good = good and kept
+        print(f"{'kept' if kept else 'MISSED':6}  {what}: {values[key]:.2f} of {limit} {unit}")
+    return good
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of cowtrace and scenario")
+    parser.add_argument("--pages", type=int, default=65536, help="of the storm; default %(default)s")
+    parser.add_argument("--children", type=int, default=2, help="default %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures of all rounds too")
+    arguments = parser.parse_args(argv)
+    if os.geteuid() != 0:
+        parser.error("needs root, to trace: run it with sudo")
+    return arguments
+
+
+def main(argv):
+    arguments = parse(argv)
+    with tempfile.TemporaryDirectory(prefix="cowtrace-bench-") as scratch, kernel.bpf_statistics(), kernel.tracefs():
+        bench = Bench(arguments, pathlib.Path(scratch))
+        print(f"storm of {arguments.pages} pages, {arguments.children} children, {arguments.rounds} rounds; load {os.getloadavg()[0]:.1f}", flush=True)
+        rounds = [bench.round() for _ in range(arguments.rounds)]
+        table = medians(rounds)
+        values = {"bpf_ns_per_break": table["cowtrace --stacks none"]["bpf_ns_per_break"],
+                  "cpu_us_per_break": table["cowtrace"]["cpu_us_per_break"], **bench.million()}
+    # Without statistics: they cost each BPF run two clock readings.
+    with tempfile.TemporaryDirectory(prefix="cowtrace-bench-") as scratch:
+        values["start_up_s"] = Bench(arguments, pathlib.Path(scratch)).start_up()
+    print_table(table)
+    print(f"a million breaks: {values['million_breaks']} breaks, {values['million_lost']} lost, {values['million_cpu_s']:.2f} s CPU of its own, "
+          f"{values['million_wall_s']:.1f} s")
+    good = check_budgets(values)
+    if arguments.json:
+        result = {"pages": arguments.pages, "children": arguments.children, "kernel": os.uname().release, "cpus": os.cpu_count(),
+                  "table": table, "values": values, "budgets": {key: limit for key, limit, _, _ in BUDGETS}, "rounds": rounds}
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (RuntimeError, OSError) as error:
+        print(f"bench.py: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one command and says what it cost: its own CPU time without its children's, its peak memory, its BPF programs' time."""
+import dataclasses
+import os
+import subprocess
+import time
+
+import kernel
+
+POLL_SECONDS = 0.02
+
+
+@dataclasses.dataclass
+class Cost:
+    wall_s: float
+    cpu_s: float          # user and system time of the process itself
+    peak_bytes: int
+    bpf_ns: int
+    bpf_runs: int
+    status: int
+    stdout: str
+    stderr: str
+
+
+def peak_memory(pid):
+    """VmHWM of a live process, 0 when it is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def own_cpu_seconds(pid):
+    """Of all threads, dead ones included, and of no child; readable until the process is waited for."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def has_ended(pid):
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def run(command, output, environment=None):
+    """`output` is a directory for what the command prints: files, so that reading them costs no process a wait."""
+    paths = [output / "stdout", output / "stderr"]
+    with open(paths[0], "wb") as stdout, open(paths[1], "wb") as stderr:
+        began = time.monotonic()
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment)
+        peak, programs = 0, {}
+        try:
+            while not has_ended(child.pid):
+                peak = max(peak, peak_memory(child.pid))
+                # The last sight of each program counts: all of them outlive the command that they watch.
+                programs.update(kernel.program_times(child.pid))
+                time.sleep(POLL_SECONDS)
+            wall = time.monotonic() - began
+            cpu = own_cpu_seconds(child.pid)
+        finally:
+            if child.poll() is None:
+                child.kill()
+            status = child.wait()
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in paths]
+    return Cost(wall, cpu, peak, sum(time_ns for time_ns, _ in programs.values()), sum(runs for _, runs in programs.values()),
+                status, *texts)
+
+
+def wall_seconds(command):
+    """Wall time alone, of a short command, to the microsecond."""
+    began = time.monotonic()
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return time.monotonic() - began
