@@ -223,6 +223,37 @@ static __always_inline void read_window(struct task_state *state, u64 address)
 	state->window_size = failed ? 0 : COWTRACE_WINDOW;
 }
 
+/*
+ * PMD tables are freed only by munmap and exec, under mmap_lock for writing, which changes the mm's sequence number: while that stays, the
+ * upper levels need not be walked again.
+ */
+static __always_inline void walk_cached(struct mm_struct *mm, struct task_state *state, u64 address)
+{
+	u32 seq = 0;
+	bool cacheable = read_mm_seq(mm, &seq);
+
+	if (cacheable && state->pmd_at && state->pmd_region == address >> 21 && state->pmd_seq == seq) {
+		walk_from_pmd(state->pmd_at, address, &state->before);
+		return;
+	}
+	state->pmd_at = walk_page_table((u64)mm->pgd, address, &state->before);
+	state->pmd_region = address >> 21;
+	state->pmd_seq = seq;
+	if (!cacheable)
+		state->pmd_at = 0;
+}
+
+/* A base page of an anonymous mapping is anonymous, unless it is the zero page or KSM has merged it: then struct page need not be read. */
+static __always_inline u8 old_class(struct mm_struct *mm, struct task_state *state, u64 address)
+{
+	u64 frame = walk_frame(&state->before, address);
+
+	if (!options.ksm && state->before.level == 1 && frame != options.zero_frame && state->mapping_anonymous &&
+	    in_cached_mapping(mm, state, address))
+		return PAGE_ANON;
+	return frame_class(frame);
+}
+
 static __always_inline void fault_entry(unsigned long address, unsigned long error)
 {
 	bool write = error & FAULT_WRITE, present = error & FAULT_PRESENT;
@@ -264,9 +295,9 @@ static __always_inline void fault_entry(unsigned long address, unsigned long err
 	state->user_mode = !!(error & FAULT_USER);
 	state->allocated = 0;
 	if (!options.pairing) {
-		walk_page_table((u64)mm->pgd, address, &state->before);
+		walk_cached(mm, state, address);
 		if (write && walk_present(&state->before))
-			state->old_class = frame_class(walk_frame(&state->before, address));
+			state->old_class = old_class(mm, state, address);
 	}
 	state->window_size = 0;
 	if (write && present && !options.counts_only)

@@ -8,4 +8,5 @@
 need_root "trace the kernel"
 scripts/setup.sh bench
 configure_and_build release cowtrace scenario
-exec /usr/bin/python3 -B tests/bench/bench.py --bin build/release/bin "$@"
+cd -- "$CALLER"
+exec /usr/bin/python3 -B "$ROOT/tests/bench/bench.py" --bin "$ROOT/build/release/bin" "$@"

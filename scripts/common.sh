@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What the scripts share; sourced, not run. Sets ROOT, the top of the tree, and goes there.
+# What the scripts share; sourced, not run. Sets ROOT, the top of the tree, and goes there; CALLER is where the user was.
 set -euo pipefail
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 SCRIPT=scripts/$(basename -- "$0")
+# shellcheck disable=SC2034
+CALLER=$PWD
 cd -- "$ROOT"
 
 say() { printf '%s: %s\n' "$SCRIPT" "$*"; }

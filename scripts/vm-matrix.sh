@@ -7,4 +7,5 @@
 
 scripts/setup.sh vm
 configure_and_build release cowtrace scenario
-exec /usr/bin/python3 -B tests/vm/matrix.py --bin build/release/bin "$@"
+cd -- "$CALLER"
+exec /usr/bin/python3 -B "$ROOT/tests/vm/matrix.py" --bin "$ROOT/build/release/bin" "$@"

@@ -14,6 +14,7 @@
 struct mapping_query {
 	struct cowtrace_mapping mapping;
 	u8 private_file;
+	u8 anonymous;
 };
 
 struct {
@@ -66,6 +67,7 @@ static long on_vma(struct task_struct *task, struct vm_area_struct *vma, void *d
 		mapping->inode = BPF_CORE_READ(file, f_inode, i_ino);
 		mapping->device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	}
+	query->anonymous = !file;
 	query->private_file = file && !(mapping->flags & VM_SHARED_BIT);
 	read_mapping_name(vma, file, mapping);
 	return 0;
@@ -129,7 +131,7 @@ static __always_inline u64 find_mapping(struct task_struct *task, struct mm_stru
 		return state->mapping_hash;
 	cacheable = read_mm_seq(mm, &seq);
 	state->mapping_valid = 0;
-	state->mapping_private_file = 0;
+	state->mapping_private_file = state->mapping_anonymous = 0;
 	query = bpf_map_lookup_elem(&mapping_scratch, &zero);
 	if (!query)
 		return 0;
@@ -146,6 +148,7 @@ static __always_inline u64 find_mapping(struct task_struct *task, struct mm_stru
 		mapping->hash = 1;
 	send_mapping(mapping, mm);
 	state->mapping_private_file = query->private_file;
+	state->mapping_anonymous = query->anonymous;
 	state->mapping_start = mapping->start;
 	state->mapping_end = mapping->end;
 	state->mapping_hash = mapping->hash;

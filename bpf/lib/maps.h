@@ -55,8 +55,12 @@ struct task_state {
 	u64 stack_sent; /* hash of the stack that was sent last */
 	u32 mapping_seq;
 	u8 mapping_private_file;
+	u8 mapping_anonymous;
 	u8 mapping_valid;
-	u8 pad2[2];
+	u8 pad2;
+	u64 pmd_region, pmd_at; /* the 2 MiB walked last, and the address of its PMD; valid as the mapping is */
+	u32 pmd_seq;
+	u32 pad5;
 	u32 exec_from; /* the space left by an exec whose tracepoint has not fired yet */
 	u32 pad3;
 	struct cowtrace_counts counts;
@@ -119,6 +123,7 @@ static __always_inline void enter_new_space(struct task_state *state, u64 mm)
 	state->space = __sync_fetch_and_add(&shared.next_space, 1);
 	state->mm = mm;
 	state->mapping_valid = 0;
+	state->pmd_at = 0;
 	state->open = 0;
 }
 

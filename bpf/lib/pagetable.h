@@ -43,7 +43,30 @@ static __always_inline u64 table_entry(u64 table, u64 address, u32 shift)
 	return options.direct_map + (table & options.frame_mask) + ((address >> shift) & 511) * 8;
 }
 
-static __always_inline void walk_page_table(u64 pgd, u64 address, struct walk *walk)
+/* The last two levels, from the PMD at kernel address `at`. */
+static __always_inline void walk_from_pmd(u64 at, u64 address, struct walk *walk)
+{
+	u32 failed = 0;
+	u64 entry = read_kernel_u64(at, &failed);
+
+	walk->entry_at = walk->entry = walk->table_at = walk->table = 0;
+	walk->level = 0;
+	if ((entry & ENTRY_LEAF) && (entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) {
+		walk->entry_at = at;
+		walk->entry = entry;
+		walk->level = 2;
+	} else if (entry & ENTRY_PRESENT) {
+		walk->table_at = at;
+		walk->table = entry;
+		walk->entry_at = table_entry(entry, address, 12);
+		walk->entry = read_kernel_u64(walk->entry_at, &failed);
+		walk->level = 1;
+	}
+	walk->failed = failed;
+}
+
+/* From the top. Returns the kernel address of the PMD, 0 if there is none. */
+static __always_inline u64 walk_page_table(u64 pgd, u64 address, struct walk *walk)
 {
 	u32 failed = 0;
 	u64 at, entry;
@@ -70,22 +93,13 @@ static __always_inline void walk_page_table(u64 pgd, u64 address, struct walk *w
 		goto out;
 	}
 	at = table_entry(entry, address, 21);
-	entry = read_kernel_u64(at, &failed);
-	if ((entry & ENTRY_LEAF) && (entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) {
-		walk->entry_at = at;
-		walk->entry = entry;
-		walk->level = 2;
+	if (failed)
 		goto out;
-	}
-	if (!(entry & ENTRY_PRESENT))
-		goto out;
-	walk->table_at = at;
-	walk->table = entry;
-	walk->entry_at = table_entry(entry, address, 12);
-	walk->entry = read_kernel_u64(walk->entry_at, &failed);
-	walk->level = 1;
+	walk_from_pmd(at, address, walk);
+	return at;
 out:
 	walk->failed = failed;
+	return 0;
 }
 
 /* The same address again, from the entry that `before` found if its table is still the same one. */

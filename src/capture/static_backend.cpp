@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <bit>
+#include <fstream>
 #include <utility>
 
 #include "abi/config.h"
@@ -35,6 +36,16 @@ bool kernel_has_function(const char* name) {
   const bool found = btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
   btf__free(kernel);
   return found;
+}
+
+// Anything but a plain "0" of both: pages may be merged while we trace.
+bool ksm_in_use() {
+  for (const char* path : {"/sys/kernel/mm/ksm/run", "/sys/kernel/mm/ksm/pages_shared"}) {
+    std::ifstream file(path);
+    std::uint64_t value = 0;
+    if (file >> value && value != 0) return true;
+  }
+  return false;
 }
 
 std::uint64_t ring_size(std::uint64_t wanted) {
@@ -115,6 +126,7 @@ void StaticCapture::configure() {
   config.audit = options_.audit;
   config.find_mapping = find_mapping_;
   config.pairing = pairing();
+  config.ksm = ksm_in_use();
   config.wake_control = options_.wake_early;
   config.direct_loads = kernel_has_function("bpf_rdonly_cast");
   // Half full: a wake-up for about 150,000 breaks of the default buffer, and as much room again until we come.

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import statistics
 import sys
 import tempfile
@@ -27,6 +28,7 @@ BUDGETS = (  # key, limit, unit, what it is
     ("start_up_s", 0.3, "s", "cowtrace -- true, more than true"),
     ("million_peak_mb", 300, "MB", "peak memory, a million breaks"),
 )
+TRUE = shutil.which("true")
 MILLION = 1_000_000
 STARTUP_RUNS = 9
 
@@ -73,7 +75,7 @@ class Bench:
             traced = name != "no tracer"
             storm = self.measured(name, self.scenario_command("storm", pages, children))
             calm = self.measured(name, self.scenario_command("read", pages, children)) if traced else None
-            idle = self.measured(name, ["true"]) if traced else None
+            idle = self.measured(name, [TRUE]) if traced else None
             figures[name] = self.figures(storm, calm, idle)
         return figures
 
@@ -96,8 +98,8 @@ class Bench:
         """Seconds that `cowtrace -q -- true` takes longer than `true`."""
         plain, traced = [], []
         for _ in range(STARTUP_RUNS):
-            plain.append(measure.wall_seconds(["true"]))
-            traced.append(measure.wall_seconds([self.cowtrace, "-q", "--", "true"]))
+            plain.append(measure.wall_seconds([TRUE]))
+            traced.append(measure.wall_seconds([self.cowtrace, "-q", "--", TRUE]))
         return statistics.median(traced) - statistics.median(plain)
 
     def million(self):
