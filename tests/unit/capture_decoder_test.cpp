@@ -28,7 +28,8 @@ template <typename Raw>
 Result<model::Event> decode_raw(const Raw& raw, std::size_t size = sizeof(Raw)) {
   // Exactly as long as it says: a sanitizer sees any read past the end.
   std::vector<std::byte> bytes(size);
-  std::memcpy(bytes.data(), &raw, std::min(size, sizeof(raw)));
+  // An empty vector has no data() to copy to.
+  if (size > 0) std::memcpy(bytes.data(), &raw, std::min(size, sizeof(raw)));
   return decode(bytes);
 }
 

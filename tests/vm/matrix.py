@@ -30,8 +30,8 @@ def scenario_names(scenario):
 
 
 def job_lines(names, pages):
-    lines = [f"{name} scenario {name} --pages {pages} --truth $TRUTH" for name in names]
-    lines.append(f"zero-page zero_page {pages} $TRUTH")
+    lines = [f"{name} scenario {name} --pages {pages} --truth /out/{name}.truth" for name in names]
+    lines.append(f"zero-page zero_page {pages} /out/zero-page.truth")
     return "\n".join(lines) + "\n"
 
 
