@@ -190,7 +190,8 @@ def parse(argv):
 
 def main(argv):
     arguments = parse(argv)
-    with tempfile.TemporaryDirectory(prefix="cowtrace-bench-") as scratch, kernel.bpf_statistics(), kernel.tracefs():
+    kernel.mount_tracefs()
+    with tempfile.TemporaryDirectory(prefix="cowtrace-bench-") as scratch, kernel.bpf_statistics():
         bench = Bench(arguments, pathlib.Path(scratch))
         print(f"storm of {arguments.pages} pages, {arguments.children} children, {arguments.rounds} rounds; load {os.getloadavg()[0]:.1f}", flush=True)
         rounds = [bench.round() for _ in range(arguments.rounds)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a measurement switches on in the kernel, undone whatever happens: BPF run-time statistics and tracefs."""
+"""What a measurement switches on in the kernel, gone with the process however it ends: BPF run-time statistics and tracefs."""
 import contextlib
 import ctypes
 import os
@@ -9,6 +9,7 @@ import subprocess
 
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}
 BPF_ENABLE_STATS = 32
+CLONE_NEWNS = 0x00020000
 TRACEFS = "/sys/kernel/tracing"
 
 
@@ -26,17 +27,14 @@ def bpf_statistics():
         os.close(fd)
 
 
-@contextlib.contextmanager
-def tracefs():
-    """Tracing's file system is mounted where bpftrace looks for it."""
-    mounted = pathlib.Path(TRACEFS, "events").is_dir()
-    if not mounted:
+def mount_tracefs():
+    """Mounts tracing's file system where bpftrace looks for it, in a mount namespace of our own that ends with us."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "cannot make a mount namespace")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    if not pathlib.Path(TRACEFS, "events").is_dir():
         subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS], check=True)
-    try:
-        yield
-    finally:
-        if not mounted:
-            subprocess.run(["umount", TRACEFS], check=False)
 
 
 def program_times(pid):
