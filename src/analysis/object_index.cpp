@@ -16,6 +16,15 @@ const model::Object* object_of(const ObjectIndex& index, const model::Session& s
 // Calls `visit` for what lives on the page in each space of the group, at the last break there.
 template <typename Visit>
 void for_each_object_on_page(model::Resolver& resolver, const PageGroup& group, Visit&& visit) {
+  const auto visit_at = [&](const Touch& touch) {
+    for (const model::Object* object :
+         resolver.objects_in(touch.space->id, group.page, group.page + group.size, touch.last_ns))
+      if (object != nullptr && object->kind != model::ObjectKind::Mapping) visit(object);
+  };
+  if (group.touches.size() == 1) {
+    if (group.touches[0].is_break()) visit_at(group.touches[0]);
+    return;
+  }
   std::vector<const Touch*> last_breaks;
   for (const Touch& touch : group.touches) {
     if (!touch.is_break()) continue;
@@ -26,10 +35,7 @@ void for_each_object_on_page(model::Resolver& resolver, const PageGroup& group, 
     else
       *same = &touch;
   }
-  for (const Touch* touch : last_breaks)
-    for (const model::Object* object :
-         resolver.objects_in(touch->space->id, group.page, group.page + group.size, touch->last_ns))
-      if (object != nullptr && object->kind != model::ObjectKind::Mapping) visit(object);
+  for (const Touch* touch : last_breaks) visit_at(*touch);
 }
 
 template <typename Number>

@@ -36,6 +36,11 @@ PageTime page_time(const std::vector<const model::AddressSpace*>& spaces, Place 
   return {page_start(row.page, row.size), row.last_ns};
 }
 
+bool has_huge_pages(const model::AddressSpace& space) {
+  return std::any_of(space.resolutions.begin(), space.resolutions.end(),
+                     [](const model::Resolution& event) { return event.size > kPageSize; });
+}
+
 std::vector<Place> sorted_places(const std::vector<const model::AddressSpace*>& spaces) {
   std::size_t count = 0;
   for (const auto* space : spaces) count += space->resolutions.size() + space->page_counts.size();
@@ -48,7 +53,6 @@ std::vector<Place> sorted_places(const std::vector<const model::AddressSpace*>& 
   const auto earlier = [&](Place a, Place b) {
     return page_time(spaces, a) < page_time(spaces, b);
   };
-  // One space without huge pages is in order already, which is nearly every process.
   if (!std::is_sorted(places.begin(), places.end(), earlier))
     std::stable_sort(places.begin(), places.end(), earlier);
   return places;
@@ -74,25 +78,43 @@ PageGroups::PageGroups(const model::Session& session) : spaces_of_(session.proce
     if (space.owner.value < spaces_of_.size()) spaces_of_[space.owner.value].push_back(&space);
 }
 
-void PageGroups::for_each(const std::function<void(const PageGroup&)>& callback) const {
+void PageGroups::for_each(const Callback& callback) const {
   for (std::uint32_t key = 0; key < spaces_of_.size(); ++key)
     walk(model::ProcessKey(key), spaces_of_[key], callback);
 }
 
-void PageGroups::walk(model::ProcessKey process, const Spaces& spaces,
-                      const std::function<void(const PageGroup&)>& callback) const {
-  const std::vector<Place> places = sorted_places(spaces);
-  std::vector<Touch> touches;
-  for (std::size_t at = 0; at < places.size();) {
-    touches.clear();
-    PageGroup group{process, page_time(spaces, places[at]).first, kPageSize, {}};
-    for (; at < places.size() && page_time(spaces, places[at]).first == group.page; ++at) {
-      touches.push_back(touch_at(spaces, places[at]));
-      group.size = std::max(group.size, touches.back().size);
-    }
-    group.touches = touches;
-    callback(group);
+// Hands on the touches one by one, in order of page and time, as groups of one page.
+class PageGroups::Grouper {
+ public:
+  Grouper(model::ProcessKey process, const Callback& callback) : process_(process), callback_(callback) {}
+
+  void add(const Touch& touch) {
+    if (!touches_.empty() && touch.page != touches_.front().page) finish();
+    touches_.push_back(touch);
   }
+  void finish() {
+    if (touches_.empty()) return;
+    PageGroup group{process_, touches_.front().page, kPageSize, touches_};
+    for (const Touch& touch : touches_) group.size = std::max(group.size, touch.size);
+    callback_(group);
+    touches_.clear();
+  }
+
+ private:
+  model::ProcessKey process_;
+  const Callback& callback_;
+  std::vector<Touch> touches_;
+};
+
+void PageGroups::walk(model::ProcessKey process, const Spaces& spaces, const Callback& callback) const {
+  Grouper grouper(process, callback);
+  // Nearly every process: one space, in order already unless a huge page moves the start of its page.
+  if (spaces.size() == 1 && spaces[0]->page_counts.empty() && !has_huge_pages(*spaces[0])) {
+    for (const model::Resolution& event : spaces[0]->resolutions) grouper.add(touch_of(*spaces[0], event));
+  } else {
+    for (const Place place : sorted_places(spaces)) grouper.add(touch_at(spaces, place));
+  }
+  grouper.finish();
 }
 
 }  // namespace cowtrace::analysis

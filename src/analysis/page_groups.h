@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walks a Session as (process, page) groups: processes by key, pages by address, touches by time.
-// The spaces of a process (one more for each exec) are merged here. Costs 8 bytes a resolution of
-// the largest process, and only while walking.
+// The spaces of a process (one more for each exec) are merged here, for 8 bytes a resolution of the
+// process, and only while walking.
 #pragma once
 
 #include <functional>
@@ -26,15 +26,18 @@ struct PageGroup {
 
 class PageGroups {
  public:
+  using Callback = std::function<void(const PageGroup&)>;
+
   explicit PageGroups(const model::Session& session);
 
-  void for_each(const std::function<void(const PageGroup&)>& callback) const;
+  void for_each(const Callback& callback) const;
 
  private:
   using Spaces = std::vector<const model::AddressSpace*>;
 
-  void walk(model::ProcessKey process, const Spaces& spaces,
-            const std::function<void(const PageGroup&)>& callback) const;
+  class Grouper;
+
+  void walk(model::ProcessKey process, const Spaces& spaces, const Callback& callback) const;
 
   std::vector<Spaces> spaces_of_;  // by process key
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "base/units.h"
 
 namespace cowtrace::model {
@@ -22,6 +23,12 @@ const AddressSpace* Session::find_space(SpaceId id) const {
   return found == spaces.end() ? nullptr : &*found;
 }
 
+void AddressSpace::sort_resolutions() {
+  sort_runs(resolutions.begin(), resolutions.end(), [](const Resolution& a, const Resolution& b) {
+    return std::pair(page_of(a.address), a.time_ns) < std::pair(page_of(b.address), b.time_ns);
+  });
+}
+
 Process* Session::find_pid(std::int32_t pid) {
   const auto found = newest_of_pid.find(pid);
   return found == newest_of_pid.end() ? nullptr : &process(found->second);
@@ -30,7 +37,7 @@ Process* Session::find_pid(std::int32_t pid) {
 AddressSpace& Session::space(SpaceId id) {
   const auto [entry, is_new] = space_index_.try_emplace(id, static_cast<std::uint32_t>(spaces.size()));
   if (is_new) {
-    spaces.emplace_back().id = id;
+    spaces.emplace_back(*memory_).id = id;
     spaces.back().counts.space = id;
     unowned_.insert(id);
   }
@@ -125,9 +132,7 @@ void Session::finish() {
   for (std::uint32_t i = 0; i < spaces.size(); ++i) space_index_[spaces[i].id] = i;
 
   for (AddressSpace& one : spaces) {
-    std::sort(one.resolutions.begin(), one.resolutions.end(), [](const Resolution& a, const Resolution& b) {
-      return std::pair(page_of(a.address), a.time_ns) < std::pair(page_of(b.address), b.time_ns);
-    });
+    one.sort_resolutions();
     // Threads that still run have not flushed their counters; what arrived is then the better number.
     Counts received;
     for (const Resolution& event : one.resolutions) {

@@ -4,13 +4,17 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "base/arena.h"
 #include "model/events.h"
 
 namespace cowtrace::model {
@@ -57,10 +61,22 @@ struct PageCount {
   Mechanism mechanism = Mechanism::Copy;
 };
 
+// Grows without moving what it holds.
+using Resolutions = std::pmr::deque<Resolution>;
+
 struct AddressSpace {
+  AddressSpace() = default;
+  explicit AddressSpace(std::pmr::memory_resource& memory) : resolutions(&memory) {}
+  // noexcept, or a vector of these would copy them, out of their memory resource.
+  AddressSpace(const AddressSpace&) = default;
+  AddressSpace& operator=(const AddressSpace&) = default;
+  AddressSpace(AddressSpace&&) noexcept = default;
+  AddressSpace& operator=(AddressSpace&&) noexcept = default;
+  void sort_resolutions();
+
   SpaceId id;
   ProcessKey owner;                      // the process that made it; others that share it are actors
-  std::vector<Resolution> resolutions;   // unordered until Session::finish
+  Resolutions resolutions;               // in order of (page, time) after sort_resolutions()
   std::vector<PageCount> page_counts;    // instead of resolutions with --detail counts
   std::vector<MappingHash> mappings;
   Counts counts;                         // flushed by threads; exact
@@ -104,6 +120,11 @@ class Session {
   [[nodiscard]] Process* find_pid(std::int32_t pid);
 
   CaptureInfo capture;
+
+ private:
+  std::unique_ptr<Arena> memory_ = std::make_unique<Arena>();  // of all resolutions; declared before them
+
+ public:
   std::vector<Process> processes;
   std::vector<AddressSpace> spaces;  // spaces[i].id.value need not be i
   std::unordered_map<MappingHash, Mapping> mappings;

@@ -151,6 +151,7 @@ std::vector<const model::Object*> CapturedResolver::objects_in(model::SpaceId sp
   for (const Lifetime* lifetime : registered) {
     if (!is_listed(found, lifetime->object)) found.push_back(lifetime->object);
   }
+  const std::size_t without_symbols = found.size();
   if (ModuleMap* maps = maps_at(*space, start)) {
     for (model::Object& symbol : symbol_objects_in(*maps, start, end, kMaxSymbols)) {
       const std::uint64_t from = std::max(start, symbol.address);
@@ -159,6 +160,8 @@ std::vector<const model::Object*> CapturedResolver::objects_in(model::SpaceId sp
         found.push_back(intern_symbol(std::move(symbol), *maps));
       }
     }
+  }
+  if (found.size() > without_symbols) {
     std::stable_sort(found.begin(), found.end(),
                      [](const auto* a, const auto* b) { return a->address < b->address; });
   }

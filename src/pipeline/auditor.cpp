@@ -31,23 +31,35 @@ void for_each_base_page(std::uint64_t address, std::uint64_t frame, std::uint64_
 
 }  // namespace
 
-// The frames that events gave to the pages of one address space.
-struct Auditor::Known {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> given;  // (page, frame), sorted
-
-  explicit Known(const model::AddressSpace& space) {
-    for (const model::Resolution& event : space.resolutions) {
-      if (event.new_frame == 0) continue;
+// The frames that events gave to the pages of one address space, asked for page by page.
+class Auditor::Known {
+ public:
+  explicit Known(model::AddressSpace& space) : events_(space.resolutions) {
+    space.sort_resolutions();
+    for (const model::Resolution& event : events_) {
       // A split gives no memory: only the copy that follows it does.
-      const std::uint64_t size = event.mechanism == model::Mechanism::HugeSplit ? kPageSize : event.size;
-      for_each_base_page(event.address, event.new_frame, size,
-                         [this](std::uint64_t page, std::uint64_t frame) { given.emplace_back(page, frame); });
+      if (event.size <= kPageSize || event.new_frame == 0 || event.mechanism == model::Mechanism::HugeSplit) continue;
+      for_each_base_page(event.address, event.new_frame, event.size,
+                         [this](std::uint64_t page, std::uint64_t frame) { huge_.emplace_back(page, frame); });
     }
-    std::sort(given.begin(), given.end());
+    std::sort(huge_.begin(), huge_.end());
+    next_ = events_.begin();
   }
-  [[nodiscard]] bool explains(std::uint64_t page, std::uint64_t frame) const {
-    return std::binary_search(given.begin(), given.end(), std::pair(page, frame));
+  // Fastest when pages come in ascending order.
+  [[nodiscard]] bool explains(std::uint64_t page, std::uint64_t frame) {
+    const auto before = [](const model::Resolution& event, std::uint64_t limit) { return page_of(event.address) < limit; };
+    if (next_ != events_.begin() && page_of(std::prev(next_)->address) >= page)
+      next_ = std::lower_bound(events_.begin(), next_, page, before);
+    while (next_ != events_.end() && before(*next_, page)) ++next_;
+    for (auto event = next_; event != events_.end() && page_of(event->address) == page; ++event)
+      if (event->new_frame == frame) return true;
+    return std::binary_search(huge_.begin(), huge_.end(), std::pair(page, frame));
   }
+
+ private:
+  const model::Resolutions& events_;
+  model::Resolutions::const_iterator next_;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> huge_;  // (page, frame), sorted
 };
 
 Auditor::Member* Auditor::member_of(pid_t pid) {
@@ -161,9 +173,9 @@ void Auditor::compare(model::Process& process, Member& member, const FrameSnapsh
         fmt::format("process {}: the audit speaks for the program that it ran last (exec)", process.pid));
   }
   if (!process.audit_missing.empty()) return;
-  const model::AddressSpace* space = session_.find_space(process.spaces.back());
+  model::AddressSpace* space = session_.find_space(process.spaces.back());
   if (space == nullptr) return;
-  const Known known(*space);
+  Known known(*space);
   model::Audit audit;
   if (member.inherited) judge(*member.inherited, false, exit, known, member, audit);
   if (member.last_fork) judge(*member.last_fork, true, exit, known, member, audit);
@@ -172,7 +184,7 @@ void Auditor::compare(model::Process& process, Member& member, const FrameSnapsh
 
 // As a parent, a page that the snapshot saw mapped by the child alone, and that no event of ours explains, was not shared by the fork
 // (a pinned page is copied inside it): it does not count.
-void Auditor::judge(const Inherited& reference, bool as_parent, const FrameSnapshot& exit, const Known& known,
+void Auditor::judge(const Inherited& reference, bool as_parent, const FrameSnapshot& exit, Known& known,
                     const Member& member, model::Audit& audit) const {
   reference.frames.for_each([&](std::uint64_t page, PageEntry entry) {
     const auto now = exit.frame_at(page);

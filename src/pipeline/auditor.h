@@ -60,10 +60,10 @@ class Auditor {
     std::unordered_map<std::uint64_t, std::uint64_t> populated;  // page -> frame it got anew
     bool exited = false;
   };
-  struct Known;  // what events say about a space's pages
+  class Known;  // what events say about a space's pages
 
   void compare(model::Process& process, Member& member, const process::FrameSnapshot& exit);
-  void judge(const Inherited& reference, bool as_parent, const process::FrameSnapshot& exit, const Known& known,
+  void judge(const Inherited& reference, bool as_parent, const process::FrameSnapshot& exit, Known& known,
              const Member& member, model::Audit& audit) const;
   Member* member_of(pid_t pid);
   [[nodiscard]] std::uint64_t held_bytes() const;
