@@ -9,8 +9,6 @@
 #include <bpf/bpf_core_read.h>
 #include "abi/config.h"
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
 struct cowtrace_peek shown = {};
 
 SEC("raw_tp")

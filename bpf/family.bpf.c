@@ -14,7 +14,7 @@ static __always_inline void send_control(void *event, u64 size)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct task_state *state = state_of(parent), *child_state;
+	struct task_state *state = current_state(parent), *child_state;
 	struct cowtrace_fork event = {};
 	u32 space;
 
@@ -32,7 +32,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	event.is_thread = child->tgid == parent->tgid;
 	event.shares_memory = child->mm == parent->mm;
 	BPF_CORE_READ_STR_INTO(&event.command, child, comm);
-	child_state = bpf_task_storage_get(&tasks, child, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	child_state = create_state(child, argument_address(ctx, 1));
 	if (child_state) {
 		child_state->mm = (u64)child->mm;
 		child_state->space = event.shares_memory ? space : __sync_fetch_and_add(&shared.next_space, 1);
@@ -50,7 +50,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	struct task_state *state = state_of(task);
+	struct task_state *state = current_state(task);
 	struct cowtrace_exec event = {};
 	u64 mm;
 
@@ -67,13 +67,14 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	event.counts = state->exec_counts;
 	BPF_CORE_READ_STR_INTO(&event.command, task, comm);
 	send_control(&event, sizeof(event));
+	move_to_table(task, bpf_get_current_task(), state);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct task_state *state = state_of(task);
+	struct task_state *state = current_state(task);
 	struct cowtrace_exit event = {};
 
 	if (!state)
@@ -89,5 +90,13 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	event.process_ended = task->signal->live.counter == 0;
 	event.counts = state->counts;
 	send_control(&event, sizeof(event));
+	return 0;
+}
+
+/* Not at exit: since 6.16 its tracepoint comes before the kernel's last writes to the address space (clear_child_tid, robust futexes). */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(on_free, struct task_struct *task)
+{
+	delete_state(task, argument_address(ctx, 0));
 	return 0;
 }

@@ -17,12 +17,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define FAULT_WRITE 2
 #define FAULT_USER 4
 
-struct registers {
-	u64 ip;
-	u64 bp;
-};
-
-/* Where user space was: at the fault itself, or at the system call that made the kernel write. */
 static __always_inline struct registers user_registers(struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -51,28 +45,15 @@ static __always_inline bool is_copy_of(u8 old_class, u8 *mechanism)
 
 static __always_inline void populate(struct task_state *state, u64 address, u64 frame, u32 size)
 {
-	struct cowtrace_populate *event;
-
-	if (!options.audit || !shared.forked)
-		return;
-	event = bpf_ringbuf_reserve(&data_ring, sizeof(*event), 0);
-	if (!event) {
-		COUNT(lost_populate);
-		return;
-	}
-	fill_header(&event->header, sizeof(*event), COWTRACE_EVENT_POPULATE, bpf_ktime_get_ns());
-	event->address = address;
-	event->new_frame = frame;
-	event->space = state->space;
-	event->size = size;
-	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	if (options.audit && shared.forked)
+		send_populate(state, address, frame, size);
 }
 
 /* The fault was on an absent page: the first write to a private file page copies it, everything else is no copy-on-write. */
-static __always_inline bool absent_outcome(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
-					   u64 frame, struct outcome *outcome)
+static __noinline bool absent_outcome(struct task_struct *task, struct mm_struct *mm, struct task_state *state, u64 frame,
+				      struct outcome *outcome)
 {
-	if (!frame || (options.direct_map && walk_present(&state->before)))
+	if (!frame || (layout.direct_map && walk_present(&state->before)))
 		return false;
 	if (!state->write) {
 		populate(state, state->address, frame, outcome->size);
@@ -81,7 +62,7 @@ static __always_inline bool absent_outcome(struct task_struct *task, struct mm_s
 	/* A swap entry or a migration entry was not absent: its page comes back. */
 	if (state->before.level == 1 && state->before.entry)
 		return false;
-	if (options.vmemmap && frame_class(frame) != PAGE_ANON)
+	if (layout.vmemmap && frame_class(frame) != PAGE_ANON)
 		return false;
 	outcome->mapping = find_mapping(task, mm, state, state->address);
 	if (!state->mapping_private_file) {
@@ -108,7 +89,7 @@ static __always_inline bool base_outcome(struct task_state *state, const struct 
 }
 
 /* A write to a huge entry that still is one: hugetlb copies it whole, a huge zero page may be replaced whole. */
-static __always_inline bool huge_outcome(struct task_state *state, const struct walk *after, struct outcome *outcome)
+static __noinline bool huge_outcome(struct task_state *state, const struct walk *after, struct outcome *outcome)
 {
 	outcome->old_frame = walk_frame(&state->before, state->address);
 	outcome->new_frame = walk_frame(after, state->address);
@@ -126,10 +107,12 @@ static __always_inline bool huge_outcome(struct task_state *state, const struct 
 }
 
 /* No page tables: a frame allocated for user memory during the fault is a copy, none is a reuse. */
-static __always_inline bool paired_outcome(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
-					   struct outcome *outcome)
+static __noinline bool paired_outcome(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
+				      struct outcome *outcome)
 {
 	outcome->flags |= COWTRACE_PAIRED;
+	outcome->new_level = 1;
+	outcome->new_pte = state->allocated * PAGE_BYTES;
 	if (!state->present)
 		return absent_outcome(task, mm, state, state->allocated, outcome);
 	outcome->new_frame = state->allocated;
@@ -137,11 +120,25 @@ static __always_inline bool paired_outcome(struct task_struct *task, struct mm_s
 	return state->write;
 }
 
+/* A huge entry became base pages: one more resolution, about the huge page that was. */
+static __noinline void resolve_split(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
+				     const struct outcome *outcome, const struct registers *user)
+{
+	struct outcome huge = *outcome;
+
+	huge.mechanism = COWTRACE_HUGE_SPLIT;
+	huge.size = walk_size(&state->before);
+	huge.new_frame = huge.old_frame = walk_frame(&state->before, state->address);
+	huge.new_pte = huge.old_pte;
+	huge.new_level = huge.old_level;
+	resolve(task, mm, state, &huge, user, bpf_ktime_get_ns());
+}
+
+/* What the kernel made of the fault that `state` holds; `late`: known only at the thread's next one. */
 static __always_inline void finish_fault(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
-					 bool late)
+					 const struct registers *user, bool late)
 {
 	struct outcome outcome = { .address = state->address, .size = PAGE_BYTES, .flags = late ? COWTRACE_LATE : 0 };
-	struct registers user;
 	struct walk after;
 	u64 now = bpf_ktime_get_ns();
 	bool found, split = false;
@@ -149,7 +146,7 @@ static __always_inline void finish_fault(struct task_struct *task, struct mm_str
 	state->open = 0;
 	if (!state->user_mode)
 		outcome.flags |= COWTRACE_IN_KERNEL;
-	if (options.pairing) {
+	if (layout.pairing) {
 		found = !late && paired_outcome(task, mm, state, &outcome);
 	} else {
 		walk_again((u64)mm->pgd, state->address, &state->before, &after);
@@ -158,7 +155,9 @@ static __always_inline void finish_fault(struct task_struct *task, struct mm_str
 			return;
 		}
 		outcome.old_pte = state->before.entry;
+		outcome.old_level = state->before.level;
 		outcome.new_pte = after.entry;
+		outcome.new_level = after.level;
 		if (!walk_present(&state->before)) {
 			outcome.size = walk_size(&after);
 			found = absent_outcome(task, mm, state, walk_frame(&after, state->address), &outcome);
@@ -175,7 +174,7 @@ static __always_inline void finish_fault(struct task_struct *task, struct mm_str
 	 * Without a completion another frame is proof of a copy, but a page that became writable may owe it to mprotect. A fault that changed
 	 * nothing (it ended in a signal) has nothing to tell.
 	 */
-	if (late && ((found && outcome.mechanism == COWTRACE_REUSE) || (options.pairing && state->write))) {
+	if (late && ((found && outcome.mechanism == COWTRACE_REUSE) || (layout.pairing && state->write))) {
 		if (!state->nofault)
 			COUNT(unfinished);
 		found = false;
@@ -184,43 +183,19 @@ static __always_inline void finish_fault(struct task_struct *task, struct mm_str
 		return;
 	if (late)
 		COUNT(late);
-	user = user_registers(task);
 	if (!outcome.mapping)
 		outcome.mapping = find_mapping(task, mm, state, state->address);
-	if (split) {
-		struct outcome huge = outcome;
-
-		huge.mechanism = COWTRACE_HUGE_SPLIT;
-		huge.size = walk_size(&state->before);
-		huge.new_frame = huge.old_frame;
-		resolve(task, mm, state, &huge, user.ip, user.bp, now);
-	}
+	if (split)
+		resolve_split(task, mm, state, &outcome, user);
 	if (found)
-		resolve(task, mm, state, &outcome, user.ip, user.bp, now);
+		resolve(task, mm, state, &outcome, user, now);
 }
 
-/*
- * The 64 bytes around the address, within its page, before any write: through the direct map where the frame is ordinary memory, because a
- * first touch of a user page from the kernel can cost a fault of its own under a hypervisor.
- */
-static __always_inline void read_window(struct task_state *state, u64 address)
+static __noinline void finish_late(struct task_struct *task, struct mm_struct *mm, struct task_state *state)
 {
-	u64 page = address & ~(PAGE_BYTES - 1);
-	u64 start = (address - COWTRACE_WINDOW / 2) & ~7ULL;
-	u64 frame = walk_frame(&state->before, address);
-	long failed;
+	struct registers user = user_registers(task);
 
-	if (start < page)
-		start = page;
-	if (start > page + PAGE_BYTES - COWTRACE_WINDOW)
-		start = page + PAGE_BYTES - COWTRACE_WINDOW;
-	if (!options.pairing && frame && state->old_class != PAGE_UNKNOWN)
-		failed = bpf_probe_read_kernel(state->window, COWTRACE_WINDOW,
-					       (void *)(options.direct_map + frame * PAGE_BYTES + (start - page)));
-	else
-		failed = bpf_probe_read_user(state->window, COWTRACE_WINDOW, (void *)start);
-	state->window_address = start;
-	state->window_size = failed ? 0 : COWTRACE_WINDOW;
+	finish_fault(task, mm, state, &user, true);
 }
 
 /*
@@ -268,7 +243,7 @@ static __always_inline void fault_entry(unsigned long address, unsigned long err
 	if ((long)address < 0)
 		return;
 	task = bpf_get_current_task_btf();
-	state = state_of(task);
+	state = current_state(task);
 	if (!state)
 		return;
 	mm = task->mm;
@@ -283,7 +258,7 @@ static __always_inline void fault_entry(unsigned long address, unsigned long err
 	if (nofault && !(write && present))
 		return;
 	if (state->open)
-		finish_fault(task, mm, state, true);
+		finish_late(task, mm, state);
 	/* Before the page tables are read: lost_race() relies on it. */
 	state->start_ns = bpf_ktime_get_ns();
 	state->shared_mm = mm->mm_users.counter > 1;
@@ -293,29 +268,25 @@ static __always_inline void fault_entry(unsigned long address, unsigned long err
 	state->present = present;
 	state->nofault = nofault;
 	state->user_mode = !!(error & FAULT_USER);
-	state->allocated = 0;
-	if (!options.pairing) {
+	state->old_class = PAGE_NONE;
+	if (layout.pairing) {
+		state->allocated = 0;
+	} else {
 		walk_cached(mm, state, address);
 		if (write && walk_present(&state->before))
 			state->old_class = old_class(mm, state, address);
 	}
-	state->window_size = 0;
-	if (write && present && !options.counts_only)
-		read_window(state, address);
 	state->open = 1;
 }
 
-SEC("tp_btf/page_fault_user")
-int BPF_PROG(on_page_fault_user, unsigned long address, struct pt_regs *regs, unsigned long error)
+/*
+ * Attached to page_fault_user and page_fault_kernel (arch/x86/include/asm/trace/exceptions.h): address, registers, error code. A raw tracepoint
+ * program, because one of those is verified once for both.
+ */
+SEC("raw_tp")
+int on_page_fault(struct bpf_raw_tracepoint_args *ctx)
 {
-	fault_entry(address, error);
-	return 0;
-}
-
-SEC("tp_btf/page_fault_kernel")
-int BPF_PROG(on_page_fault_kernel, unsigned long address, struct pt_regs *regs, unsigned long error)
-{
-	fault_entry(address, error);
+	fault_entry(ctx->args[0], ctx->args[2]);
 	return 0;
 }
 
@@ -324,21 +295,29 @@ SEC("perf_event")
 int on_fault_done(struct bpf_perf_event_data *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state = state_of(task);
+	struct task_state *state = current_state(task);
 	struct mm_struct *mm;
+	struct registers user;
 
 	if (!state || !state->open || ctx->addr != state->address)
 		return 0;
 	mm = task->mm;
-	if (mm)
-		finish_fault(task, mm, state, false);
+	if (!mm)
+		return 0;
+	user.ip = ctx->regs.ip;
+	user.bp = ctx->regs.bp;
+	/* Or the compiler chooses between two pointers, of which the verifier refuses one. */
+	barrier();
+	if (!state->user_mode)
+		user = user_registers(task);
+	finish_fault(task, mm, state, &user, false);
 	return 0;
 }
 
 #define GFP_MOVABLE 0x08U /* user pages have it, page tables and slabs do not (include/linux/gfp_types.h) */
 
-/* Loaded only when page tables cannot be read. */
-SEC("?tp_btf/mm_page_alloc")
+/* Attached only when page tables cannot be read. */
+SEC("tp_btf/mm_page_alloc")
 int on_page_alloc(u64 *ctx)
 {
 	/* struct page *page, unsigned int order, gfp_t flags, int migratetype; the pointer is needed as a number. */
@@ -347,11 +326,11 @@ int on_page_alloc(u64 *ctx)
 
 	if ((u32)ctx[1] || !((u32)ctx[2] & GFP_MOVABLE))
 		return 0;
-	state = state_of(bpf_get_current_task_btf());
+	state = current_state(bpf_get_current_task_btf());
 	if (!state || !state->open || bpf_probe_read_kernel(&page, sizeof(page), ctx) || !page)
 		return 0;
-	if (options.vmemmap && options.page_struct)
-		state->allocated = (page - options.vmemmap) / options.page_struct;
+	if (layout.vmemmap)
+		state->allocated = (page - layout.vmemmap) / bpf_core_type_size(struct page);
 	else
 		state->allocated = 1;
 	return 0;

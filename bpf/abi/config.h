@@ -9,29 +9,34 @@
 #include "abi/events.h"
 
 struct cowtrace_config {
-	__u64 direct_map;  /* virtual address of physical address 0; 0: page tables are not read */
-	__u64 vmemmap;	   /* of struct page 0; 0: page-cache and anonymous pages are not told apart */
 	__u64 zero_frame;  /* frame of the zero page, 0: none */
-	__u64 frame_mask;  /* physical address bits of a PTE (without SEV's C-bit) */
-	__u32 levels;	   /* of page tables: 4 or 5 */
-	__u32 page_struct; /* sizeof(struct page) of the running kernel */
 	__u32 frames;	   /* user stack frames kept, 0: no stacks */
 	__u8 counts_only;
 	__u8 audit;	   /* report populates */
 	__u8 find_mapping; /* bpf_find_vma works */
-	__u8 pairing;	   /* no page tables: pair with kmem:mm_page_alloc */
 	__u32 wakeup_bytes; /* wake user space when so much of the data ring is filled */
 	__u8 direct_loads;  /* bpf_rdonly_cast works */
 	__u8 wake_control;  /* wake user space for each new mapping: it has to look while the process lives */
 	__u8 ksm;	    /* KSM merges pages, or has */
-	__u8 reserved;
+	__u8 lanes;	    /* breaks go to the lane of their CPU first */
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 56);
+COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 24);
 
-/* Written by the BPF programs only. */
+/* What user space has found out with the peek program (bpf/calibrate.bpf.c), after load and before anything is attached. */
+struct cowtrace_layout {
+	__u64 direct_map; /* virtual address of physical address 0; 0: page tables are not read */
+	__u64 vmemmap;	  /* of struct page 0; 0: page-cache and anonymous pages are not told apart */
+	__u64 frame_mask; /* physical address bits of a PTE (without SEV's C-bit) */
+	__u32 levels;	  /* of page tables: 4 or 5 */
+	__u32 pairing;	  /* no page tables: pair with kmem:mm_page_alloc */
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_layout) == 32);
+
+/* Written by the BPF programs, but for the first of `stored`: the command. */
 struct cowtrace_shared {
 	__u32 next_space;
 	__u32 forked; /* some address space was forked: populates matter from now on */
+	__u32 stored; /* tasks whose state is in task storage */
 };
 
 #define COWTRACE_PEEK_WORDS 8
@@ -49,10 +54,9 @@ struct cowtrace_peek {
 	__u32 page_struct; /* sizeof(struct page) */
 };
 
-/* One a CPU; user space sums them. */
 struct cowtrace_counters {
 	struct cowtrace_counts resolutions;
-	__u64 lost;	    /* resolutions without an event: ring buffer full */
+	__u64 lost;	    /* resolutions without an event: no room */
 	__u64 lost_control; /* fork, exec, exit, mapping and stack events that did not fit */
 	__u64 lost_populate;
 	__u64 unfinished;   /* write faults without a completion */
@@ -63,6 +67,30 @@ struct cowtrace_counters {
 	__u64 late;
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_counters) == 160 + 9 * 8);
+
+/*
+ * One a CPU, shared with user space: its counters, and a short queue of breaks that stays in the cache. What does not fit goes to the data
+ * ring. A slot is taken by raising `head` and is whole when its `turn` is the number of the slot, counted from 1.
+ */
+#define COWTRACE_LANE_SLOTS 1024 /* a power of two */
+
+struct cowtrace_slot {
+	__u64 turn;
+	__u8 event[sizeof(struct cowtrace_resolution)];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_slot) == 160);
+
+struct cowtrace_lane {
+	struct cowtrace_counters counters;
+	__u64 head;  /* slots taken so far; BPF */
+	__u64 woken; /* head when user space was woken last; BPF */
+	__u8 pad[512 - 160 - 11 * 8];
+	__u64 tail; /* slots read so far; user space */
+	__u8 pad2[4096 - 520];
+	struct cowtrace_slot slots[COWTRACE_LANE_SLOTS];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_lane) == 4096 * 41);
+COWTRACE_ASSERT(__builtin_offsetof(struct cowtrace_lane, tail) == 512);
 
 /* --detail counts: key and value of the map of pages. */
 struct cowtrace_page_key {

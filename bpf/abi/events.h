@@ -41,7 +41,7 @@ enum cowtrace_cause {
 };
 
 enum cowtrace_event_kind {
-	/* data ring */
+	/* lanes and data ring */
 	COWTRACE_EVENT_RESOLUTION = 1,
 	COWTRACE_EVENT_POPULATE = 2,
 	/* control ring */
@@ -50,6 +50,7 @@ enum cowtrace_event_kind {
 	COWTRACE_EVENT_EXIT = 18,
 	COWTRACE_EVENT_MAPPING = 19,
 	COWTRACE_EVENT_STACK = 20,
+	COWTRACE_EVENT_WAKE = 21, /* a header only: a lane is half full */
 };
 
 /* cowtrace_resolution.flags */
@@ -72,33 +73,41 @@ struct cowtrace_header {
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_header) == 24);
 
-/* One answer of the kernel to a write-protect fault. */
+/* One answer of the kernel to a write-protect fault. As short as it can be: filling it is what a break costs most. */
 struct cowtrace_resolution {
 	struct cowtrace_header header;
-	__u64 mm;      /* kernel address of the mm_struct: for people, not an identity */
 	__u64 address; /* exact */
 	__u64 ip;      /* user space */
-	__u64 error_code;
-	__u64 old_pte;
+	__u64 old_pte; /* entries without the bit that marks encrypted memory; 0: not known */
 	__u64 new_pte;
-	__u64 old_frame;
-	__u64 new_frame;
 	__u64 stack;   /* cowtrace_stack.hash, 0: none */
 	__u64 mapping; /* cowtrace_mapping.hash, 0: not known */
-	__u32 space;
+	__u32 space;   /* stands for the mm_struct, whose address the kernel reuses */
 	__u32 latency_ns;
-	__u32 size; /* bytes given: 4096 or a huge page */
-	__u32 flags;
+	__u16 error_code;
+	__u8 old_level; /* of the page tables, where the entry was: 1 a PTE, 2 a PMD, 3 a PUD, 0 none */
+	__u8 new_level;
 	__u8 mechanism;
 	__u8 cause;
-	__u16 window_size; /* valid bytes of window, 0: not readable */
-	__u32 reserved;
-	__u64 window_address;
-	__u8 window[COWTRACE_WINDOW]; /* memory around `address` before this write */
+	__u8 flags;
+	__u8 window_size; /* valid bytes of window, 0: not readable */
+	/* Memory around `address` before this write, from cowtrace_window_start(address) on. */
+	__u8 window[COWTRACE_WINDOW];
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_resolution) == 24 + 80 + 16 + 8 + 8 + COWTRACE_WINDOW);
-COWTRACE_ASSERT(__builtin_offsetof(struct cowtrace_resolution, space) == 104);
-COWTRACE_ASSERT(__builtin_offsetof(struct cowtrace_resolution, window) == 136);
+COWTRACE_ASSERT(sizeof(struct cowtrace_resolution) == 24 + 48 + 8 + 8 + COWTRACE_WINDOW);
+COWTRACE_ASSERT(__builtin_offsetof(struct cowtrace_resolution, space) == 72);
+COWTRACE_ASSERT(__builtin_offsetof(struct cowtrace_resolution, window) == 88);
+
+/* The window lies within the page of `address`, which is as near its middle as that allows. */
+static inline __u64 cowtrace_window_start(__u64 address)
+{
+	__u64 page = address & ~4095ULL;
+	__u64 start = (address - COWTRACE_WINDOW / 2) & ~7ULL;
+
+	if (start < page || start > address)
+		return page;
+	return start > page + 4096 - COWTRACE_WINDOW ? page + 4096 - COWTRACE_WINDOW : start;
+}
 
 /* An absent page of a forked or forking address space got a frame: it had been unmapped or discarded. */
 struct cowtrace_populate {
@@ -125,9 +134,12 @@ struct cowtrace_fork {
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_fork) == 72);
 
+struct cowtrace_count {
+	__u64 count;
+	__u64 bytes;
+};
 struct cowtrace_counts {
-	__u64 count[COWTRACE_MECHANISMS];
-	__u64 bytes[COWTRACE_MECHANISMS];
+	struct cowtrace_count of[COWTRACE_MECHANISMS];
 };
 
 /* counts: what this thread had counted in the old address space. */

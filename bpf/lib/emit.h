@@ -17,8 +17,16 @@ struct outcome {
 	u64 new_pte;
 	u64 mapping;
 	u32 size;
-	u32 flags;
+	u8 old_level;
+	u8 new_level;
+	u8 flags;
 	u8 mechanism;
+};
+
+/* Where user space was: at the fault itself, or at the system call that made the kernel write. */
+struct registers {
+	u64 ip;
+	u64 bp;
 };
 
 struct race_key {
@@ -53,7 +61,7 @@ struct {
  * entry is taken before the page tables are read and that of completion after: who saw the old frame entered before it was recorded gone.
  * The other threads may be gone at completion, so both moments are asked whether there are any.
  */
-static __always_inline bool lost_race(struct task_state *state, const struct outcome *outcome, u64 now)
+static __noinline bool lost_race(struct task_state *state, const struct outcome *outcome, u64 now)
 {
 	struct race_key key = { .page = outcome->address & ~(PAGE_BYTES - 1), .space = state->space };
 	struct race_value fresh = { .change = (outcome->old_frame << 32) ^ outcome->new_frame ^
@@ -78,7 +86,7 @@ static __always_inline bool lost_race(struct task_state *state, const struct out
 	return __sync_val_compare_and_swap(&seen->change, old, fresh.change) != old;
 }
 
-static __always_inline void count_page(struct task_state *state, const struct outcome *outcome, u64 now)
+static __noinline void count_page(struct task_state *state, const struct outcome *outcome, u64 now)
 {
 	struct cowtrace_page_key key = { .page = outcome->address & ~(PAGE_BYTES - 1),
 					 .space = state->space,
@@ -102,70 +110,164 @@ static __always_inline void count_page(struct task_state *state, const struct ou
 	value->new_frame = outcome->new_frame;
 }
 
-static __always_inline void send_resolution(struct task_state *state, const struct outcome *outcome, u64 mm, u64 stack,
-					    u64 ip, u64 now)
+/* Other tasks may preempt us between the question and the taking: so many may take a slot too much. */
+#define LANE_MARGIN 64
+
+static __always_inline struct cowtrace_slot *take_slot(struct cowtrace_lane *lane, u64 *turn)
+{
+	u64 number;
+
+	if (!options.lanes || lane->head - lane->tail >= COWTRACE_LANE_SLOTS - LANE_MARGIN)
+		return 0;
+	number = __sync_fetch_and_add(&lane->head, 1);
+	*turn = number + 1;
+	return &lane->slots[number & (COWTRACE_LANE_SLOTS - 1)];
+}
+
+static __noinline void wake(struct cowtrace_lane *lane, u64 now)
+{
+	struct cowtrace_header header = {};
+
+	lane->woken = lane->head;
+	fill_header(&header, sizeof(header), COWTRACE_EVENT_WAKE, now);
+	bpf_ringbuf_output(&control_ring, &header, sizeof(header), BPF_RB_FORCE_WAKEUP);
+}
+
+/* The slot is whole: x86 does not reorder stores. User space is woken when the lane is half full, and not again at once. */
+static __always_inline void submit_slot(struct cowtrace_lane *lane, struct cowtrace_slot *slot, u64 turn, u64 now)
+{
+	barrier();
+	*(volatile u64 *)&slot->turn = turn;
+	if (turn - lane->tail >= COWTRACE_LANE_SLOTS / 2 && turn - lane->woken >= COWTRACE_LANE_SLOTS / 4)
+		wake(lane, now);
+}
+
+static __always_inline void submit_to_ring(void *event)
+{
+	bool half_full = bpf_ringbuf_query(&data_ring, BPF_RB_AVAIL_DATA) >= options.wakeup_bytes;
+
+	bpf_ringbuf_submit(event, half_full ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+/* An entry as user space gets it: its frame without the bit that marks encrypted memory. */
+static __always_inline u64 plain_entry(u64 entry)
+{
+	return entry & (layout.frame_mask | ~ENTRY_FRAME);
+}
+
+/*
+ * The 64 bytes around the address. At completion the kernel has made the copy and the instruction has not written yet; the new frame is warm.
+ * Through the direct map, because a first touch of a user page from the kernel can cost a fault of its own under a hypervisor.
+ */
+static __always_inline void read_window(struct cowtrace_resolution *event, const struct task_state *state,
+					const struct outcome *outcome)
+{
+	u64 start = cowtrace_window_start(outcome->address);
+	u64 *words = (u64 *)event->window;
+	long failed = 0;
+
+	if (outcome->flags & COWTRACE_LATE) {
+		/* Written already. */
+		failed = -1;
+	} else if (layout.pairing || state->old_class == PAGE_UNKNOWN || !outcome->new_frame) {
+		failed = bpf_probe_read_user(event->window, COWTRACE_WINDOW, (void *)start);
+	} else {
+		u64 at = layout.direct_map + outcome->new_frame * PAGE_BYTES + (start & (PAGE_BYTES - 1));
+
+		if (options.direct_loads)
+#pragma unroll
+			for (u32 i = 0; i < COWTRACE_WINDOW / 8; i++)
+				words[i] = load_word(at + i * 8);
+		else
+			failed = bpf_probe_read_kernel(event->window, COWTRACE_WINDOW, (void *)at);
+	}
+	event->window_size = failed ? 0 : COWTRACE_WINDOW;
+}
+
+static __always_inline void fill_resolution(struct cowtrace_resolution *event, const struct task_state *state,
+					    const struct outcome *outcome, u64 stack, u64 ip, u64 now)
+{
+	u64 latency = now - state->start_ns;
+
+	fill_header(&event->header, sizeof(*event), COWTRACE_EVENT_RESOLUTION, now);
+	event->address = outcome->address;
+	event->ip = ip;
+	event->old_pte = plain_entry(outcome->old_pte);
+	event->new_pte = plain_entry(outcome->new_pte);
+	event->stack = stack;
+	event->mapping = outcome->mapping;
+	event->space = state->space;
+	event->latency_ns = latency > 0xffffffffULL ? 0xffffffffU : latency;
+	event->error_code = state->error_code;
+	event->old_level = outcome->old_level;
+	event->new_level = outcome->new_level;
+	event->mechanism = outcome->mechanism;
+	event->cause = outcome->flags & COWTRACE_IN_KERNEL ? COWTRACE_CAUSE_SYSCALL : COWTRACE_CAUSE_UNKNOWN;
+	event->flags = outcome->flags;
+	read_window(event, state, outcome);
+}
+
+/* The lane is full, or there is none. */
+static __noinline void send_to_ring(struct task_state *state, struct outcome *outcome, u64 stack, u64 ip, u64 now)
 {
 	struct cowtrace_resolution *event = bpf_ringbuf_reserve(&data_ring, sizeof(*event), 0);
-	u64 latency = now - state->start_ns;
-	u64 flags;
 
 	if (!event) {
 		COUNT(lost);
 		return;
 	}
-	fill_header(&event->header, sizeof(*event), COWTRACE_EVENT_RESOLUTION, now);
-	event->mm = mm;
-	event->address = outcome->address;
-	event->ip = ip;
-	event->error_code = state->error_code;
-	event->old_pte = outcome->old_pte;
-	event->new_pte = outcome->new_pte;
-	event->old_frame = outcome->old_frame;
-	event->new_frame = outcome->new_frame;
-	event->stack = stack;
-	event->mapping = outcome->mapping;
-	event->space = state->space;
-	event->latency_ns = latency > 0xffffffffULL ? 0xffffffffU : latency;
-	event->size = outcome->size;
-	event->flags = outcome->flags;
-	event->mechanism = outcome->mechanism;
-	event->cause = state->user_mode ? COWTRACE_CAUSE_UNKNOWN : COWTRACE_CAUSE_SYSCALL;
-	event->reserved = 0;
-	event->window_address = state->window_address;
-	event->window_size = state->window_size;
-	__builtin_memcpy(event->window, state->window, COWTRACE_WINDOW);
-	flags = bpf_ringbuf_query(&data_ring, BPF_RB_AVAIL_DATA) >= options.wakeup_bytes ? BPF_RB_FORCE_WAKEUP :
-											    BPF_RB_NO_WAKEUP;
-	bpf_ringbuf_submit(event, flags);
+	fill_resolution(event, state, outcome, stack, ip, now);
+	submit_to_ring(event);
 }
 
 static __always_inline void resolve(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
-				    const struct outcome *outcome, u64 ip, u64 bp, u64 now)
+				    struct outcome *outcome, const struct registers *user, u64 now)
 {
-	struct cowtrace_counters *counters_here;
+	struct cowtrace_lane *lane = this_lane();
 	u32 mechanism = outcome->mechanism;
-	u64 stack;
+	struct cowtrace_slot *slot;
+	u64 stack = 0, turn;
 
-	if (mechanism >= COWTRACE_MECHANISMS)
+	if (mechanism >= COWTRACE_MECHANISMS || !lane)
 		return;
 	if ((state->shared_mm || mm->mm_users.counter > 1) && lost_race(state, outcome, now)) {
-		COUNT(duplicates);
+		lane->counters.duplicates += 1;
 		return;
 	}
-	counters_here = this_cpu_counters();
-	if (counters_here) {
-		counters_here->resolutions.count[mechanism] += 1;
-		counters_here->resolutions.bytes[mechanism] += outcome->size;
-	}
-	state->counts.count[mechanism] += 1;
-	state->counts.bytes[mechanism] += outcome->size;
+	/* Atomic for the kernels where programs can be preempted: the totals are exact whatever else is lost. */
+	__sync_fetch_and_add(&lane->counters.resolutions.of[mechanism].count, 1);
+	__sync_fetch_and_add(&lane->counters.resolutions.of[mechanism].bytes, outcome->size);
+	state->counts.of[mechanism].count += 1;
+	state->counts.of[mechanism].bytes += outcome->size;
 	if (options.counts_only) {
 		count_page(state, outcome, now);
 		return;
 	}
-	stack = capture_stack(state->space, ip, bp, state->stack_sent);
-	state->stack_sent = stack;
-	send_resolution(state, outcome, (u64)mm, stack, ip, now);
+	if (options.frames)
+		state->stack_sent = stack = capture_stack(state->space, user->ip, user->bp, state->stack_sent);
+	slot = take_slot(lane, &turn);
+	if (!slot) {
+		send_to_ring(state, outcome, stack, user->ip, now);
+		return;
+	}
+	fill_resolution((struct cowtrace_resolution *)slot->event, state, outcome, stack, user->ip, now);
+	submit_slot(lane, slot, turn, now);
+}
+
+static __always_inline void send_populate(struct task_state *state, u64 address, u64 frame, u32 size)
+{
+	struct cowtrace_populate *event = bpf_ringbuf_reserve(&data_ring, sizeof(*event), 0);
+
+	if (!event) {
+		COUNT(lost_populate);
+		return;
+	}
+	fill_header(&event->header, sizeof(*event), COWTRACE_EVENT_POPULATE, bpf_ktime_get_ns());
+	event->address = address;
+	event->new_frame = frame;
+	event->space = state->space;
+	event->size = size;
+	submit_to_ring(event);
 }
 
 #endif

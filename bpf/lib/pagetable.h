@@ -11,6 +11,7 @@
 #define ENTRY_PRESENT 0x001ULL
 #define ENTRY_WRITABLE 0x002ULL
 #define ENTRY_LEAF 0x080ULL
+#define ENTRY_FRAME 0x000ffffffffff000ULL
 #define ENTRY_PROTNONE 0x100ULL /* present for the kernel, not for the CPU (NUMA hinting, PROT_NONE) */
 
 #define PAGE_BYTES 4096ULL
@@ -40,7 +41,7 @@ static __always_inline u64 read_kernel_u64(u64 address, u32 *failed)
 
 static __always_inline u64 table_entry(u64 table, u64 address, u32 shift)
 {
-	return options.direct_map + (table & options.frame_mask) + ((address >> shift) & 511) * 8;
+	return layout.direct_map + (table & layout.frame_mask) + ((address >> shift) & 511) * 8;
 }
 
 /* The last two levels, from the PMD at kernel address `at`. */
@@ -73,11 +74,11 @@ static __always_inline u64 walk_page_table(u64 pgd, u64 address, struct walk *wa
 
 	walk->entry_at = walk->entry = walk->table_at = walk->table = 0;
 	walk->level = 0;
-	at = pgd + ((address >> (options.levels == 5 ? 48 : 39)) & 511) * 8;
+	at = pgd + ((address >> (layout.levels == 5 ? 48 : 39)) & 511) * 8;
 	entry = read_kernel_u64(at, &failed);
 	if (!(entry & ENTRY_PRESENT))
 		goto out;
-	if (options.levels == 5) {
+	if (layout.levels == 5) {
 		entry = read_kernel_u64(table_entry(entry, address, 39), &failed);
 		if (!(entry & ENTRY_PRESENT))
 			goto out;
@@ -127,7 +128,7 @@ static __always_inline bool walk_present(const struct walk *walk)
 /* The frame of the base page that holds `address`, also inside a huge entry; 0 if absent. */
 static __always_inline u64 walk_frame(const struct walk *walk, u64 address)
 {
-	u64 frame = (walk->entry & options.frame_mask) >> 12;
+	u64 frame = (walk->entry & layout.frame_mask) >> 12;
 
 	if (!walk_present(walk))
 		return 0;
@@ -152,9 +153,9 @@ static __always_inline u8 frame_class(u64 frame)
 
 	if (options.zero_frame && frame == options.zero_frame)
 		return PAGE_NONE;
-	if (!options.vmemmap)
+	if (!layout.vmemmap)
 		return PAGE_UNKNOWN;
-	page = options.vmemmap + frame * options.page_struct;
+	page = layout.vmemmap + frame * bpf_core_type_size(struct page);
 	head = read_kernel_u64(page + bpf_core_field_offset(struct page, compound_head), &failed);
 	if (head & 1)
 		page = head - 1;

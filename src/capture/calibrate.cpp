@@ -21,9 +21,7 @@
 #include "abi/config.h"
 #include "base/fd.h"
 #include "base/units.h"
-#include "calibrate.skel.h"
-#include "capture/bpf_log.h"
-#include "capture/load_error.h"
+#include "cowtrace.skel.h"
 
 namespace cowtrace::capture {
 namespace {
@@ -72,14 +70,7 @@ class OwnPages {
 // Reads kernel memory through the peek program.
 class Kernel {
  public:
-  static Result<std::unique_ptr<Kernel>> load() {
-    auto kernel = std::unique_ptr<Kernel>(new Kernel);
-    const BpfLog log;
-    kernel->skeleton_.reset(calibrate_bpf__open_and_load());
-    if (!kernel->skeleton_)
-      return tl::unexpected(load_error("cannot load BPF programs", log, errno));
-    return kernel;
-  }
+  explicit Kernel(cowtrace_bpf& skeleton) : skeleton_(skeleton) {}
 
   std::optional<Words> read(std::uint64_t address) {
     shown().address = address;
@@ -99,7 +90,7 @@ class Kernel {
   // The struct page addresses of single pages that `body` made the kernel allocate for this thread.
   template <typename Body>
   std::vector<std::uint64_t> allocations_during(Body body) {
-    bpf_link* link = bpf_program__attach(skeleton_->progs.on_allocation);
+    bpf_link* link = bpf_program__attach(skeleton_.progs.on_allocation);
     if (link == nullptr) return {};
     shown().allocation_count = 0;
     shown().watched_tid = static_cast<std::uint32_t>(syscall(SYS_gettid));
@@ -111,16 +102,12 @@ class Kernel {
   }
 
  private:
-  Kernel() = default;
-  cowtrace_peek& shown() { return skeleton_->bss->shown; }
+  cowtrace_peek& shown() { return skeleton_.bss->shown; }
   bool run() {
     LIBBPF_OPTS(bpf_test_run_opts, options);
-    return bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.peek), &options) == 0;
+    return bpf_prog_test_run_opts(bpf_program__fd(skeleton_.progs.peek), &options) == 0;
   }
-  struct Destroy {
-    void operator()(calibrate_bpf* skeleton) const { calibrate_bpf__destroy(skeleton); }
-  };
-  std::unique_ptr<calibrate_bpf, Destroy> skeleton_;
+  cowtrace_bpf& skeleton_;
 };
 
 // The frame that our own page tables give for `address`, or nullopt. Leaves the entry's raw bits in `entry`.
@@ -189,9 +176,8 @@ std::uint64_t find_vmemmap(Kernel& kernel, std::uint32_t page_struct) {
 
 }  // namespace
 
-Result<Calibration> calibrate() {
-  auto kernel = Kernel::load();
-  if (!kernel) return tl::unexpected(kernel.error());
+Result<Calibration> calibrate(cowtrace_bpf& skeleton) {
+  Kernel kernel(skeleton);
   const OwnPages pages(2);
   if (!pages.ok()) return fail_errno("cannot allocate memory", errno);
   for (std::size_t i = 0; i < 2; ++i)
@@ -200,15 +186,14 @@ Result<Calibration> calibrate() {
     return fail("cannot see page frames", "/proc/self/pagemap shows none", "run as root, with CAP_SYS_ADMIN");
 
   Calibration result;
-  result.direct_map = find_direct_map(**kernel, pages);
-  result.page_struct = (*kernel)->page_struct();
+  result.direct_map = find_direct_map(kernel, pages);
   if (result.direct_map == 0) {
     result.problem = "the direct map was not found";
-  } else if (!verify_walk(**kernel, pages, result)) {
+  } else if (!verify_walk(kernel, pages, result)) {
     result.direct_map = 0;
     result.problem = "our own page tables do not read as /proc/self/pagemap says";
   }
-  result.vmemmap = find_vmemmap(**kernel, result.page_struct);
+  result.vmemmap = find_vmemmap(kernel, kernel.page_struct());
   if (result.vmemmap == 0 && result.problem.empty()) result.problem = "struct page was not found";
   return result;
 }

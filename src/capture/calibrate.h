@@ -8,6 +8,8 @@
 
 #include "base/result.h"
 
+struct cowtrace_bpf;
+
 namespace cowtrace::capture {
 
 struct Calibration {
@@ -15,11 +17,10 @@ struct Calibration {
   std::uint64_t vmemmap = 0;     // virtual address of struct page 0; 0: not verified
   std::uint64_t frame_mask = 0;  // bits of a page-table entry that hold the physical address
   std::uint32_t levels = 4;      // of page tables
-  std::uint32_t page_struct = 0; // sizeof(struct page)
   std::string problem;           // why direct_map or vmemmap is 0
 };
 
-// Errors: BPF programs cannot be loaded at all, or frames read as 0 (no CAP_SYS_ADMIN).
-Result<Calibration> calibrate();
+// With the peek program of `skeleton`, which is loaded. Errors: frames read as 0 (no CAP_SYS_ADMIN).
+Result<Calibration> calibrate(cowtrace_bpf& skeleton);
 
 }  // namespace cowtrace::capture

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "capture/calibrate.h"
 #include "model/events.h"
 #include "model/session.h"
 
@@ -67,6 +68,7 @@ class Capture {
   [[nodiscard]] virtual std::string backend() const = 0;
   [[nodiscard]] virtual std::vector<std::string> blind_spots() const = 0;
   [[nodiscard]] virtual std::vector<std::string> notes() const = 0;
+  [[nodiscard]] virtual const Calibration& calibration() const = 0;
 };
 
 Result<std::unique_ptr<Capture>> open_static(const CaptureOptions& options);

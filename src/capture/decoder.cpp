@@ -7,6 +7,7 @@
 #include <string>
 
 #include "abi/events.h"
+#include "base/units.h"
 
 namespace cowtrace::capture {
 namespace {
@@ -27,28 +28,41 @@ model::Counts counts(const cowtrace_counts& raw, std::uint32_t space) {
   model::Counts result;
   result.space = model::SpaceId(space);
   for (std::size_t i = 0; i < model::kMechanisms; ++i) {
-    result.count[i] = raw.count[i];
-    result.bytes[i] = raw.bytes[i];
+    result.count[i] = raw.of[i].count;
+    result.bytes[i] = raw.of[i].bytes;
   }
   return result;
 }
 
+// Bytes that an entry at `level` of the page tables maps.
+std::uint32_t mapped_bytes(std::uint8_t level) { return level <= 1 ? kPageSize : level == 2 ? 2U << 20 : 1U << 30; }
+
+// The frame of the base page that holds `address`; 0 if the entry maps none. Bits 12 to 51 (arch/x86/include/asm/pgtable_types.h), of a
+// huge entry only those above its size: bit 12 is PAT there.
+std::uint64_t frame(std::uint64_t entry, std::uint8_t level, std::uint64_t address) {
+  constexpr std::uint64_t kFrameBits = 0x000f'ffff'ffff'f000;
+  if (level == 0) return 0;
+  const std::uint64_t inside = mapped_bytes(level) - 1;
+  return ((entry & kFrameBits & ~inside) | (address & inside)) / kPageSize;
+}
+
 Result<model::Event> convert(const cowtrace_resolution& raw) {
+  if (raw.old_level > 3 || raw.new_level > 3) return fail("event with unknown levels of page tables");
   if (raw.mechanism >= COWTRACE_MECHANISMS) return fail(fmt::format("event with unknown mechanism {}", raw.mechanism));
   if (raw.cause >= COWTRACE_CAUSES) return fail(fmt::format("event with unknown cause {}", raw.cause));
   model::Resolution event;
   event.time_ns = raw.header.time_ns;
   event.address = raw.address;
   event.ip = raw.ip;
-  event.old_frame = raw.old_frame;
-  event.new_frame = raw.new_frame;
+  event.old_frame = frame(raw.old_pte, raw.old_level, raw.address);
+  event.new_frame = frame(raw.new_pte, raw.new_level, raw.address);
   event.stack = model::StackHash(raw.stack);
   event.mapping = model::MappingHash(raw.mapping);
   event.space = model::SpaceId(raw.space);
   event.pid = raw.header.pid;
   event.tid = raw.header.tid;
   event.latency_ns = raw.latency_ns;
-  event.size = raw.size;
+  event.size = mapped_bytes(raw.new_level);
   event.mechanism = static_cast<model::Mechanism>(raw.mechanism);
   event.cause = static_cast<model::Cause>(raw.cause);
   event.in_kernel = (raw.flags & COWTRACE_IN_KERNEL) != 0;
@@ -137,6 +151,13 @@ Result<model::Event> decode_as(std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+bool is_wake(std::span<const std::byte> bytes) {
+  cowtrace_header header;
+  if (bytes.size() < sizeof(header)) return false;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  return header.kind == COWTRACE_EVENT_WAKE;
+}
 
 Result<model::Event> decode(std::span<const std::byte> bytes) {
   cowtrace_header header;

@@ -13,4 +13,7 @@ namespace cowtrace::capture {
 // `bytes` is one event as the kernel wrote it. Errors name the first thing that does not fit; nothing is read past the span.
 Result<model::Event> decode(std::span<const std::byte> bytes);
 
+// An event that says nothing but "come and read the lanes".
+bool is_wake(std::span<const std::byte> bytes);
+
 }  // namespace cowtrace::capture

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -83,8 +84,8 @@ Check check_ptrace() {
   return {"ptrace", State::Good, scope.empty() ? "no restriction" : "yama ptrace_scope " + scope, ""};
 }
 
-Check check_page_tables(const Result<Calibration>& calibration) {
-  if (!calibration) return {"page tables", State::Bad, calibration.error().message(), ""};
+Check check_page_tables(const std::optional<Calibration>& calibration) {
+  if (!calibration) return {"page tables", State::Bad, "no backend works that could look for them", ""};
   if (calibration->direct_map == 0)
     return {"page tables", State::Limited, calibration->problem, "faults are paired with allocations instead: see blind spots"};
   if (calibration->vmemmap == 0)
@@ -99,7 +100,7 @@ Check check_find_vma() {
   return {"mapping of a break", State::Limited, "taken from /proc/PID/maps", "kernel 5.17 reads it at the fault"};
 }
 
-BackendCheck try_backend(const Backend& backend) {
+BackendCheck try_backend(const Backend& backend, std::optional<Calibration>& calibration) {
   BackendCheck check{std::string(backend.name), false, "not built yet", {}};
   if (backend.open == nullptr) return check;
   CaptureOptions options;
@@ -107,7 +108,9 @@ BackendCheck try_backend(const Backend& backend) {
   auto capture = backend.open(options);
   check.usable = capture.has_value();
   check.why_not = capture ? "" : capture.error().message();
-  if (capture) check.blind_spots = (*capture)->blind_spots();
+  if (!capture) return check;
+  check.blind_spots = (*capture)->blind_spots();
+  calibration = (*capture)->calibration();
   return check;
 }
 
@@ -120,9 +123,10 @@ bool Probe::any_backend() const {
 Probe probe() {
   Probe result;
   result.checks = {check_kernel(), check_btf(), check_lockdown(), check_capabilities(), check_memlock(), check_ptrace()};
-  result.checks.push_back(check_page_tables(calibrate()));
+  std::optional<Calibration> calibration;
+  for (const Backend& backend : backends()) result.backends.push_back(try_backend(backend, calibration));
+  result.checks.push_back(check_page_tables(calibration));
   result.checks.push_back(check_find_vma());
-  for (const Backend& backend : backends()) result.backends.push_back(try_backend(backend));
   return result;
 }
 

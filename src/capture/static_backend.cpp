@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The static backend: page-fault tracepoints at entry, perf software events at completion (bpf/faults.bpf.c).
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <linux/perf_event.h>
 #include <poll.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <bit>
+#include <cstdio>
 #include <fstream>
 #include <utility>
 
@@ -20,6 +21,7 @@
 #include "capture/calibrate.h"
 #include "capture/capture.h"
 #include "capture/decoder.h"
+#include "capture/lanes.h"
 #include "capture/load_error.h"
 #include "cowtrace.skel.h"
 
@@ -29,13 +31,13 @@ namespace {
 // --detail counts: pages of the whole family; memory is taken only for pages that are there.
 constexpr std::uint32_t kMostCountedPages = 16U << 20;
 
-// In the running kernel's BTF, where every function that BPF programs may call is listed.
-bool kernel_has_function(const char* name) {
-  btf* kernel = btf__load_vmlinux_btf();
-  if (kernel == nullptr) return false;
-  const bool found = btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
-  btf__free(kernel);
-  return found;
+constexpr std::uint64_t kSmallestWithLanes = 1 << 20;  // bytes of --buffer
+
+// Loads from kernel memory that the kernel itself guards (bpf_rdonly_cast) came with 6.2.
+bool may_load_directly() {
+  utsname system{};
+  int major = 0, minor = 0;
+  return uname(&system) == 0 && std::sscanf(system.release, "%d.%d", &major, &minor) == 2 && std::pair(major, minor) >= std::pair(6, 2);
 }
 
 // Anything but a plain "0" of both: pages may be merged while we trace.
@@ -68,14 +70,18 @@ class StaticCapture final : public Capture {
   std::string backend() const override { return "static"; }
   std::vector<std::string> blind_spots() const override;
   std::vector<std::string> notes() const override;
+  const Calibration& calibration() const override { return calibration_; }
 
  private:
   explicit StaticCapture(const CaptureOptions& options) : options_(options) {}
-  void configure();
+  Status load(bool direct_loads);
+  void configure(bool direct_loads);
+  void tell_layout();
   Status attach();
   Status attach_fault_events();
+  Status map_buffers();
   bool pairing() const { return calibration_.direct_map == 0 || !options_.page_tables; }
-  static int on_event(void* context, void* data, std::size_t size);
+  void take(std::span<const std::byte> bytes);
 
   struct Destroy {
     void operator()(cowtrace_bpf* skeleton) const { cowtrace_bpf__destroy(skeleton); }
@@ -89,51 +95,64 @@ class StaticCapture final : public Capture {
   bool find_mapping_ = true;
   std::unique_ptr<cowtrace_bpf, Destroy> skeleton_;
   std::unique_ptr<ring_buffer, FreeRings> rings_;
+  Lanes lanes_;
   std::vector<bpf_link*> links_;
   const Sink* sink_ = nullptr;
   std::uint64_t undecodable_ = 0;
 };
 
 Result<std::unique_ptr<Capture>> StaticCapture::open(const CaptureOptions& options) {
-  auto calibration = calibrate();
-  if (!calibration) return tl::unexpected(calibration.error());
   auto capture = std::unique_ptr<StaticCapture>(new StaticCapture(options));
+  Status loaded = capture->load(may_load_directly());
+  if (!loaded && may_load_directly()) loaded = capture->load(false);
+  if (!loaded) return tl::unexpected(loaded.error());
+  auto calibration = calibrate(*capture->skeleton_);
+  if (!calibration) return tl::unexpected(calibration.error());
   capture->calibration_ = *calibration;
-
-  const BpfLog log;
-  capture->skeleton_.reset(cowtrace_bpf__open());
-  if (!capture->skeleton_) return fail("cannot open BPF programs", log.reason(errno));
-  capture->configure();
-  if (const int error = cowtrace_bpf__load(capture->skeleton_.get()); error != 0)
-    return tl::unexpected(load_error("cannot load the static backend", log, error));
+  capture->tell_layout();
   if (auto attached = capture->attach(); !attached) return tl::unexpected(attached.error());
   return capture;
 }
 
-void StaticCapture::configure() {
+Status StaticCapture::load(bool direct_loads) {
+  const BpfLog log;
+  skeleton_.reset(cowtrace_bpf__open());
+  if (!skeleton_) return fail("cannot open BPF programs", log.reason(errno));
+  configure(direct_loads);
+  if (const int error = cowtrace_bpf__load(skeleton_.get()); error != 0)
+    return tl::unexpected(load_error("cannot load the static backend", log, error));
+  return {};
+}
+
+void StaticCapture::tell_layout() {
+  cowtrace_layout& layout = skeleton_->data->layout;
+  layout.direct_map = pairing() ? 0 : calibration_.direct_map;
+  layout.vmemmap = calibration_.vmemmap;
+  layout.frame_mask = calibration_.frame_mask;
+  layout.levels = calibration_.levels;
+  layout.pairing = pairing();
+}
+
+void StaticCapture::configure(bool direct_loads) {
   auto& skeleton = *skeleton_;
   find_mapping_ = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_find_vma, nullptr) == 1;
   const std::uint64_t ring = ring_size(options_.buffer_bytes);
   cowtrace_config& config = *const_cast<cowtrace_config*>(&skeleton.rodata->options);
-  config.direct_map = pairing() ? 0 : calibration_.direct_map;
-  config.vmemmap = calibration_.vmemmap;
   config.zero_frame = options_.zero_frame;
-  config.frame_mask = calibration_.frame_mask;
-  config.levels = calibration_.levels;
-  config.page_struct = calibration_.page_struct;
   config.frames = std::min<std::uint32_t>(options_.frames, COWTRACE_MAX_FRAMES);
   config.counts_only = options_.counts_only;
   config.audit = options_.audit;
   config.find_mapping = find_mapping_;
-  config.pairing = pairing();
   config.ksm = ksm_in_use();
   config.wake_control = options_.wake_early;
-  config.direct_loads = kernel_has_function("bpf_rdonly_cast");
+  config.direct_loads = direct_loads;
   // Half full: a wake-up for about 150,000 breaks of the default buffer, and as much room again until we come.
   config.wakeup_bytes = static_cast<std::uint32_t>(ring / 2);
   bpf_map__set_max_entries(skeleton.maps.data_ring, static_cast<std::uint32_t>(ring));
+  // Who asks for a small buffer gets no more than that.
+  config.lanes = ring >= kSmallestWithLanes;
+  bpf_map__set_max_entries(skeleton.maps.lanes, static_cast<std::uint32_t>(libbpf_num_possible_cpus()));
   if (options_.counts_only) bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedPages);
-  bpf_program__set_autoload(skeleton.progs.on_page_alloc, pairing());
 }
 
 Status StaticCapture::attach() {
@@ -141,18 +160,31 @@ Status StaticCapture::attach() {
   auto& progs = skeleton_->progs;
   // Completion before entry, so that no fault is ever half seen.
   if (auto done = attach_fault_events(); !done) return done;
-  std::vector<bpf_program*> programs = {progs.on_fork, progs.on_exec, progs.on_exit, progs.on_page_fault_user,
-                                        progs.on_page_fault_kernel};
+  std::vector<bpf_program*> programs = {progs.on_fork, progs.on_exec, progs.on_exit, progs.on_free};
   if (pairing()) programs.push_back(progs.on_page_alloc);
-  for (bpf_program* program : programs) {
-    bpf_link* link = bpf_program__attach(program);
-    if (link == nullptr)
-      return fail(fmt::format("cannot attach {}", bpf_program__name(program)), log.reason(errno), "see 'cowtrace doctor'");
+  const auto keep = [&](bpf_link* link, const char* name) -> Status {
+    if (link == nullptr) return fail(fmt::format("cannot attach {}", name), log.reason(errno), "see 'cowtrace doctor'");
     links_.push_back(link);
-  }
+    return {};
+  };
+  for (const bpf_program* program : programs)
+    if (auto kept = keep(bpf_program__attach(program), bpf_program__name(program)); !kept) return kept;
+  for (const char* fault : {"page_fault_user", "page_fault_kernel"})
+    if (auto kept = keep(bpf_program__attach_raw_tracepoint(progs.on_page_fault, fault), fault); !kept) return kept;
+  return map_buffers();
+}
+
+Status StaticCapture::map_buffers() {
+  const auto on_event = [](void* self, void* data, std::size_t size) {
+    static_cast<StaticCapture*>(self)->take({static_cast<const std::byte*>(data), size});
+    return 0;
+  };
   rings_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.control_ring), on_event, this, nullptr));
   if (!rings_ || ring_buffer__add(rings_.get(), bpf_map__fd(skeleton_->maps.data_ring), on_event, this) != 0)
     return fail_errno("cannot map the ring buffers", errno, "try a smaller --buffer");
+  auto lanes = Lanes::map(bpf_map__fd(skeleton_->maps.lanes), bpf_map__max_entries(skeleton_->maps.lanes));
+  if (!lanes) return tl::unexpected(lanes.error());
+  lanes_ = std::move(*lanes);
   return {};
 }
 
@@ -192,25 +224,25 @@ Status StaticCapture::track_next_exec(pid_t pid) {
   const int key = pidfd.get();
   const bpf_map* tasks = skeleton_->maps.tasks;
   const std::vector<std::byte> fresh(bpf_map__value_size(tasks));
+  __atomic_fetch_add(&skeleton_->data->shared.stored, 1, __ATOMIC_SEQ_CST);
   if (bpf_map_update_elem(bpf_map__fd(tasks), &key, fresh.data(), BPF_NOEXIST) != 0)
     return fail_errno("cannot mark the command for tracing", errno);
   return {};
 }
 
-int StaticCapture::on_event(void* context, void* data, std::size_t size) {
-  auto* self = static_cast<StaticCapture*>(context);
-  auto event = decode({static_cast<const std::byte*>(data), size});
-  if (event)
-    (*self->sink_)(std::move(*event));
+void StaticCapture::take(std::span<const std::byte> bytes) {
+  if (is_wake(bytes)) return;
+  if (auto event = decode(bytes))
+    (*sink_)(std::move(*event));
   else
-    ++self->undecodable_;
-  return 0;
+    ++undecodable_;
 }
 
 std::uint64_t StaticCapture::drain(const Sink& sink) {
   if (!rings_) return 0;
   sink_ = &sink;
   undecodable_ = 0;
+  lanes_.drain([this](std::span<const std::byte> bytes) { take(bytes); });
   ring_buffer__consume(rings_.get());
   sink_ = nullptr;
   return undecodable_;
@@ -223,15 +255,12 @@ void StaticCapture::stop() {
 }
 
 Counters StaticCapture::counters() const {
-  const std::uint32_t key = 0;
-  std::vector<cowtrace_counters> cpus(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-  static_assert(sizeof(cowtrace_counters) % 8 == 0, "the kernel rounds per-CPU values up to 8 bytes");
   Counters sum;
-  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &key, cpus.data()) != 0) return sum;
-  for (const cowtrace_counters& cpu : cpus) {
+  for (const cowtrace_lane& lane : lanes_.all()) {
+    const cowtrace_counters& cpu = lane.counters;
     for (std::size_t i = 0; i < model::kMechanisms; ++i) {
-      sum.totals.count[i] += cpu.resolutions.count[i];
-      sum.totals.bytes[i] += cpu.resolutions.bytes[i];
+      sum.totals.count[i] += cpu.resolutions.of[i].count;
+      sum.totals.bytes[i] += cpu.resolutions.of[i].bytes;
     }
     sum.lost += cpu.lost;
     sum.lost_control += cpu.lost_control;

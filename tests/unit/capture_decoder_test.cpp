@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "abi/events.h"
@@ -37,13 +38,13 @@ TEST(Decoder, AResolutionKeepsEveryField) {
   auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);
   raw.address = 0x1234567;
   raw.ip = 0x42;
-  raw.old_frame = 5;
-  raw.new_frame = 6;
+  raw.old_pte = 5 << 12 | 0x25;
+  raw.new_pte = 0x8000'0000'0000'0067 | 6 << 12;
+  raw.old_level = raw.new_level = 1;
   raw.stack = 77;
   raw.mapping = 88;
   raw.space = 3;
   raw.latency_ns = 900;
-  raw.size = 4096;
   raw.mechanism = COWTRACE_KSM_COPY;
   raw.cause = COWTRACE_CAUSE_SYSCALL;
   raw.flags = COWTRACE_IN_KERNEL | COWTRACE_LATE;
@@ -65,6 +66,42 @@ TEST(Decoder, AResolutionKeepsEveryField) {
   EXPECT_EQ(resolution.cause, model::Cause::Syscall);
   EXPECT_TRUE(resolution.in_kernel);
   EXPECT_TRUE(resolution.late);
+}
+
+// A huge entry has the frame of its first base page, and PAT in bit 12 (Intel SDM 3A, table 4-18).
+TEST(Decoder, AHugeEntryGivesTheFrameOfTheAddress) {
+  auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);
+  raw.address = 0x7f00'0034'5678;
+  raw.old_pte = 0x8000'0000'4020'10e7;
+  raw.old_level = 2;
+  raw.new_pte = 0x8000'0000'1234'5067;
+  raw.new_level = 1;
+  auto event = decode_raw(raw);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(std::get<model::Resolution>(*event).old_frame, 0x40200u + 0x145);
+  EXPECT_EQ(std::get<model::Resolution>(*event).new_frame, 0x12345u);
+  EXPECT_EQ(std::get<model::Resolution>(*event).size, 4096u);
+  raw.new_pte = 0x8000'0000'8060'00e7;
+  raw.new_level = 2;
+  event = decode_raw(raw);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(std::get<model::Resolution>(*event).new_frame, 0x80600u + 0x145);
+  EXPECT_EQ(std::get<model::Resolution>(*event).size, 2u << 20);
+  raw.new_level = 3;
+  EXPECT_EQ(std::get<model::Resolution>(*decode_raw(raw)).size, 1u << 30);
+  raw.old_level = 0;
+  EXPECT_EQ(std::get<model::Resolution>(*decode_raw(raw)).old_frame, 0u);
+  raw.new_level = 4;
+  EXPECT_FALSE(decode_raw(raw));
+}
+
+TEST(Decoder, AWakeIsItsHeaderOnly) {
+  const auto wake = raw_event<cowtrace_populate>(COWTRACE_EVENT_WAKE);
+  const auto bytes = std::as_bytes(std::span(&wake, 1));
+  EXPECT_TRUE(is_wake(bytes.first(sizeof(cowtrace_header))));
+  EXPECT_FALSE(is_wake(bytes.first(sizeof(cowtrace_header) - 1)));
+  const auto other = raw_event<cowtrace_populate>(COWTRACE_EVENT_POPULATE);
+  EXPECT_FALSE(is_wake(std::as_bytes(std::span(&other, 1))));
 }
 
 TEST(Decoder, UnknownKindsMechanismsAndCausesAreErrors) {
@@ -117,8 +154,8 @@ TEST(Decoder, ExitCarriesTheThreadsCounters) {
   auto raw = raw_event<cowtrace_exit>(COWTRACE_EVENT_EXIT);
   raw.space = 4;
   raw.process_ended = 1;
-  raw.counts.count[COWTRACE_COPY] = 12;
-  raw.counts.bytes[COWTRACE_COPY] = 12 * 4096;
+  raw.counts.of[COWTRACE_COPY].count = 12;
+  raw.counts.of[COWTRACE_COPY].bytes = 12 * 4096;
   const auto event = decode_raw(raw);
   ASSERT_TRUE(event);
   const auto& exit = std::get<model::Exit>(*event);
