@@ -23,7 +23,7 @@ std::span<const Experiment> experiments() {
       {"syscall-write", "children read(2) from a pipe into every page",
        "copies each page in a fault taken in kernel mode", syscall_write},
       {"storm", "children write one byte a page as fast as they can",
-       "copies each page for each child", storm, 20000, 1},
+       "copies each page for each child", storm, 20000, 4},
   });
   return kTable;
 }

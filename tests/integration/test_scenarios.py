@@ -62,6 +62,10 @@ class Scenarios(IntegrationTest):
             with self.subTest(scenario=name, pages=pages, children=children):
                 self.check(name, pages, children)
 
+    def test_more_processes_than_the_table_of_tasks_separates(self):
+        """300 tasks at once in 4,096 places by address: some ten meet and are kept in task storage instead."""
+        self.check("mutate", 50, 300)
+
 
 def print_table():
     """The whole matrix, one line a run."""
