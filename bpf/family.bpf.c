@@ -11,16 +11,46 @@ static __always_inline void send_control(void *event, u64 size)
 		COUNT(lost_control);
 }
 
+static __always_inline void add_counts(struct cowtrace_counts *sum, const struct cowtrace_counts *more)
+{
+#pragma unroll
+	for (u32 i = 0; i < COWTRACE_MECHANISMS; i++) {
+		sum->of[i].count += more->of[i].count;
+		sum->of[i].bytes += more->of[i].bytes;
+	}
+}
+
+/* Run once, by user space, over all tasks: finds our child, the command, while it waits to exec. */
+SEC("iter/task")
+int find_command(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	u64 address = 0;
+	u32 level;
+
+	if (!task || task->pid != task->tgid || task->real_parent->tgid != bpf_get_current_pid_tgid() >> 32)
+		return 0;
+	/* Its number in our pid namespace, which is the innermost of our child too. */
+	level = BPF_CORE_READ(task, thread_pid, level);
+	if (BPF_CORE_READ(task, thread_pid, numbers[level].nr) != shared.wanted_pid)
+		return 0;
+	bpf_probe_read_kernel(&address, sizeof(address), &ctx->task);
+	if (create_state(address))
+		shared.found_tasks = shared.found_tasks + 1;
+	return 0;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct task_state *state = current_state(parent), *child_state;
+	u64 parent_address = argument_address(ctx, 0);
+	struct task_state *state = state_of(parent_address), *child_state, *copied;
 	struct cowtrace_fork event = {};
 	u32 space;
 
 	if (!state || !parent->mm)
 		return 0;
-	space = space_of(state, parent->mm);
+	space = space_of(state, (u64)parent->mm);
 	/* The command before its exec is still us: what it forks is not traced. */
 	if (!space)
 		return 0;
@@ -32,10 +62,19 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	event.is_thread = child->tgid == parent->tgid;
 	event.shares_memory = child->mm == parent->mm;
 	BPF_CORE_READ_STR_INTO(&event.command, child, comm);
-	child_state = create_state(child, argument_address(ctx, 1));
+	child_state = create_state(argument_address(ctx, 1));
 	if (child_state) {
 		child_state->mm = (u64)child->mm;
-		child_state->space = event.shares_memory ? space : __sync_fetch_and_add(&shared.next_space, 1);
+		child_state->space = event.shares_memory ? space : 0;
+		/* Pages were copied inside the fork (fault_path.bpf.c): the child's space has its number already. */
+		copied = shared.visits && !event.shares_memory ? bpf_map_lookup_elem(&visits, &parent_address) : 0;
+		if (copied && copied->mm == child_state->mm) {
+			child_state->space = copied->space;
+			child_state->counts = copied->counts;
+			end_visit(parent_address);
+		}
+		if (!child_state->space)
+			child_state->space = new_space();
 		event.child_space = child_state->space;
 		if (!event.shares_memory)
 			shared.forked = 1;
@@ -50,7 +89,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-	struct task_state *state = current_state(task);
+	struct task_state *state = state_of(argument_address(ctx, 0));
 	struct cowtrace_exec event = {};
 	u64 mm;
 
@@ -66,15 +105,16 @@ int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binp
 	event.new_space = state->space;
 	event.counts = state->exec_counts;
 	BPF_CORE_READ_STR_INTO(&event.command, task, comm);
+	add_counts(&event.counts, &state->visitors);
+	__builtin_memset(&state->visitors, 0, sizeof(state->visitors));
 	send_control(&event, sizeof(event));
-	move_to_table(task, bpf_get_current_task(), state);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct task_state *state = current_state(task);
+	struct task_state *state = state_of(argument_address(ctx, 0));
 	struct cowtrace_exit event = {};
 
 	if (!state)
@@ -89,6 +129,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	/* Already lowered for this thread, on every kernel, before the tracepoint. */
 	event.process_ended = task->signal->live.counter == 0;
 	event.counts = state->counts;
+	add_counts(&event.counts, &state->visitors);
 	send_control(&event, sizeof(event));
 	return 0;
 }
@@ -97,6 +138,6 @@ int BPF_PROG(on_exit, struct task_struct *task)
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(on_free, struct task_struct *task)
 {
-	delete_state(task, argument_address(ctx, 0));
+	delete_state(argument_address(ctx, 0));
 	return 0;
 }

@@ -19,8 +19,12 @@ struct cowtrace_config {
 	__u8 wake_control;  /* wake user space for each new mapping: it has to look while the process lives */
 	__u8 ksm;	    /* KSM merges pages, or has */
 	__u8 lanes;	    /* breaks go to the lane of their CPU first */
+	__u8 atomics;	    /* atomic instructions that tell the old value (5.12) */
+	__u8 task_regs;	    /* bpf_task_pt_regs works (5.15) */
+	__u8 reserved[2];
+	__u32 cpus;
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 24);
+COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 32);
 
 /* What user space has found out with the peek program (bpf/calibrate.bpf.c), after load and before anything is attached. */
 struct cowtrace_layout {
@@ -32,11 +36,13 @@ struct cowtrace_layout {
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_layout) == 32);
 
-/* Written by the BPF programs, but for the first of `stored`: the command. */
 struct cowtrace_shared {
-	__u32 next_space;
+	__s32 wanted_pid; /* of the command, in our pid namespace; user space */
+	__u32 found_tasks; /* that wanted_pid was; BPF, as all below */
 	__u32 forked; /* some address space was forked: populates matter from now on */
-	__u32 stored; /* tasks whose state is in task storage */
+	__u32 stored; /* tasks whose state is not in the table */
+	__u32 visits; /* faults under way in somebody else's memory */
+	__u32 pinning_forks; /* forks under way whose parent has pinned pages */
 };
 
 #define COWTRACE_PEEK_WORDS 8
@@ -60,7 +66,7 @@ struct cowtrace_counters {
 	__u64 lost_control; /* fork, exec, exit, mapping and stack events that did not fit */
 	__u64 lost_populate;
 	__u64 unfinished;   /* write faults without a completion */
-	__u64 untracked;    /* children without task storage */
+	__u64 untracked;    /* tasks for whom there was no room */
 	__u64 duplicates;   /* completions of threads that lost a race for a page */
 	__u64 walk_failed;
 	__u64 mapping_busy; /* mmap_lock was taken: no mapping in the event */
@@ -84,7 +90,8 @@ struct cowtrace_lane {
 	struct cowtrace_counters counters;
 	__u64 head;  /* slots taken so far; BPF */
 	__u64 woken; /* head when user space was woken last; BPF */
-	__u8 pad[512 - 160 - 11 * 8];
+	__u32 spaces; /* numbers given out; BPF */
+	__u8 pad[512 - 160 - 11 * 8 - 4];
 	__u64 tail; /* slots read so far; user space */
 	__u8 pad2[4096 - 520];
 	struct cowtrace_slot slots[COWTRACE_LANE_SLOTS];

@@ -51,12 +51,14 @@ enum cowtrace_event_kind {
 	COWTRACE_EVENT_MAPPING = 19,
 	COWTRACE_EVENT_STACK = 20,
 	COWTRACE_EVENT_WAKE = 21, /* a header only: a lane is half full */
+	COWTRACE_EVENT_ACTOR = 22,
 };
 
 /* cowtrace_resolution.flags */
 #define COWTRACE_IN_KERNEL (1u << 0) /* the kernel wrote, in a system call */
 #define COWTRACE_LATE (1u << 1)	     /* found at the thread's next fault */
 #define COWTRACE_PAIRED (1u << 2)    /* no page tables: paired with an allocation */
+#define COWTRACE_REMOTE (1u << 3)    /* header.pid acted on memory that is not its own */
 
 #define COWTRACE_WINDOW 64
 #define COWTRACE_MAX_FRAMES 64
@@ -182,6 +184,13 @@ struct cowtrace_mapping {
 	char name[COWTRACE_NAME];
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_mapping) == 24 + 72 + 8 + COWTRACE_NAME);
+
+/* Somebody of another address space broke pages of the family: header.pid; once for each. */
+struct cowtrace_actor {
+	struct cowtrace_header header;
+	char command[COWTRACE_COMM];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_actor) == 24 + COWTRACE_COMM);
 
 /* A distinct user stack, innermost stack frame first. Always whole; `depth` are valid. */
 struct cowtrace_stack {

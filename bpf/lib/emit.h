@@ -23,12 +23,6 @@ struct outcome {
 	u8 mechanism;
 };
 
-/* Where user space was: at the fault itself, or at the system call that made the kernel write. */
-struct registers {
-	u64 ip;
-	u64 bp;
-};
-
 struct race_key {
 	u64 page;
 	u32 space;
@@ -83,6 +77,10 @@ static __noinline bool lost_race(struct task_state *state, const struct outcome 
 	seen->time_ns = now;
 	if (old == fresh.change)
 		return false;
+	if (!options.atomics) {
+		seen->change = fresh.change;
+		return false;
+	}
 	return __sync_val_compare_and_swap(&seen->change, old, fresh.change) != old;
 }
 
@@ -119,7 +117,7 @@ static __always_inline struct cowtrace_slot *take_slot(struct cowtrace_lane *lan
 
 	if (!options.lanes || lane->head - lane->tail >= COWTRACE_LANE_SLOTS - LANE_MARGIN)
 		return 0;
-	number = __sync_fetch_and_add(&lane->head, 1);
+	number = options.atomics ? __sync_fetch_and_add(&lane->head, 1) : lane->head++;
 	*turn = number + 1;
 	return &lane->slots[number & (COWTRACE_LANE_SLOTS - 1)];
 }
@@ -170,7 +168,7 @@ static __always_inline void read_window(struct cowtrace_resolution *event, const
 		/* Written already. */
 		failed = -1;
 	} else if (layout.pairing || state->old_class == PAGE_UNKNOWN || !outcome->new_frame) {
-		failed = bpf_probe_read_user(event->window, COWTRACE_WINDOW, (void *)start);
+		failed = state->visit ? -1 : bpf_probe_read_user(event->window, COWTRACE_WINDOW, (void *)start);
 	} else {
 		u64 at = layout.direct_map + outcome->new_frame * PAGE_BYTES + (start & (PAGE_BYTES - 1));
 
@@ -202,7 +200,9 @@ static __always_inline void fill_resolution(struct cowtrace_resolution *event, c
 	event->old_level = outcome->old_level;
 	event->new_level = outcome->new_level;
 	event->mechanism = outcome->mechanism;
-	event->cause = outcome->flags & COWTRACE_IN_KERNEL ? COWTRACE_CAUSE_SYSCALL : COWTRACE_CAUSE_UNKNOWN;
+	event->cause = outcome->flags & COWTRACE_REMOTE	   ? COWTRACE_CAUSE_REMOTE :
+		       outcome->flags & COWTRACE_IN_KERNEL ? COWTRACE_CAUSE_SYSCALL :
+							     COWTRACE_CAUSE_UNKNOWN;
 	event->flags = outcome->flags;
 	read_window(event, state, outcome);
 }
@@ -220,8 +220,8 @@ static __noinline void send_to_ring(struct task_state *state, struct outcome *ou
 	submit_to_ring(event);
 }
 
-static __always_inline void resolve(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
-				    struct outcome *outcome, const struct registers *user, u64 now)
+static __always_inline void resolve(u64 mm, struct task_state *state, struct outcome *outcome, const struct registers *user,
+				    u64 now)
 {
 	struct cowtrace_lane *lane = this_lane();
 	u32 mechanism = outcome->mechanism;
@@ -230,7 +230,7 @@ static __always_inline void resolve(struct task_struct *task, struct mm_struct *
 
 	if (mechanism >= COWTRACE_MECHANISMS || !lane)
 		return;
-	if ((state->shared_mm || mm->mm_users.counter > 1) && lost_race(state, outcome, now)) {
+	if ((state->shared_mm || is_used_by_several(mm)) && lost_race(state, outcome, now)) {
 		lane->counters.duplicates += 1;
 		return;
 	}
@@ -243,7 +243,7 @@ static __always_inline void resolve(struct task_struct *task, struct mm_struct *
 		count_page(state, outcome, now);
 		return;
 	}
-	if (options.frames)
+	if (options.frames && user->ip)
 		state->stack_sent = stack = capture_stack(state->space, user->ip, user->bp, state->stack_sent);
 	slot = take_slot(lane, &turn);
 	if (!slot) {

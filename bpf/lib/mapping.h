@@ -44,7 +44,7 @@ static __always_inline void read_mapping_name(struct vm_area_struct *vma, struct
 	}
 }
 
-static long on_vma(struct task_struct *task, struct vm_area_struct *vma, void *data)
+static __always_inline long read_mapping(struct vm_area_struct *vma)
 {
 	struct cowtrace_mapping *mapping;
 	struct mapping_query *query;
@@ -73,27 +73,13 @@ static long on_vma(struct task_struct *task, struct vm_area_struct *vma, void *d
 	return 0;
 }
 
-/* 6.4 to 6.12; a seqcount_t since 6.13. */
-struct mm_struct___int_seq {
-	int mm_lock_seq;
-} __attribute__((preserve_access_index));
-
-/* A number that changes whenever any mapping of `mm` does; false where the kernel has none (before 6.4, no CONFIG_PER_VMA_LOCK). */
-static __always_inline bool read_mm_seq(struct mm_struct *mm, u32 *seq)
+static long on_vma(struct task_struct *task, struct vm_area_struct *vma, void *data)
 {
-	struct mm_struct___int_seq *with_int = (void *)mm;
-
-	if (bpf_core_field_exists(mm->mm_lock_seq.sequence))
-		*seq = mm->mm_lock_seq.sequence;
-	else if (bpf_core_field_exists(with_int->mm_lock_seq))
-		*seq = BPF_CORE_READ(with_int, mm_lock_seq);
-	else
-		return false;
-	return true;
+	return read_mapping(vma);
 }
 
 /* Is `address` in the mapping seen last, and that one still the same? */
-static __always_inline bool in_cached_mapping(struct mm_struct *mm, struct task_state *state, u64 address)
+static __always_inline bool in_cached_mapping(u64 mm, struct task_state *state, u64 address)
 {
 	u32 seq = 0;
 
@@ -101,13 +87,13 @@ static __always_inline bool in_cached_mapping(struct mm_struct *mm, struct task_
 	       read_mm_seq(mm, &seq) && seq == state->mapping_seq;
 }
 
-static __always_inline void send_mapping(struct cowtrace_mapping *mapping, struct mm_struct *mm)
+static __always_inline void send_mapping(struct cowtrace_mapping *mapping, u64 mm)
 {
 	if (already_sent(mapping->hash))
 		return;
-	mapping->brk_start = mm->start_brk;
-	mapping->brk_end = mm->brk;
-	mapping->stack_start = mm->start_stack;
+	mapping->brk_start = FIELD(struct mm_struct, mm, start_brk);
+	mapping->brk_end = FIELD(struct mm_struct, mm, brk);
+	mapping->stack_start = FIELD(struct mm_struct, mm, start_stack);
 	fill_header(&mapping->header, sizeof(*mapping), COWTRACE_EVENT_MAPPING, bpf_ktime_get_ns());
 	if (bpf_ringbuf_output(&control_ring, mapping, sizeof(*mapping),
 			       options.wake_control ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
@@ -116,16 +102,18 @@ static __always_inline void send_mapping(struct cowtrace_mapping *mapping, struc
 		mark_sent(mapping->hash);
 }
 
-/* The hash of the mapping that holds `address`; 0: not known. Leaves state->mapping_private_file for the caller. */
-static __always_inline u64 find_mapping(struct task_struct *task, struct mm_struct *mm, struct task_state *state,
-					u64 address)
+/*
+ * The hash of the mapping that holds `address`; 0: not known. `vma` is its vm_area_struct, 0: to be looked for in the current task's mm.
+ * Leaves state->mapping_private_file for the caller.
+ */
+static __always_inline u64 find_mapping(u64 mm, struct task_state *state, u64 address, u64 vma)
 {
 	struct cowtrace_mapping *mapping;
 	struct mapping_query *query;
 	u32 seq = 0, zero = 0;
 	bool cacheable;
 
-	if (!options.find_mapping)
+	if (!options.find_mapping && !vma)
 		return 0;
 	if (in_cached_mapping(mm, state, address))
 		return state->mapping_hash;
@@ -135,7 +123,9 @@ static __always_inline u64 find_mapping(struct task_struct *task, struct mm_stru
 	query = bpf_map_lookup_elem(&mapping_scratch, &zero);
 	if (!query)
 		return 0;
-	if (bpf_find_vma(task, address, on_vma, (void *)0, 0)) {
+	if (vma) {
+		read_mapping((struct vm_area_struct *)vma);
+	} else if (options.find_mapping && bpf_find_vma(bpf_get_current_task_btf(), address, on_vma, (void *)0, 0)) {
 		COUNT(mapping_busy);
 		return 0;
 	}

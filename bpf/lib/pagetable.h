@@ -18,27 +18,6 @@
 #define HUGE_BYTES (2ULL << 20)
 #define GIGANTIC_BYTES (1ULL << 30)
 
-extern void *bpf_rdonly_cast(const void *object, u32 btf_id) __ksym __weak; /* 6.2 */
-
-/* A load that the kernel guards, instead of a helper call; a struct that starts with a plain word gives it a type. Unmapped reads as 0. */
-static __always_inline u64 load_word(u64 address)
-{
-	struct cpumask *word = bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct cpumask));
-
-	return word->bits[0];
-}
-
-static __always_inline u64 read_kernel_u64(u64 address, u32 *failed)
-{
-	u64 value = 0;
-
-	if (options.direct_loads)
-		return load_word(address);
-	if (bpf_probe_read_kernel(&value, sizeof(value), (void *)address))
-		*failed = 1;
-	return value;
-}
-
 static __always_inline u64 table_entry(u64 table, u64 address, u32 shift)
 {
 	return layout.direct_map + (table & layout.frame_mask) + ((address >> shift) & 511) * 8;

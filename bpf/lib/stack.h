@@ -44,7 +44,7 @@ static __always_inline void mark_sent(u64 hash)
  * The hash of the user stack that starts at ip and bp, 0: stacks are off. `last` is the hash that this thread sent last. A global function:
  * the verifier goes through its loops once instead of once for each path that leads here (kernel 6.1 gave up on those).
  */
-__noinline u64 capture_stack(u32 space, u64 ip, u64 bp, u64 last)
+__weak __noinline u64 capture_stack(u32 space, u64 ip, u64 bp, u64 last)
 {
 	struct cowtrace_stack *stack;
 	u64 hash = mix(space, ip);

@@ -27,7 +27,10 @@ class Actors {
   // Pids are reused: the newest process of that pid that had started by then.
   [[nodiscard]] std::string_view command(std::int32_t pid, std::uint64_t time_ns) const {
     const auto found = by_pid_.find(pid);
-    if (found == by_pid_.end()) return {};
+    if (found == by_pid_.end()) {
+      const auto visitor = session_.visitors.find(pid);
+      return visitor != session_.visitors.end() ? std::string_view(visitor->second) : std::string_view();
+    }
     const model::Process* newest = nullptr;
     for (const std::uint32_t key : found->second) {
       const model::Process& process = session_.processes[key];

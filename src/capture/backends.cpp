@@ -9,8 +9,8 @@ namespace cowtrace::capture {
 // In the order in which `auto` tries them.
 std::vector<Backend> backends() {
   return {
-      {"fentry", "fentry and fexit on the fault path", nullptr},
-      {"kprobe", "kprobes on the fault path", nullptr},
+      {"fentry", "fentry and fexit on the fault path", open_fentry},
+      {"kprobe", "kprobes on the fault path", open_kprobe},
       {"static", "tracepoints and perf software events: works where kernel text cannot be patched", open_static},
   };
 }
@@ -20,10 +20,6 @@ Result<std::unique_ptr<Capture>> open_capture(std::string_view name, const Captu
   for (const Backend& backend : backends()) {
     const bool chosen = name == backend.name;
     if (!chosen && name != "auto") continue;
-    if (backend.open == nullptr) {
-      if (chosen) return fail(fmt::format("--backend {}", name), "not built yet", "use static");
-      continue;
-    }
     auto capture = backend.open(options);
     if (capture || chosen) return capture;
     last = capture.error();

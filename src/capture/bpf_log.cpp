@@ -21,6 +21,13 @@ BpfLog* current = nullptr;
 
 int collect(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG || current == nullptr) return 0;
+  // For bug reports: all of it, with the verifier's logs.
+  if (std::getenv("COWTRACE_BPF_LOG") != nullptr) {
+    va_list again;
+    va_copy(again, arguments);
+    std::vfprintf(stderr, format, again);
+    va_end(again);
+  }
   std::array<char, 1024> line{};
   const int size = std::vsnprintf(line.data(), line.size(), format, arguments);
   if (size > 0) current->append(line.data());
@@ -42,7 +49,12 @@ BpfLog::~BpfLog() {
 std::string BpfLog::reason(int number) const {
   const std::string errno_text = number == 0 ? "" : std::generic_category().message(std::abs(number));
   std::istringstream lines(text_);
-  std::string line;
+  std::string line, before;
+  // The verifier's reason stands before its sum.
+  for (; std::getline(lines, line); before = line)
+    if (line.rfind("processed ", 0) == 0 && !before.empty()) return printable("the verifier refuses: " + before);
+  lines.clear();
+  lines.seekg(0);
   while (std::getline(lines, line))
     if (line.find("failed") != std::string::npos || line.find("BTF") != std::string::npos)
       return printable(line.rfind("libbpf: ", 0) == 0 ? line.substr(8) : line);

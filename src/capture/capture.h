@@ -71,13 +71,15 @@ class Capture {
   [[nodiscard]] virtual const Calibration& calibration() const = 0;
 };
 
+Result<std::unique_ptr<Capture>> open_fentry(const CaptureOptions& options);
+Result<std::unique_ptr<Capture>> open_kprobe(const CaptureOptions& options);
 Result<std::unique_ptr<Capture>> open_static(const CaptureOptions& options);
 
 // One row a backend: what --backend, `auto` and doctor know. A new backend is a row here.
 struct Backend {
   std::string_view name;
   std::string_view about;
-  Result<std::unique_ptr<Capture>> (*open)(const CaptureOptions&);  // nullptr: not built yet
+  Result<std::unique_ptr<Capture>> (*open)(const CaptureOptions&);
 };
 std::vector<Backend> backends();
 

@@ -142,6 +142,13 @@ Result<model::Event> convert(const cowtrace_stack& raw) {
   return event;
 }
 
+Result<model::Event> convert(const cowtrace_actor& raw) {
+  model::Visitor event;
+  event.pid = raw.header.pid;
+  event.command = text(raw.command);
+  return event;
+}
+
 template <typename Raw>
 Result<model::Event> decode_as(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof(Raw)) return fail(fmt::format("event of {} bytes instead of {}", bytes.size(), sizeof(Raw)));
@@ -173,6 +180,7 @@ Result<model::Event> decode(std::span<const std::byte> bytes) {
     case COWTRACE_EVENT_EXIT: return decode_as<cowtrace_exit>(bytes);
     case COWTRACE_EVENT_MAPPING: return decode_as<cowtrace_mapping>(bytes);
     case COWTRACE_EVENT_STACK: return decode_as<cowtrace_stack>(bytes);
+    case COWTRACE_EVENT_ACTOR: return decode_as<cowtrace_actor>(bytes);
     default: return fail(fmt::format("event of unknown kind {}", header.kind));
   }
 }

@@ -105,6 +105,12 @@ struct Stack {
   bool truncated = false;
 };
 
-using Event = std::variant<Resolution, Populate, Fork, Exec, Exit, Mapping, Stack>;
+// A process that broke pages of a space that is not its own, and may be of no traced family.
+struct Visitor {
+  std::int32_t pid = 0;
+  std::string command;  // comm, untrusted
+};
+
+using Event = std::variant<Resolution, Populate, Fork, Exec, Exit, Mapping, Stack, Visitor>;
 
 }  // namespace cowtrace::model

@@ -118,6 +118,8 @@ void Session::apply_one(const Mapping& event) {
   if (mappings.try_emplace(event.hash, event).second) space(event.space).mappings.push_back(event.hash);
 }
 
+void Session::apply_one(const Visitor& event) { visitors[event.pid] = event.command; }
+
 void Session::apply_one(const Stack& event) { stacks.try_emplace(event.hash, event); }
 
 void Session::finish() {

@@ -130,6 +130,7 @@ class Session {
   std::unordered_map<MappingHash, Mapping> mappings;
   std::unordered_map<StackHash, Stack> stacks;
   std::unordered_map<std::int32_t, ProcessKey> newest_of_pid;
+  std::unordered_map<std::int32_t, std::string> visitors;  // command by pid
 
  private:
   AddressSpace& space(SpaceId id);
@@ -142,6 +143,7 @@ class Session {
   void apply_one(const Exit& event);
   void apply_one(const Mapping& event);
   void apply_one(const Stack& event);
+  void apply_one(const Visitor& event);
 
   std::unordered_map<SpaceId, std::uint32_t> space_index_;
   std::unordered_set<SpaceId> unowned_;  // seen in an event, not announced yet

@@ -68,6 +68,17 @@ TEST(Decoder, AResolutionKeepsEveryField) {
   EXPECT_TRUE(resolution.late);
 }
 
+TEST(Decoder, AnActorHasANameThatMayFillItsField) {
+  auto raw = raw_event<cowtrace_actor>(COWTRACE_EVENT_ACTOR);
+  std::memset(raw.command, 'a', sizeof(raw.command));
+  const auto event = decode_raw(raw);
+  ASSERT_TRUE(event);
+  const auto& visitor = std::get<model::Visitor>(*event);
+  EXPECT_EQ(visitor.pid, 7);
+  EXPECT_EQ(visitor.command, std::string(sizeof(raw.command), 'a'));
+  EXPECT_FALSE(decode_raw(raw, sizeof(raw) - 1));
+}
+
 // A huge entry has the frame of its first base page, and PAT in bit 12 (Intel SDM 3A, table 4-18).
 TEST(Decoder, AHugeEntryGivesTheFrameOfTheAddress) {
   auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/bpf_capture.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <fstream>
+#include <utility>
+
+#include "abi/config.h"
+#include "base/fd.h"
+#include "base/units.h"
+#include "capture/bpf_log.h"
+#include "capture/decoder.h"
+#include "capture/kernel_version.h"
+#include "capture/load_error.h"
+#include "cowtrace.skel.h"
+
+namespace cowtrace::capture {
+namespace {
+
+// --detail counts: pages of the whole family; memory is taken only for pages that are there.
+constexpr std::uint32_t kMostCountedPages = 16U << 20;
+
+constexpr std::uint32_t kMostCountedPagesAtOnce = 1U << 20;  // where that memory has to be taken beforehand (before 6.1)
+
+constexpr std::uint64_t kSmallestWithLanes = 1 << 20;  // bytes of --buffer
+
+// Tasks that find no room in the table: at once where the kernel takes memory for a map when it is needed (safely in any hook since 6.1).
+constexpr std::uint32_t kMostTasks = 1 << 20;
+
+// What BPF programs can use, oldest first; a kernel that has one has those before it.
+constexpr std::array<std::pair<int, int>, 3> kFeatures = {{
+    {5, 12},  // atomic instructions that tell the old value
+    {5, 15},  // bpf_task_pt_regs
+    {6, 2},   // bpf_rdonly_cast: loads from kernel memory that the kernel itself guards
+}};
+constexpr int kAtomics = 1, kTaskRegisters = 2, kDirectLoads = 3;
+
+// Anything but a plain "0" of both: pages may be merged while we trace.
+bool ksm_in_use() {
+  for (const char* path : {"/sys/kernel/mm/ksm/run", "/sys/kernel/mm/ksm/pages_shared"}) {
+    std::ifstream file(path);
+    std::uint64_t value = 0;
+    if (file >> value && value != 0) return true;
+  }
+  return false;
+}
+
+std::uint64_t ring_size(std::uint64_t wanted) {
+  return std::bit_ceil(std::clamp<std::uint64_t>(wanted, kPageSize, std::uint64_t{1} << 30));
+}
+
+// Hooks on faults are named by how they are attached; everything else every backend needs.
+bool is_fault_hook(std::string_view program) {
+  for (const std::string_view prefix : {"fentry_", "fexit_", "kprobe_", "kretprobe_", "fault_"})
+    if (program.starts_with(prefix)) return true;
+  return false;
+}
+
+}  // namespace
+
+void BpfCapture::Destroy::operator()(cowtrace_bpf* skeleton) const { cowtrace_bpf__destroy(skeleton); }
+void BpfCapture::FreeRings::operator()(ring_buffer* rings) const { ring_buffer__free(rings); }
+
+BpfCapture::BpfCapture(const CaptureOptions& options) : options_(options) {}
+BpfCapture::~BpfCapture() { BpfCapture::stop(); }
+
+Status BpfCapture::open() {
+  if (auto can = possible(); !can) return can;
+  if (auto loaded = load(); !loaded) return loaded;
+  auto calibration = calibrate(*skeleton_);
+  if (!calibration) return tl::unexpected(calibration.error());
+  calibration_ = *calibration;
+  if (auto good = check(calibration_); !good) return good;
+  tell_layout();
+  return attach();
+}
+
+// As much as this kernel's version promises; then without the newest of it (its configuration may lack it), then without hooks that may be
+// missing. The first error is the one to tell.
+Status BpfCapture::load() {
+  const auto has = [version = kernel_version()](const auto& since) { return version >= since; };
+  const int most = static_cast<int>(std::count_if(kFeatures.begin(), kFeatures.end(), has));
+  Status first;
+  bool choices_left = true;
+  for (int attempt = 0; choices_left; ++attempt) {
+    for (int features = most; features >= std::max(most - 1, 0); --features) {
+      Status loaded = load_with(features, attempt, choices_left);
+      if (loaded) return loaded;
+      if (first) first = loaded;
+      if (!choices_left) break;
+    }
+  }
+  return first;
+}
+
+Status BpfCapture::load_with(int features, int attempt, bool& choices_left) {
+  const BpfLog log;
+  skeleton_.reset(cowtrace_bpf__open());
+  if (!skeleton_) return fail("cannot open BPF programs", log.reason(errno));
+  configure(features);
+  choose_programs();
+  choices_left = choose(*skeleton_, attempt);
+  if (!choices_left) return fail("cannot load BPF programs", "nothing is left to do without");
+  if (const int error = cowtrace_bpf__load(skeleton_.get()); error != 0)
+    return tl::unexpected(load_error(fmt::format("cannot load the {} backend", backend()), log, error));
+  return {};
+}
+
+void BpfCapture::choose_programs() {
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton_->obj) {
+    const std::string_view name = bpf_program__name(program);
+    bpf_program__set_autoload(program, !is_fault_hook(name) || wants(name));
+  }
+}
+
+void BpfCapture::tell_layout() {
+  cowtrace_layout& layout = skeleton_->data->layout;
+  layout.direct_map = pairing() ? 0 : calibration_.direct_map;
+  layout.vmemmap = calibration_.vmemmap;
+  layout.frame_mask = calibration_.frame_mask;
+  layout.levels = calibration_.levels;
+  layout.pairing = pairing();
+}
+
+void BpfCapture::configure(int features) {
+  auto& skeleton = *skeleton_;
+  find_mapping_ = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_find_vma, nullptr) == 1;
+  const std::uint64_t ring = ring_size(options_.buffer_bytes);
+  const auto cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
+  cowtrace_config& config = *const_cast<cowtrace_config*>(&skeleton.rodata->options);
+  config.zero_frame = options_.zero_frame;
+  config.frames = std::min<std::uint32_t>(options_.frames, COWTRACE_MAX_FRAMES);
+  config.counts_only = options_.counts_only;
+  config.audit = options_.audit;
+  config.find_mapping = find_mapping_;
+  config.ksm = ksm_in_use();
+  config.wake_control = options_.wake_early;
+  config.atomics = features >= kAtomics;
+  config.task_regs = features >= kTaskRegisters;
+  config.direct_loads = features >= kDirectLoads;
+  config.cpus = cpus;
+  // Half full: a wake-up for about 150,000 breaks of the default buffer, and as much room again until we come.
+  config.wakeup_bytes = static_cast<std::uint32_t>(ring / 2);
+  bpf_map__set_max_entries(skeleton.maps.data_ring, static_cast<std::uint32_t>(ring));
+  // Who asks for a small buffer gets no more than that.
+  config.lanes = ring >= kSmallestWithLanes;
+  bpf_map__set_max_entries(skeleton.maps.lanes, cpus);
+  if (kernel_version() >= std::pair(6, 1)) {
+    bpf_map__set_map_flags(skeleton.maps.tasks, BPF_F_NO_PREALLOC);
+    bpf_map__set_max_entries(skeleton.maps.tasks, kMostTasks);
+    if (options_.counts_only) bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedPages);
+  } else {
+    bpf_map__set_map_flags(skeleton.maps.pages, 0);
+    if (options_.counts_only) bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedPagesAtOnce);
+  }
+}
+
+Status BpfCapture::keep(bpf_link* link, const std::string& what) {
+  if (link == nullptr) return fail_errno("cannot attach " + what, errno, "see 'cowtrace doctor'");
+  links_.push_back(link);
+  return {};
+}
+
+Status BpfCapture::attach() {
+  const BpfLog quiet;
+  auto& progs = skeleton_->progs;
+  for (const bpf_program* program : {progs.on_fork, progs.on_exec, progs.on_exit, progs.on_free})
+    if (auto kept = keep(bpf_program__attach(program), bpf_program__name(program)); !kept) return kept;
+  if (auto attached = attach_faults(*skeleton_); !attached) return attached;
+  return map_buffers();
+}
+
+Status BpfCapture::map_buffers() {
+  const auto on_event = [](void* self, void* data, std::size_t size) {
+    static_cast<BpfCapture*>(self)->take({static_cast<const std::byte*>(data), size});
+    return 0;
+  };
+  rings_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.control_ring), on_event, this, nullptr));
+  if (!rings_ || ring_buffer__add(rings_.get(), bpf_map__fd(skeleton_->maps.data_ring), on_event, this) != 0)
+    return fail_errno("cannot map the ring buffers", errno, "try a smaller --buffer");
+  auto lanes = Lanes::map(bpf_map__fd(skeleton_->maps.lanes), bpf_map__max_entries(skeleton_->maps.lanes));
+  if (!lanes) return tl::unexpected(lanes.error());
+  lanes_ = std::move(*lanes);
+  return {};
+}
+
+Status BpfCapture::track_next_exec(pid_t pid) {
+  auto& shared = skeleton_->data->shared;
+  shared.found_tasks = 0;
+  shared.wanted_pid = pid;
+  const BpfLog log;
+  bpf_link* link = bpf_program__attach_iter(skeleton_->progs.find_command, nullptr);
+  if (link == nullptr) return fail("cannot look for the command", log.reason(errno), "see 'cowtrace doctor'");
+  const Fd all(bpf_iter_create(bpf_link__fd(link)));
+  char nothing = 0;
+  while (all && read(all.get(), &nothing, 1) < 0 && (errno == EAGAIN || errno == EINTR)) {
+  }
+  bpf_link__destroy(link);
+  if (shared.found_tasks != 1) return fail("cannot mark the command for tracing", fmt::format("found {} times", shared.found_tasks));
+  return {};
+}
+
+void BpfCapture::take(std::span<const std::byte> bytes) {
+  if (is_wake(bytes)) return;
+  if (auto event = decode(bytes))
+    (*sink_)(std::move(*event));
+  else
+    ++undecodable_;
+}
+
+std::uint64_t BpfCapture::drain(const Sink& sink) {
+  if (!rings_) return 0;
+  sink_ = &sink;
+  undecodable_ = 0;
+  lanes_.drain([this](std::span<const std::byte> bytes) { take(bytes); });
+  ring_buffer__consume(rings_.get());
+  sink_ = nullptr;
+  return undecodable_;
+}
+
+void BpfCapture::stop() {
+  // The newest first: what begins a fault goes before what finishes it, so one that is under way still completes.
+  for (auto link = links_.rbegin(); link != links_.rend(); ++link) bpf_link__destroy(*link);
+  links_.clear();
+}
+
+int BpfCapture::poll_fd() const { return ring_buffer__epoll_fd(rings_.get()); }
+
+Counters BpfCapture::counters() const {
+  Counters sum;
+  for (const cowtrace_lane& lane : lanes_.all()) {
+    const cowtrace_counters& cpu = lane.counters;
+    for (std::size_t i = 0; i < model::kMechanisms; ++i) {
+      sum.totals.count[i] += cpu.resolutions.of[i].count;
+      sum.totals.bytes[i] += cpu.resolutions.of[i].bytes;
+    }
+    sum.lost += cpu.lost;
+    sum.lost_control += cpu.lost_control;
+    sum.lost_populates += cpu.lost_populate;
+    sum.unfinished += cpu.unfinished;
+    sum.untracked += cpu.untracked;
+    sum.duplicates += cpu.duplicates;
+    sum.walk_failed += cpu.walk_failed;
+    sum.mapping_busy += cpu.mapping_busy;
+    sum.late += cpu.late;
+  }
+  return sum;
+}
+
+Result<std::vector<PageCountRow>> BpfCapture::page_counts() const {
+  std::vector<PageCountRow> rows;
+  const int map = bpf_map__fd(skeleton_->maps.pages);
+  cowtrace_page_key key{};
+  cowtrace_page_value value{};
+  for (const void* previous = nullptr; bpf_map_get_next_key(map, previous, &key) == 0; previous = &key) {
+    if (bpf_map_lookup_elem(map, &key, &value) != 0 || key.mechanism >= model::kMechanisms) continue;
+    PageCountRow row;
+    row.space = model::SpaceId(key.space);
+    row.row = {.page = key.page,
+               .count = value.count,
+               .first_ns = value.first_ns,
+               .last_ns = value.last_ns,
+               .last_address = value.last_address,
+               .old_frame = value.old_frame,
+               .new_frame = value.new_frame,
+               .mapping = model::MappingHash(value.mapping),
+               .size = value.size,
+               .mechanism = static_cast<model::Mechanism>(key.mechanism)};
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+std::vector<std::string> BpfCapture::blind_spots() const {
+  std::vector<std::string> spots = unseen();
+  if (pairing())
+    spots.emplace_back("page tables: faults are paired with allocations, so zero-fill, file-copy and ksm-copy show as copy, "
+                       "old frames are not known, and threads that race for one page may count twice");
+  else if (calibration_.vmemmap == 0)
+    spots.emplace_back("struct page: file-copy and ksm-copy show as copy");
+  return spots;
+}
+
+std::vector<std::string> BpfCapture::notes() const {
+  std::vector<std::string> notes;
+  if (!options_.page_tables)
+    notes.emplace_back("page tables are not read, as asked for");
+  else if (!calibration_.problem.empty())
+    notes.push_back(calibration_.problem);
+  return notes;
+}
+
+}  // namespace cowtrace::capture

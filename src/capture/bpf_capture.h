@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the backends have in common: one skeleton, calibration, lanes and rings, counters. A backend chooses its programs and attaches them.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "capture/capture.h"
+#include "capture/lanes.h"
+
+struct bpf_link;
+struct bpf_program;
+struct cowtrace_bpf;
+struct ring_buffer;
+
+namespace cowtrace::capture {
+
+class BpfCapture : public Capture {
+ public:
+  explicit BpfCapture(const CaptureOptions& options);
+  BpfCapture(const BpfCapture&) = delete;
+  BpfCapture& operator=(const BpfCapture&) = delete;
+  ~BpfCapture() override;
+
+  // Loads, calibrates, attaches.
+  Status open();
+
+  Status track_next_exec(pid_t pid) override;
+  int poll_fd() const override;
+  std::uint64_t drain(const Sink& sink) override;
+  void stop() override;
+  Counters counters() const override;
+  Result<std::vector<PageCountRow>> page_counts() const override;
+  std::vector<std::string> blind_spots() const override;
+  std::vector<std::string> notes() const override;
+  const Calibration& calibration() const override { return calibration_; }
+
+ protected:
+  // Errors: this kernel or machine cannot do it; asked first, and cheap.
+  virtual Status possible() const { return {}; }
+  // Whether a program (by its name in bpf/) is one of this backend's hooks on faults.
+  virtual bool wants(std::string_view program) const = 0;
+  // Hooks that this kernel may lack: called before a load, again with one `attempt` more after each that failed. False: nothing left to
+  // leave out.
+  virtual bool choose(cowtrace_bpf&, int attempt) { return attempt == 0; }
+  virtual Status attach_faults(cowtrace_bpf& skeleton) = 0;
+  virtual std::vector<std::string> unseen() const = 0;  // blind spots of this backend alone
+  [[nodiscard]] virtual Status check(const Calibration&) const { return {}; }
+
+  // Keeps the link, or says why there is none.
+  Status keep(bpf_link* link, const std::string& what);
+  [[nodiscard]] bool finds_mappings() const { return find_mapping_; }
+  [[nodiscard]] bool pairing() const { return calibration_.direct_map == 0 || !options_.page_tables; }
+
+  CaptureOptions options_;
+
+ private:
+  Status load();
+  Status load_with(int features, int attempt, bool& choices_left);
+  void configure(int features);
+  void choose_programs();
+  void tell_layout();
+  Status attach();
+  Status map_buffers();
+  void take(std::span<const std::byte> bytes);
+
+  struct Destroy {
+    void operator()(cowtrace_bpf* skeleton) const;
+  };
+  struct FreeRings {
+    void operator()(ring_buffer* rings) const;
+  };
+
+  Calibration calibration_;
+  bool find_mapping_ = true;
+  std::unique_ptr<cowtrace_bpf, Destroy> skeleton_;
+  std::unique_ptr<ring_buffer, FreeRings> rings_;
+  Lanes lanes_;
+  std::vector<bpf_link*> links_;
+  const Sink* sink_ = nullptr;
+  std::uint64_t undecodable_ = 0;
+};
+
+}  // namespace cowtrace::capture
