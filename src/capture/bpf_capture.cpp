@@ -280,8 +280,23 @@ Result<std::vector<PageCountRow>> BpfCapture::page_counts() const {
   return rows;
 }
 
+bool BpfCapture::has(Need need) const {
+  switch (need) {
+    case Need::Nothing: return true;
+    case Need::PageTables: return !pairing();
+    case Need::FindVma: return find_mapping_;
+    default: return false;
+  }
+}
+
 std::vector<std::string> BpfCapture::blind_spots() const {
-  std::vector<std::string> spots = unseen();
+  std::vector<std::string> spots;
+  for (const Coverage& row : coverage()) {
+    // One line says it for all that hangs on page tables.
+    if (need(row) == Need::PageTables || has(need(row))) continue;
+    const bool curable = need(row) != Need::Never;
+    spots.push_back(curable ? fmt::format("{} (seen {})", row.what, describe(need(row))) : std::string(row.what));
+  }
   if (pairing())
     spots.emplace_back("page tables: faults are paired with allocations, so zero-fill, file-copy and ksm-copy show as copy, "
                        "old frames are not known, and threads that race for one page may count twice");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "capture/capture.h"
+#include "capture/coverage.h"
 #include "capture/lanes.h"
 
 struct bpf_link;
@@ -47,12 +48,13 @@ class BpfCapture : public Capture {
   // leave out.
   virtual bool choose(cowtrace_bpf&, int attempt) { return attempt == 0; }
   virtual Status attach_faults(cowtrace_bpf& skeleton) = 0;
-  virtual std::vector<std::string> unseen() const = 0;  // blind spots of this backend alone
+  // This backend's column of the coverage, and whether what it asks for is there.
+  [[nodiscard]] virtual Need need(const Coverage& row) const = 0;
+  [[nodiscard]] virtual bool has(Need need) const;
   [[nodiscard]] virtual Status check(const Calibration&) const { return {}; }
 
   // Keeps the link, or says why there is none.
   Status keep(bpf_link* link, const std::string& what);
-  [[nodiscard]] bool finds_mappings() const { return find_mapping_; }
   [[nodiscard]] bool pairing() const { return calibration_.direct_map == 0 || !options_.page_tables; }
 
   CaptureOptions options_;

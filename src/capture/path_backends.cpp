@@ -34,11 +34,11 @@ class PathCapture : public BpfCapture {
     if (calibration.direct_map != 0 && options_.page_tables) return {};
     return fail(fmt::format("cannot use the {} backend", backend()), "it needs page tables that can be read", "use --backend static");
   }
-  std::vector<std::string> unseen() const override {
-    std::vector<std::string> spots = {"hugetlb pages that fork copies because they are pinned"};
-    if (!sees_fork_copies_) spots.emplace_back("pages that fork copies because they are pinned");
-    if (!sees_swap_) spots.emplace_back("pages that are copied when a write brings them back from swap");
-    return spots;
+  Need need(const Coverage& row) const override { return row.by_path; }
+  bool has(Need need) const override {
+    if (need == Need::WriteHook) return sees_swap_;
+    if (need == Need::ForkHooks) return sees_fork_copies_;
+    return BpfCapture::has(need);
   }
 
   bool sees_fork_copies_ = true;

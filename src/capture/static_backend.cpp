@@ -21,7 +21,7 @@ class StaticCapture final : public BpfCapture {
  private:
   bool wants(std::string_view program) const override { return program.starts_with("fault_"); }
   Status attach_faults(cowtrace_bpf& skeleton) override;
-  std::vector<std::string> unseen() const override;
+  Need need(const Coverage& row) const override { return row.by_static; }
   Status attach_completion(cowtrace_bpf& skeleton);
 };
 
@@ -63,15 +63,6 @@ Status StaticCapture::attach_completion(cowtrace_bpf& skeleton) {
   }
   if (opened == 0) return fail("cannot open perf software events", "no CPU is online");
   return {};
-}
-
-std::vector<std::string> StaticCapture::unseen() const {
-  std::vector<std::string> spots = {
-      "writes and pins that take no page fault: /proc/PID/mem, process_vm_writev, ptrace, io_uring, O_DIRECT",
-      "writes to pages that are swapped out"};
-  if (!finds_mappings())
-    spots.emplace_back("first writes to absent pages of private file mappings (file-copy); needs kernel 5.17");
-  return spots;
 }
 
 }  // namespace

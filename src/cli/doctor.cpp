@@ -32,7 +32,8 @@ void print_text(const capture::Probe& probe) {
   }
   fmt::print("\nBackends\n");
   for (const auto& backend : probe.backends) {
-    fmt::print("{:<8} {:<20} {}\n", backend.usable ? "ok" : "no", backend.name, backend.why_not);
+    fmt::print("{:<8} {:<20} {}\n", backend.usable ? "ok" : "no", backend.name,
+               backend.usable ? "works" : backend.why_not);
     for (const auto& spot : backend.blind_spots) fmt::print("{:<8} {:<20} blind to {}\n", "", "", spot);
   }
   if (!probe.any_backend()) fmt::print("\nNo backend works: cowtrace cannot trace here.\n");

@@ -94,8 +94,10 @@ void print_headline(const TextContext& context) {
 void print_warnings(const TextContext& context) {
   for (const std::string& warning : warnings(context.summary))
     context.paragraph("! " + warning, Paint::Warning, 2);
+  std::string unseen;
   for (const std::string& spot : context.summary.capture.blind_spots)
-    context.paragraph("! not seen: " + printable(spot), Paint::Warning, 2);
+    unseen += (unseen.empty() ? "! not seen: " : "; ") + printable(spot);
+  if (!unseen.empty()) context.paragraph(unseen, Paint::Warning, 2);
   for (const std::string& note : context.summary.capture.notes)
     context.paragraph("! " + printable(note), Paint::Warning, 2);
 }
