@@ -117,10 +117,10 @@ static __always_inline void path_entry(u64 vma, u64 address, u32 flags, u64 regs
 	}
 	state->regs = regs;
 	state->vma = vma;
-	fault.error_code = (fault.write ? 2 : 0) | (fault.user_mode ? 4 : 0);
+	fault.error_code = (fault.write ? FAULT_WRITE : 0) | (fault.user_mode ? FAULT_USER : 0);
 	begin_fault(mm, state, &fault);
 	if (walk_present(&state->before))
-		state->error_code |= 1;
+		state->error_code |= FAULT_PRESENT;
 }
 
 static __always_inline void path_done(u32 result)

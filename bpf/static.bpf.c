@@ -10,11 +10,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Page fault error code (arch/x86/include/asm/trap_pf.h). */
-#define FAULT_PRESENT 1
-#define FAULT_WRITE 2
-#define FAULT_USER 4
-
 static __always_inline void exception(unsigned long address, unsigned long error)
 {
 	struct fault fault = { .address = address,
@@ -57,7 +52,7 @@ static __always_inline void exception(unsigned long address, unsigned long error
 SEC("raw_tp")
 int fault_entry(struct bpf_raw_tracepoint_args *ctx)
 {
-	exception(ctx->args[0], ctx->args[2]);
+	exception(ctx->args[0], fault_bits(ctx->args[2]));
 	return 0;
 }
 
@@ -74,8 +69,8 @@ int fault_done(struct bpf_perf_event_data *ctx)
 	mm = current_mm(task);
 	if (!mm)
 		return 0;
-	user.ip = ctx->regs.ip;
-	user.bp = ctx->regs.bp;
+	user.ip = REGISTER_IP_OF(ctx->regs);
+	user.bp = REGISTER_BP_OF(ctx->regs);
 	/* Or the compiler chooses between two pointers, of which the verifier refuses one. */
 	barrier();
 	if (!state->user_mode)

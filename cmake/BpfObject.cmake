@@ -8,8 +8,16 @@ find_program(COWTRACE_BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
 function(cowtrace_bpf_skeleton name)
   set(out ${CMAKE_CURRENT_BINARY_DIR}/skeleton)
   file(MAKE_DIRECTORY ${out})
-  if(NOT CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
-    message(FATAL_ERROR "cowtrace: no vmlinux.h for ${CMAKE_SYSTEM_PROCESSOR} yet: make one with vmlinux/generate.sh")
+  # The kernel's word for the architecture, and libbpf's.
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    set(arch x86_64)
+    set(target x86)
+  elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+    set(arch arm64)
+    set(target arm64)
+  else()
+    message(FATAL_ERROR "cowtrace: ${CMAKE_SYSTEM_PROCESSOR} is not supported yet: it needs a part of bpf/lib/arch.h and a vmlinux.h "
+                        "(vmlinux/generate.sh)")
   endif()
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bpf/*.h ${CMAKE_SOURCE_DIR}/bpf/*.c)
   set(objects)
@@ -19,11 +27,11 @@ function(cowtrace_bpf_skeleton name)
     add_custom_command(
       OUTPUT ${object}
       COMMAND ${COWTRACE_CLANG} -g -O2 -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror
-              -Wno-unused-parameter -D__TARGET_ARCH_x86
-              -I ${CMAKE_SOURCE_DIR}/bpf -I ${CMAKE_SOURCE_DIR}/vmlinux/x86_64
+              -Wno-unused-parameter -D__TARGET_ARCH_${target}
+              -I ${CMAKE_SOURCE_DIR}/bpf -I ${CMAKE_SOURCE_DIR}/vmlinux/${arch}
               -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
       COMMAND ${COWTRACE_LLVM_STRIP} -g ${object}
-      DEPENDS ${source} ${headers} ${CMAKE_SOURCE_DIR}/vmlinux/x86_64/vmlinux.h
+      DEPENDS ${source} ${headers} ${CMAKE_SOURCE_DIR}/vmlinux/${arch}/vmlinux.h
       COMMENT "BPF ${source}" VERBATIM)
     list(APPEND objects ${object})
   endforeach()

@@ -13,6 +13,13 @@
 #define COWTRACE_ASSERT(condition) _Static_assert(condition, #condition)
 #endif
 
+/* Bits of a page-table entry that hold the frame (arch/x86/include/asm/pgtable_types.h; arch/arm64/include/asm/pgtable-hwdef.h). */
+#if defined(__x86_64__) || defined(__TARGET_ARCH_x86)
+#define COWTRACE_FRAME_BITS 0x000ffffffffff000ULL
+#elif defined(__aarch64__) || defined(__TARGET_ARCH_arm64)
+#define COWTRACE_FRAME_BITS 0x0000fffffffff000ULL
+#endif
+
 enum cowtrace_mechanism {
 	COWTRACE_COPY = 0,
 	COWTRACE_REUSE = 1,

@@ -131,11 +131,10 @@ static __noinline void wake(struct cowtrace_lane *lane, u64 now)
 	bpf_ringbuf_output(&control_ring, &header, sizeof(header), BPF_RB_FORCE_WAKEUP);
 }
 
-/* The slot is whole: x86 does not reorder stores. User space is woken when the lane is half full, and not again at once. */
+/* The slot is whole. User space is woken when the lane is half full, and not again at once. */
 static __always_inline void submit_slot(struct cowtrace_lane *lane, struct cowtrace_slot *slot, u64 turn, u64 now)
 {
-	barrier();
-	*(volatile u64 *)&slot->turn = turn;
+	store_last(&slot->turn, turn);
 	if (turn - lane->tail >= COWTRACE_LANE_SLOTS / 2 && turn - lane->woken >= COWTRACE_LANE_SLOTS / 4)
 		wake(lane, now);
 }
@@ -150,7 +149,7 @@ static __always_inline void submit_to_ring(void *event)
 /* An entry as user space gets it: its frame without the bit that marks encrypted memory. */
 static __always_inline u64 plain_entry(u64 entry)
 {
-	return entry & (layout.frame_mask | ~ENTRY_FRAME);
+	return entry & (layout.frame_mask | ~COWTRACE_FRAME_BITS);
 }
 
 /*

@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include "abi/config.h"
+#include "lib/arch.h"
 
 /* Set by user space before load; the verifier prunes what is switched off. */
 const volatile struct cowtrace_config options SEC(".rodata") __weak;
@@ -87,7 +88,8 @@ struct registers {
 
 static __always_inline struct registers registers_at(u64 regs)
 {
-	struct registers user = { .ip = FIELD(struct pt_regs, regs, ip), .bp = FIELD(struct pt_regs, regs, bp) };
+	struct registers user = { .ip = FIELD(struct pt_regs, regs, REGISTER_IP),
+				  .bp = FIELD(struct pt_regs, regs, REGISTER_BP) };
 
 	return user;
 }

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/*
- * x86-64 page tables and struct page, read through the direct map that user space has calibrated and verified.
- * Entry bits: 0 present, 1 writable, 7 page size (leaf above the PTE level), 12..51 frame (arch/x86/include/asm/pgtable_types.h).
- */
+/* Page tables and struct page, read through the direct map that user space has calibrated and verified. */
 #ifndef COWTRACE_LIB_PAGETABLE_H
 #define COWTRACE_LIB_PAGETABLE_H
 
+#include "lib/arch.h"
 #include "lib/maps.h"
-
-#define ENTRY_PRESENT 0x001ULL
-#define ENTRY_WRITABLE 0x002ULL
-#define ENTRY_LEAF 0x080ULL
-#define ENTRY_FRAME 0x000ffffffffff000ULL
-#define ENTRY_PROTNONE 0x100ULL /* present for the kernel, not for the CPU (NUMA hinting, PROT_NONE) */
 
 #define PAGE_BYTES 4096ULL
 #define HUGE_BYTES (2ULL << 20)
@@ -31,11 +23,11 @@ static __always_inline void walk_from_pmd(u64 at, u64 address, struct walk *walk
 
 	walk->entry_at = walk->entry = walk->table_at = walk->table = 0;
 	walk->level = 0;
-	if ((entry & ENTRY_LEAF) && (entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) {
+	if (entry_is_huge(entry)) {
 		walk->entry_at = at;
 		walk->entry = entry;
 		walk->level = 2;
-	} else if (entry & ENTRY_PRESENT) {
+	} else if (entry_is_table(entry)) {
 		walk->table_at = at;
 		walk->table = entry;
 		walk->entry_at = table_entry(entry, address, 12);
@@ -55,23 +47,23 @@ static __always_inline u64 walk_page_table(u64 pgd, u64 address, struct walk *wa
 	walk->level = 0;
 	at = pgd + ((address >> (layout.levels == 5 ? 48 : 39)) & 511) * 8;
 	entry = read_kernel_u64(at, &failed);
-	if (!(entry & ENTRY_PRESENT))
+	if (!entry_is_table(entry))
 		goto out;
 	if (layout.levels == 5) {
 		entry = read_kernel_u64(table_entry(entry, address, 39), &failed);
-		if (!(entry & ENTRY_PRESENT))
+		if (!entry_is_table(entry))
 			goto out;
 	}
 	at = table_entry(entry, address, 30);
 	entry = read_kernel_u64(at, &failed);
-	if (!(entry & ENTRY_PRESENT))
-		goto out;
-	if (entry & ENTRY_LEAF) {
+	if (entry_is_huge(entry)) {
 		walk->entry_at = at;
 		walk->entry = entry;
 		walk->level = 3;
 		goto out;
 	}
+	if (!entry_is_table(entry))
+		goto out;
 	at = table_entry(entry, address, 21);
 	if (failed)
 		goto out;
@@ -101,7 +93,7 @@ static __always_inline void walk_again(u64 pgd, u64 address, const struct walk *
 
 static __always_inline bool walk_present(const struct walk *walk)
 {
-	return walk->level && (walk->entry & (ENTRY_PRESENT | ENTRY_PROTNONE));
+	return walk->level && (walk->entry & ENTRY_HERE);
 }
 
 /* The frame of the base page that holds `address`, also inside a huge entry; 0 if absent. */
@@ -111,7 +103,7 @@ static __always_inline u64 walk_frame(const struct walk *walk, u64 address)
 
 	if (!walk_present(walk))
 		return 0;
-	/* Bit 12 of a huge entry is PAT, not address. */
+	/* The lower bits of a huge entry are no address; bit 12 is PAT on x86. */
 	if (walk->level == 2)
 		return (frame & ~511ULL) + ((address >> 12) & 511);
 	if (walk->level == 3)

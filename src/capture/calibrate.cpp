@@ -27,7 +27,7 @@ namespace cowtrace::capture {
 namespace {
 
 constexpr std::uint64_t kPresent = 1;
-constexpr std::uint64_t kFrameBits = 0x000ffffffffff000;  // bits 12..51 of an entry
+constexpr std::uint64_t kFrameBits = COWTRACE_FRAME_BITS;
 constexpr std::uint64_t kGigabyte = std::uint64_t{1} << 30;
 // The direct map spans at most 64 TiB with four levels; more is not looked through.
 constexpr std::uint64_t kMostCandidates = 64 * 1024;

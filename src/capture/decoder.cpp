@@ -37,13 +37,12 @@ model::Counts counts(const cowtrace_counts& raw, std::uint32_t space) {
 // Bytes that an entry at `level` of the page tables maps.
 std::uint32_t mapped_bytes(std::uint8_t level) { return level <= 1 ? kPageSize : level == 2 ? 2U << 20 : 1U << 30; }
 
-// The frame of the base page that holds `address`; 0 if the entry maps none. Bits 12 to 51 (arch/x86/include/asm/pgtable_types.h), of a
-// huge entry only those above its size: bit 12 is PAT there.
+// The frame of the base page that holds `address`; 0 if the entry maps none. Of a huge entry only the bits above its size
+// count: bit 12 is PAT on x86.
 std::uint64_t frame(std::uint64_t entry, std::uint8_t level, std::uint64_t address) {
-  constexpr std::uint64_t kFrameBits = 0x000f'ffff'ffff'f000;
   if (level == 0) return 0;
   const std::uint64_t inside = mapped_bytes(level) - 1;
-  return ((entry & kFrameBits & ~inside) | (address & inside)) / kPageSize;
+  return ((entry & COWTRACE_FRAME_BITS & ~inside) | (address & inside)) / kPageSize;
 }
 
 Result<model::Event> convert(const cowtrace_resolution& raw) {

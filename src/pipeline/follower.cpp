@@ -2,17 +2,14 @@
 #include "pipeline/follower.h"
 
 #include <fmt/format.h>
-#include <linux/elf.h>
 #include <signal.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "process/system_call.h"
 #include "process/task_ids.h"
 
 namespace cowtrace::pipeline {
@@ -25,12 +22,7 @@ constexpr unsigned long kOptions =
 bool ends_process(pid_t tid) {
   unsigned long code = 0;
   if (ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &code) == 0 && (code & 0x7f) != 0) return true;
-  user_regs_struct registers{};
-  iovec vector{&registers, sizeof(registers)};
-  if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &vector) != 0) return true;
-  constexpr unsigned long kExitGroupOf32Bit = 252;
-  constexpr unsigned long k32BitCodeSegment = 0x23;
-  return registers.orig_rax == (registers.cs == k32BitCodeSegment ? kExitGroupOf32Bit : SYS_exit_group);
+  return process::is_in_exit_group(tid).value_or(true);
 }
 
 }  // namespace

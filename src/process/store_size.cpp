@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process/store_size.h"
 
+#if defined(__x86_64__)
 #include <Zydis/Zydis.h>
 
 #include <algorithm>
 #include <array>
+#endif
 
 namespace cowtrace::process {
+
+#if defined(__x86_64__)
 
 std::optional<std::uint32_t> store_size(std::span<const std::byte> code) {
   ZydisDecoder decoder;
@@ -24,5 +28,12 @@ std::optional<std::uint32_t> store_size(std::span<const std::byte> code) {
   if (bytes == 0) return std::nullopt;
   return bytes;
 }
+
+#else
+
+// No decoder of other instruction sets is linked: bytes written stay unknown there.
+std::optional<std::uint32_t> store_size(std::span<const std::byte>) { return std::nullopt; }
+
+#endif
 
 }  // namespace cowtrace::process
