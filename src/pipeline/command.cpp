@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,24 +11,14 @@
 #include <utility>
 
 #include "base/units.h"
+#include "pipeline/identity.h"
 
 namespace cowtrace::pipeline {
 namespace {
 
-struct Identity {
-  uid_t uid;
-  gid_t gid;
-  std::string name;
-  std::string home;
-  std::string shell;
-};
-
 Result<std::optional<Identity>> look_up(const std::optional<std::string>& user) {
   if (!user) return std::nullopt;
-  errno = 0;
-  const passwd* entry = getpwnam(user->c_str());
-  if (entry == nullptr) return fail(fmt::format("--user {}", printable(*user)), "no such user", "see getent passwd");
-  return Identity{entry->pw_uid, entry->pw_gid, entry->pw_name, entry->pw_dir, entry->pw_shell};
+  return find_user(*user).map([](Identity&& found) { return std::optional(std::move(found)); });
 }
 
 // What went wrong in the child, sent over the report pipe.
@@ -44,12 +32,6 @@ struct Trouble {
   const Trouble trouble{step, error};
   [[maybe_unused]] const ssize_t sent = write(report, &trouble, sizeof(trouble));
   _exit(error == ENOENT ? kExitNotFound : kExitCannotExecute);
-}
-
-bool become(const Identity& identity) {
-  return initgroups(identity.name.c_str(), identity.gid) == 0 && setgid(identity.gid) == 0 && setuid(identity.uid) == 0 &&
-         setenv("HOME", identity.home.c_str(), 1) == 0 && setenv("USER", identity.name.c_str(), 1) == 0 &&
-         setenv("LOGNAME", identity.name.c_str(), 1) == 0 && setenv("SHELL", identity.shell.c_str(), 1) == 0;
 }
 
 [[noreturn]] void run_child(int gate, int report, const std::optional<Identity>& identity, const CommandOptions& options) {
