@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that a build and the tests need; does nothing when all are there.
-# Usage: setup.sh [build|test|bench|vm|arm64|all]...   default: build test
+# Usage: setup.sh [build|test|static|bench|vm|arm64|all]...   default: build test
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
@@ -12,19 +12,47 @@ test=("${build[@]}" python3 python3-jsonschema)
 bench=("${build[@]}" python3 bpftrace)
 # The cross-build: a compiler, and libraries of a second architecture.
 arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 libfmt-dev:arm64)
-vm=("${build[@]}" python3 qemu-system-x86 busybox-static cpio)
+# cmake/StaticLibraries.cmake asks for these, and for the source of Zydis.
+static=("${build[@]}" zlib1g-dev liblzma-dev libbz2-dev libzycore-dev binutils)
+vm=("${static[@]}" python3 qemu-system-x86 busybox-static cpio)
 
 wanted=()
+sources=no
 for group in "${@:-test}"; do
   case $group in
-    build | test | bench | vm | arm64) declare -n packages=$group && wanted+=("${packages[@]}") ;;
+    build | test | static | bench | vm | arm64) declare -n packages=$group && wanted+=("${packages[@]}") ;;
     all) wanted+=("${test[@]}" "${bench[@]}" "${vm[@]}" "${arm64[@]}") ;;
-    *) die "unknown group $group: use build, test, bench, vm, arm64 or all" ;;
+    *) die "unknown group $group: use build, test, static, bench, vm, arm64 or all" ;;
   esac
+  case $group in static | vm | all) sources=yes ;; esac
 done
 
 # True of a package of another architecture too ("libdw-dev:arm64").
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# Debian has Zydis as a shared library only. Its source comes through apt, with lists of its own: the system's sources stay as they are.
+fetch_zydis() {
+  local home=$ROOT/build/sources site partial
+  [ ! -e "$home/zydis/src/Decoder.c" ] || return 0
+  partial=$home/partial
+  rm -rf "$partial"
+  mkdir -p "$partial"/state/lists/partial "$partial"/cache/archives/partial "$partial"/zydis
+  : >"$partial/status"
+  site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian/*$') || site=http://deb.debian.org/debian
+  printf 'deb-src [signed-by=%s] %s bookworm main\n' /usr/share/keyrings/debian-archive-keyring.gpg "$site" >"$partial/sources.list"
+  apt_private() {
+    apt-get -q -o Dir::State="$partial/state" -o Dir::State::status="$partial/status" -o Dir::Cache="$partial/cache" \
+      -o Dir::Etc::sourcelist="$partial/sources.list" -o Dir::Etc::sourceparts=/dev/null -o APT::Sandbox::User=root \
+      -o APT::Update::Post-Invoke-Success= "$@"
+  }
+  say "fetching the source of Zydis into build/sources"
+  apt_private update >"$partial/log" 2>&1 && (cd -- "$partial" && apt_private --download-only source zydis) >>"$partial/log" 2>&1 ||
+    die "cannot fetch the source package zydis: $(tail -n 1 "$partial/log"): is the network up?"
+  tar -xzf "$partial"/zydis_*.orig.tar.gz -C "$partial/zydis" --strip-components=1
+  rm -rf "$home/zydis"
+  mv "$partial/zydis" "$home/zydis"
+  rm -rf "$partial"
+}
 
 missing=()
 mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sort -u)
@@ -34,6 +62,7 @@ for package in "${wanted[@]}"; do
 done
 if [ ${#missing[@]} -eq 0 ]; then
   say "all ${#wanted[@]} packages are installed"
+  [ $sources = no ] || fetch_zydis
   exit 0
 fi
 
@@ -46,3 +75,4 @@ apt-get -q update || { say "apt-get update failed, once more" && sleep 5 && apt-
 apt-get -q -y -o DPkg::Lock::Timeout=120 --no-install-recommends install "${missing[@]}" ||
   die "apt-get could not install ${missing[*]}: it said why above"
 say "installed ${#missing[@]} packages"
+[ $sources = no ] || fetch_zydis

@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what is missing, builds, and runs every test: all of them in the release build, the unit tests again under sanitizers.
+# Installs what is missing, builds, and runs every test: all of them in the release build, which look at the static build too, the unit
+# tests again under sanitizers.
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
 need_root "install packages and trace the kernel"
-scripts/setup.sh test
+scripts/setup.sh test static
 failed=()
 closing=()
 
@@ -19,6 +20,7 @@ run_tests() {
   closing+=("$preset: $(grep 'tests passed' "$log" || echo 'ctest did not finish')")
 }
 
+configure_and_build static cowtrace scenario
 configure_and_build release all
 run_tests release
 configure_and_build asan cowtrace_unit_tests scenario
