@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs every scenario on Debian's stock kernels in QEMU (no KVM needed) and compares each report with the truth.
-# Usage: vm-matrix.sh [KERNEL...]   of 6.1 6.12 6.18; default 6.1. Kernels are cached in ~/.cache/cowtrace-vm.
+# Runs every scenario under every backend on Debian's stock kernels in QEMU (no KVM needed) and compares each report with the truth.
+# Usage: vm-matrix.sh [--output FILE] [--scenario NAME]... [KERNEL...]   of 5.10 6.1 6.12 6.16 6.18 newest; default all.
+# Kernels are cached in ~/.cache/cowtrace-vm.
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
 scripts/setup.sh vm
-configure_and_build release cowtrace scenario
+configure_and_build static cowtrace scenario
 cd -- "$CALLER"
-exec /usr/bin/python3 -B "$ROOT/tests/vm/matrix.py" --bin "$ROOT/build/release/bin" "$@"
+exec /usr/bin/python3 -B "$ROOT/tests/vm/matrix.py" --bin "$ROOT/build/static/bin" "$@"

@@ -1,27 +1,60 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every scenario under cowtrace on Debian's stock kernels, in QEMU, and compares each report with the truth.
+"""Runs every scenario under every backend of cowtrace on Debian's stock kernels, in QEMU, and compares each report with the truth.
 
-usage: matrix.py --bin DIRECTORY [--cache DIRECTORY] [--pages N] [KERNEL...]
+usage: matrix.py --bin DIRECTORY [--cache DIRECTORY] [--pages N] [--parallel N] [--output FILE] [KERNEL...]
 
-Each kernel boots twice: as it comes (its address space randomised, five-level page tables), and with `nokaslr no5lvl`.
-Exit status: 0 every cell is ok or cannot, 1 otherwise, 2 used wrongly.
+Each kernel boots once as it comes (its address space randomised, five-level page tables), and 6.1 also with `nokaslr no5lvl`.
+Exit status: 0 every cell is as tests/vm/expected.py has it, 1 otherwise, 2 used wrongly.
 """
 import argparse
+import concurrent.futures
+import dataclasses
+import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
+import expected
 import guest
 import initramfs
 import kernels
 import verdict
 
 HERE = pathlib.Path(__file__).resolve().parent
-VARIANTS = {"stock": "", "nokaslr,no5lvl": "nokaslr no5lvl"}
-TIMEOUT = 900
+BACKENDS = ("fentry", "kprobe", "static")
+PLAIN = "nokaslr no5lvl"
+PLAIN_SERIES = "6.1"
+JOB_SECONDS = 120  # for one run of cowtrace
+# Start-up, and what all runs of one guest may take: a few seconds each is usual.
+BOOT_SECONDS, USUAL_SECONDS = 120, 15
+
+
+@dataclasses.dataclass(frozen=True)
+class Guest:
+    """One boot: a kernel and what is added to its command line."""
+
+    series: str
+    parameters: str
+
+    @property
+    def name(self):
+        return f"{self.series} {self.parameters.replace(' ', '+')}".strip()
+
+
+@dataclasses.dataclass
+class Result:
+    """What came of a guest: a cell for each (scenario, backend), or `absent`: why there is no such kernel."""
+
+    guest: Guest
+    seconds: float = 0
+    version: str = ""
+    cells: dict = dataclasses.field(default_factory=dict)
+    notes: list = dataclasses.field(default_factory=list)
+    absent: str = ""
+    broken: bool = False
 
 
 def scenario_names(scenario):
@@ -29,53 +62,126 @@ def scenario_names(scenario):
     return [line.split()[0] for line in listed.splitlines() if line.strip()]
 
 
-def job_lines(names, pages):
-    lines = [f"{name} scenario {name} --pages {pages} --truth /out/{name}.truth" for name in names]
-    lines.append(f"zero-page zero_page {pages} /out/zero-page.truth")
-    return "\n".join(lines) + "\n"
-
-
 def prepare(arguments, directory):
     """The guest's root archive and the names of its jobs."""
     cowtrace, scenario = arguments.bin / "cowtrace", arguments.bin / "scenario"
     zero_page = directory / "zero_page"
     source = HERE.parent / "programs" / "zero_page.c"
-    subprocess.run(["cc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-o", str(zero_page), str(source)], check=True)
-    names = scenario_names(scenario)
+    subprocess.run(["cc", "-std=gnu11", "-O1", "-g", "-static", "-Wall", "-Wextra", "-Werror", "-o", str(zero_page), str(source)], check=True)
+    listed = scenario_names(scenario)
+    jobs = {name: f"scenario {name} --pages {arguments.pages} --truth" for name in listed}
+    jobs.setdefault("zero-page", f"zero_page {arguments.pages}")
+    if arguments.scenarios:
+        jobs = {name: command for name, command in jobs.items() if name in arguments.scenarios}
+    texts = {"jobs": "".join(f"{name} {command}\n" for name, command in jobs.items()), "backends": " ".join(BACKENDS),
+             "seconds": str(JOB_SECONDS)}
     archive = directory / "root.cpio"
-    initramfs.make(archive, HERE / "init", job_lines(names, arguments.pages), [cowtrace, scenario, zero_page], unstripped=(scenario, zero_page))
-    return archive, [*names, "zero-page"]
+    initramfs.make(archive, HERE / "init", texts, [cowtrace, scenario, zero_page], unstripped=(scenario, zero_page))
+    return archive, list(jobs)
 
 
-def print_row(cells, widths):
-    print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths)).rstrip(), flush=True)
+def fetch(series, cache):
+    """The path of a kernel, or the error that says why there is none."""
+    try:
+        return kernels.image(series, cache)
+    except kernels.KernelError as error:
+        return error
 
 
-def run_guest(series, image, parameters, archive, names, keep):
-    """({job: verdict}, the details to print below the table) of one boot."""
+def run_guest(which, image, arguments, archive, names):
+    """The Result of one guest, with a note for each cell that is not as expected."""
+    result = Result(which)
+    if isinstance(image, kernels.KernelError):
+        # That the archive has dropped a kernel is no fault of ours.
+        result.absent, result.broken = str(image), not isinstance(image, kernels.Vanished)
+        return result
+    keep = arguments.cache / "results" / which.name.replace(" ", "-")
     keep.mkdir(parents=True, exist_ok=True)
-    outcome = guest.boot(image, archive, parameters, keep, TIMEOUT)
+    for old in keep.iterdir():
+        old.unlink()
+    timeout = BOOT_SECONDS + USUAL_SECONDS * len(names) * len(BACKENDS)
+    outcome = guest.boot(image, archive, which.parameters, keep, timeout)
     for name, content in outcome.files.items():
         (keep / name).write_bytes(content)
+    result.seconds = outcome.seconds
+    result.version = outcome.files.get("version", b"").decode(errors="replace").strip()
     if outcome.failure:
-        word = "hang" if outcome.failure.startswith("hang") else "died"
-        return dict.fromkeys(names, word), [f"{series}: {outcome.failure}", *guest.last_lines(outcome.console).splitlines()], outcome.seconds
-    verdicts, details = {}, []
+        result.broken = True
+        at = guest.last_job(outcome.console)
+        result.notes.append(f"{which.name}: {outcome.failure}{', at ' + at if at else ''}")
+        result.notes += guest.last_lines(outcome.console).splitlines()
+        return result
     for name in names:
-        verdicts[name], lines = verdict.judge(name, outcome.files)
-        details += [f"{series} {name}: {line}" for line in lines]
-    return verdicts, details, outcome.seconds
+        for backend in BACKENDS:
+            judge_cell(result, name, backend, outcome.files)
+    return result
+
+
+def judge_cell(result, name, backend, files):
+    cell = verdict.judge(f"{backend}.{name}", backend, files)
+    result.cells[name, backend] = cell
+    surprise = expected.surprise(result.guest.series, backend, name, cell)
+    if not surprise:
+        return
+    result.broken = True
+    where = f"{result.guest.name} {backend} {name}"
+    result.notes.append(f"{where}: {surprise}")
+    result.notes += [f"  {line}" for line in cell.details]
+
+
+def cell_text(result, name):
+    """One word where the backends agree, else one for each, in the order of BACKENDS."""
+    words = [result.cells[name, backend].word if (name, backend) in result.cells else "-" for backend in BACKENDS]
+    return words[0] if len(set(words)) == 1 else "/".join(words)
+
+
+def print_table(results, names):
+    rows = [["/".join(BACKENDS), *(result.guest.name for result in results)]]
+    rows += [[name, *(cell_text(result, name) for result in results)] for name in names]
+    rows.append(["seconds", *(f"{result.seconds:.0f}" for result in results)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
+
+
+def print_reasons(results):
+    """Why cells cannot, each reason once with all the places where it holds."""
+    places = {}
+    for result in results:
+        for (name, backend), cell in result.cells.items():
+            if cell.word == "cannot":
+                places.setdefault(cell.details[0], {}).setdefault(f"{backend} {name}", []).append(result.guest.name)
+    for why, cells in places.items():
+        print(f"cannot: {why}")
+        for cell, guests in cells.items():
+            print(f"  {cell}: {', '.join(guests)}")
+
+
+def as_json(results, names, pages):
+    """What was measured, for a page about kernels."""
+    guests = []
+    for result in results:
+        cells = {}
+        for name in names:
+            cells[name] = {backend: {"verdict": cell.word, "details": cell.details, "by_mechanism": cell.measured}
+                           for backend in BACKENDS if (cell := result.cells.get((name, backend)))}
+        guests.append({"kernel": result.guest.series, "parameters": result.guest.parameters, "version": result.version,
+                       "seconds": round(result.seconds, 1), "absent": result.absent, "scenarios": cells})
+    return {"schema": "cowtrace.matrix/1", "pages": pages, "guests": guests}
 
 
 def parse(argv):
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "cowtrace-vm"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kernels", nargs="*", metavar="KERNEL", help=f"of {' '.join(kernels.SERIES)}; default 6.1")
-    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of cowtrace and scenario")
+    parser.add_argument("kernels", nargs="*", metavar="KERNEL", help=f"of {' '.join(kernels.SERIES)}; default all")
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of the static cowtrace and scenario")
     parser.add_argument("--cache", type=pathlib.Path, default=cache, help="for kernels and results; default %(default)s")
     parser.add_argument("--pages", type=int, default=1000, help="pages of each scenario; default %(default)s")
+    parser.add_argument("--parallel", type=int, default=os.cpu_count(), help="guests at a time; default %(default)s")
+    parser.add_argument("--scenario", action="append", dest="scenarios", metavar="NAME", help="only this one; repeatable")
+    parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="write all cells and counts by mechanism as JSON")
     arguments = parser.parse_args(argv)
-    arguments.kernels = arguments.kernels or ["6.1"]
+    arguments.kernels = arguments.kernels or list(kernels.SERIES)
     unknown = [series for series in arguments.kernels if series not in kernels.SERIES]
     if unknown:
         parser.error(f"unknown kernel {unknown[0]}: use {' '.join(kernels.SERIES)}")
@@ -85,29 +191,30 @@ def parse(argv):
 def main(argv):
     arguments = parse(argv)
     arguments.cache.mkdir(parents=True, exist_ok=True)
-    notes, good = [], True
+    guests = [Guest(series, "") for series in arguments.kernels]
+    if PLAIN_SERIES in arguments.kernels:
+        guests.append(Guest(PLAIN_SERIES, PLAIN))
     with tempfile.TemporaryDirectory(prefix="cowtrace-vm-") as scratch:
         archive, names = prepare(arguments, pathlib.Path(scratch))
-        widths = [22, *(max(len(name), 6) for name in names), 7]
-        print_row(["kernel", *names, "seconds"], widths)
-        for series in arguments.kernels:
-            try:
-                image = kernels.image(series, arguments.cache)
-            except kernels.KernelError as error:
-                print_row([series, *("cannot" for _ in names), "-"], widths)
-                notes.append(f"{series}: {error}")
-                good = False
-                continue
-            for variant, parameters in VARIANTS.items():
-                keep = arguments.cache / "results" / series / variant
-                verdicts, details, seconds = run_guest(f"{series} {variant}", image, parameters, archive, names, keep)
-                print_row([f"{series} {variant}", *(verdicts[name] for name in names), f"{seconds:.0f}"], widths)
-                notes += details
-                good = good and all(word in ("ok", "cannot") for word in verdicts.values())
-    for note in notes:
-        print(note)
-    print(f"reports, truths and consoles are in {arguments.cache / 'results'}")
-    return 0 if good else 1
+        # One after the other, before any boot: they share apt's lists.
+        images = {series: fetch(series, arguments.cache) for series in arguments.kernels}
+        with concurrent.futures.ThreadPoolExecutor(arguments.parallel) as pool:
+            results = list(pool.map(lambda which: run_guest(which, images[which.series], arguments, archive, names), guests))
+    print_table(results, names)
+    print_reasons(results)
+    for result in results:
+        if result.absent:
+            print(f"{result.guest.name}: {result.absent}")
+        for note in result.notes:
+            print(note)
+    if arguments.output:
+        arguments.output.write_text(json.dumps(as_json(results, names, arguments.pages), indent=1) + "\n", encoding="utf-8")
+    words = [cell.word for result in results for cell in result.cells.values()]
+    counts = ", ".join(f"{words.count(word)} {word}" for word in ("ok", "cannot", "wrong", "failed"))
+    bad = [result.guest.name for result in results if result.broken]
+    print(f"matrix: {counts} of {len(words)} cells on {len(results)} guests; "
+          f"{'not as expected: ' + ', '.join(bad) if bad else 'all as expected'}; kept in {arguments.cache / 'results'}")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is expected to work where: everything, but for these rows. A `cannot` that is not here fails the matrix, and so does a row here
+whose cell works."""
+import dataclasses
+import re
+
+ORDER = ("5.10", "6.1", "6.12", "6.16", "6.18", "newest")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cannot:
+    """Kernels from `first` to `last`, backends and scenarios, and a pattern of the reason."""
+
+    first: str
+    last: str
+    backends: tuple
+    scenarios: tuple
+    reason: str
+
+    def covers(self, kernel, backend, scenario):
+        return (ORDER.index(self.first) <= ORDER.index(kernel) <= ORDER.index(self.last) and backend in self.backends and
+                scenario in self.scenarios)
+
+
+TABLE = ()
+
+
+def reason(kernel, backend, scenario, table=TABLE):
+    """The pattern of the reason why a cell cannot, or None where it has to work."""
+    for row in table:
+        if row.covers(kernel, backend, scenario):
+            return row.reason
+    return None
+
+
+def surprise(kernel, backend, scenario, cell, table=TABLE):
+    """What is not as expected about a cell (verdict.Cell), or "" if all is."""
+    pattern = reason(kernel, backend, scenario, table)
+    if cell.word not in ("ok", "cannot"):
+        return cell.word
+    if cell.word == "ok":
+        return f"works, where expected.py has it as one that cannot ({pattern}): take the row away" if pattern else ""
+    if cell.blind:
+        return ""
+    if pattern is None:
+        return "cannot, which expected.py does not expect"
+    return "" if re.search(pattern, cell.details[0]) else f"cannot for another reason than {pattern}"
