@@ -253,6 +253,20 @@ Counters BpfCapture::counters() const {
     sum.mapping_busy += cpu.mapping_busy;
     sum.late += cpu.late;
   }
+  sum.skipped = skipped_runs();
+  return sum;
+}
+
+// Counted by the kernel since 5.12; 0 before.
+std::uint64_t BpfCapture::skipped_runs() const {
+  std::uint64_t sum = 0;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton_->obj) {
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof(info);
+    const int fd = bpf_program__fd(program);
+    if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0) sum += info.recursion_misses;
+  }
   return sum;
 }
 

@@ -67,6 +67,7 @@ class BpfCapture : public Capture {
   void tell_layout();
   Status attach();
   Status map_buffers();
+  [[nodiscard]] std::uint64_t skipped_runs() const;
   void take(std::span<const std::byte> bytes);
 
   struct Destroy {

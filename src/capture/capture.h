@@ -40,6 +40,7 @@ struct Counters {
   std::uint64_t walk_failed = 0;
   std::uint64_t mapping_busy = 0;
   std::uint64_t late = 0;
+  std::uint64_t skipped = 0;  // runs of our programs that the kernel left out because one of them ran already
 };
 
 struct PageCountRow {
