@@ -77,7 +77,7 @@ static __noinline bool lost_race(struct task_state *state, const struct outcome 
 	seen->time_ns = now;
 	if (old == fresh.change)
 		return false;
-	if (!options.atomics) {
+	if (!ATOMICS) {
 		seen->change = fresh.change;
 		return false;
 	}
@@ -117,7 +117,7 @@ static __always_inline struct cowtrace_slot *take_slot(struct cowtrace_lane *lan
 
 	if (!options.lanes || lane->head - lane->tail >= COWTRACE_LANE_SLOTS - LANE_MARGIN)
 		return 0;
-	number = options.atomics ? __sync_fetch_and_add(&lane->head, 1) : lane->head++;
+	number = ATOMICS ? __sync_fetch_and_add(&lane->head, 1) : lane->head++;
 	*turn = number + 1;
 	return &lane->slots[number & (COWTRACE_LANE_SLOTS - 1)];
 }

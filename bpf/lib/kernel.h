@@ -13,6 +13,18 @@
 #include "abi/config.h"
 #include "lib/arch.h"
 
+/*
+ * Before 5.13 the kernel refuses atomic instructions that tell the old value (5.12), and the address of a function (5.13), even where they
+ * never run: for it everything is compiled once more without them.
+ */
+#ifdef COWTRACE_BEFORE_5_13
+#define ATOMICS 0
+#define CALLBACKS 0
+#else
+#define ATOMICS 1
+#define CALLBACKS 1
+#endif
+
 /* Set by user space before load; the verifier prunes what is switched off. */
 const volatile struct cowtrace_config options SEC(".rodata") __weak;
 

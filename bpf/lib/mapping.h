@@ -125,7 +125,7 @@ static __always_inline u64 find_mapping(u64 mm, struct task_state *state, u64 ad
 		return 0;
 	if (vma) {
 		read_mapping((struct vm_area_struct *)vma);
-	} else if (options.find_mapping && bpf_find_vma(bpf_get_current_task_btf(), address, on_vma, (void *)0, 0)) {
+	} else if (CALLBACKS && options.find_mapping && bpf_find_vma(bpf_get_current_task_btf(), address, on_vma, (void *)0, 0)) {
 		COUNT(mapping_busy);
 		return 0;
 	}

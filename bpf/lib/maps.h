@@ -136,7 +136,7 @@ static __always_inline struct table_entry *entry_of(u64 task)
 {
 	u32 place = (task >> 6) * 0x9e3779b97f4a7c15ULL >> (64 - TABLE_BITS);
 
-	return options.atomics ? bpf_map_lookup_elem(&table, &place) : 0;
+	return ATOMICS ? bpf_map_lookup_elem(&table, &place) : 0;
 }
 
 /* A pointer argument of a tp_btf program as a number. */
@@ -167,7 +167,7 @@ static __always_inline struct task_state *create_state(u64 task)
 {
 	struct table_entry *entry = entry_of(task);
 
-	if (entry && options.atomics &&
+	if (entry && ATOMICS &&
 	    (entry->task == task || !__sync_val_compare_and_swap(&entry->task, 0, task))) {
 		__builtin_memset(&entry->state, 0, sizeof(entry->state));
 		return &entry->state;
@@ -205,7 +205,7 @@ static __always_inline u32 new_space(void)
 	if (!lane)
 		return 0;
 	/* Where there are such instructions, programs may also be preempted. */
-	number = options.atomics ? __sync_fetch_and_add(&lane->spaces, 1) : lane->spaces++;
+	number = ATOMICS ? __sync_fetch_and_add(&lane->spaces, 1) : lane->spaces++;
 	return (number + 1) * options.cpus + bpf_get_smp_processor_id();
 }
 

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <utility>
 
@@ -21,6 +23,7 @@
 #include "capture/kernel_version.h"
 #include "capture/load_error.h"
 #include "cowtrace.skel.h"
+#include "cowtrace_old.skel.h"
 
 namespace cowtrace::capture {
 namespace {
@@ -37,11 +40,11 @@ constexpr std::uint32_t kMostTasks = 1 << 20;
 
 // What BPF programs can use, oldest first; a kernel that has one has those before it.
 constexpr std::array<std::pair<int, int>, 3> kFeatures = {{
-    {5, 12},  // atomic instructions that tell the old value
+    {5, 13},  // the address of a function in a program, and atomic instructions that tell the old value
     {5, 15},  // bpf_task_pt_regs
     {6, 2},   // bpf_rdonly_cast: loads from kernel memory that the kernel itself guards
 }};
-constexpr int kAtomics = 1, kTaskRegisters = 2, kDirectLoads = 3;
+constexpr int kNewInstructions = 1, kTaskRegisters = 2, kDirectLoads = 3;
 
 // Anything but a plain "0" of both: pages may be merged while we trace.
 bool ksm_in_use() {
@@ -62,6 +65,22 @@ bool is_fault_hook(std::string_view program) {
   for (const std::string_view prefix : {"fentry_", "fexit_", "kprobe_", "kretprobe_", "fault_"})
     if (program.starts_with(prefix)) return true;
   return false;
+}
+
+// The object for this kernel; both have the same maps and programs, so one skeleton serves both.
+cowtrace_bpf* open_skeleton(bool new_instructions) {
+  if (new_instructions) return cowtrace_bpf__open();
+  auto* skeleton = static_cast<cowtrace_bpf*>(std::calloc(1, sizeof(cowtrace_bpf)));
+  if (skeleton == nullptr) return nullptr;
+  int error = cowtrace_bpf__create_skeleton(skeleton);
+  if (error == 0) {
+    skeleton->skeleton->data = const_cast<void*>(cowtrace_old_bpf__elf_bytes(&skeleton->skeleton->data_sz));
+    error = bpf_object__open_skeleton(skeleton->skeleton, nullptr);
+  }
+  if (error == 0) return skeleton;
+  cowtrace_bpf__destroy(skeleton);
+  errno = -error;
+  return nullptr;
 }
 
 }  // namespace
@@ -103,7 +122,7 @@ Status BpfCapture::load() {
 
 Status BpfCapture::load_with(int features, int attempt, bool& choices_left) {
   const BpfLog log;
-  skeleton_.reset(cowtrace_bpf__open());
+  skeleton_.reset(open_skeleton(features >= kNewInstructions));
   if (!skeleton_) return fail("cannot open BPF programs", log.reason(errno));
   configure(features);
   choose_programs();
@@ -144,7 +163,6 @@ void BpfCapture::configure(int features) {
   config.find_mapping = find_mapping_;
   config.ksm = ksm_in_use();
   config.wake_control = options_.wake_early;
-  config.atomics = features >= kAtomics;
   config.task_regs = features >= kTaskRegisters;
   config.direct_loads = features >= kDirectLoads;
   config.cpus = cpus;

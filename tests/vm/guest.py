@@ -9,7 +9,7 @@ import time
 # Multi-threaded software emulation races with the kernel's text patching, and the microvm machine hangs now and then.
 QEMU = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-machine", "pc", "-cpu", "max", "-smp", "2", "-m", "1024",
         "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot", "-net", "none"]
-# NVMe is built into all of these kernels; virtio-blk is a module. The guest's first disk takes its results, the second is swap.
+# NVMe is built into all of these kernels; virtio-blk is a module. The guest knows its disks by these names.
 DISKS = {"results": 256 << 20, "swap": 128 << 20}
 # What the init script prints last. QEMU's own status says nothing: a panic and an oops end with 0 too.
 DONE = "GUEST-DONE"
@@ -66,7 +66,10 @@ def run(command, console, results, timeout):
     if DONE not in text:
         error = status.stderr.decode(errors="replace").strip()
         return Outcome(f"the guest died (QEMU's status {status.returncode}) {error}".strip(), seconds, {}, text)
-    return Outcome("", seconds, unpack(results), text)
+    try:
+        return Outcome("", seconds, unpack(results), text)
+    except (tarfile.TarError, EOFError) as error:
+        return Outcome(f"its results cannot be read: {error}", seconds, {}, text)
 
 
 def read(path):
