@@ -75,6 +75,8 @@ def prepare(arguments, directory):
         jobs = {name: command for name, command in jobs.items() if name in arguments.scenarios}
     texts = {"jobs": "".join(f"{name} {command}\n" for name, command in jobs.items()), "backends": " ".join(BACKENDS),
              "seconds": str(JOB_SECONDS)}
+    if arguments.bpf_log:
+        texts["bpf-log"] = ""
     archive = directory / "root.cpio"
     initramfs.make(archive, HERE / "init", texts, [cowtrace, scenario, zero_page], unstripped=(scenario, zero_page))
     return archive, list(jobs)
@@ -179,6 +181,7 @@ def parse(argv):
     parser.add_argument("--pages", type=int, default=1000, help="pages of each scenario; default %(default)s")
     parser.add_argument("--parallel", type=int, default=os.cpu_count(), help="guests at a time; default %(default)s")
     parser.add_argument("--scenario", action="append", dest="scenarios", metavar="NAME", help="only this one; repeatable")
+    parser.add_argument("--bpf-log", action="store_true", help="keep what libbpf and the verifier say in the results' stderr files")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="write all cells and counts by mechanism as JSON")
     arguments = parser.parse_args(argv)
     arguments.kernels = arguments.kernels or list(kernels.SERIES)
