@@ -116,10 +116,34 @@ static __always_inline u64 walk_size(const struct walk *walk)
 	return walk->level == 3 ? GIGANTIC_BYTES : walk->level == 2 ? HUGE_BYTES : PAGE_BYTES;
 }
 
+/* The field's name in 7.x. */
+struct page___info {
+	unsigned long compound_info;
+} __attribute__((preserve_access_index));
+
+#define HEAD_MASKS 0xffffffff00000000ULL
+
+/*
+ * The first struct page of the folio that `page` belongs to. A tail page has bit 0 set and the head's address above it, or, in 7.x, the mask
+ * that makes the head's address of its own: all ones down to the folio's order, which is higher than any address of a struct page.
+ */
+static __always_inline u64 head_of(u64 page, u32 *failed)
+{
+	u64 head;
+
+	if (bpf_core_field_exists(((struct page___info *)0)->compound_info))
+		head = read_kernel_u64(page + bpf_core_field_offset(struct page___info, compound_info), failed);
+	else
+		head = read_kernel_u64(page + bpf_core_field_offset(struct page, compound_head), failed);
+	if (!(head & 1))
+		return page;
+	return head >= HEAD_MASKS ? page & head : head - 1;
+}
+
 /* What a frame holds, from its folio's mapping word: bit 0 anonymous, bits 0 and 1 KSM (include/linux/page-flags.h). */
 static __always_inline u8 frame_class(u64 frame)
 {
-	u64 page, head, mapping;
+	u64 page, mapping;
 	u32 failed = 0;
 
 	if (options.zero_frame && frame == options.zero_frame)
@@ -127,9 +151,7 @@ static __always_inline u8 frame_class(u64 frame)
 	if (!layout.vmemmap)
 		return PAGE_UNKNOWN;
 	page = layout.vmemmap + frame * bpf_core_type_size(struct page);
-	head = read_kernel_u64(page + bpf_core_field_offset(struct page, compound_head), &failed);
-	if (head & 1)
-		page = head - 1;
+	page = head_of(page, &failed);
 	mapping = read_kernel_u64(page + bpf_core_field_offset(struct page, mapping), &failed);
 	if (failed)
 		return PAGE_UNKNOWN;
