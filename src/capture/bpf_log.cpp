@@ -28,9 +28,19 @@ int collect(libbpf_print_level level, const char* format, va_list arguments) {
     std::vfprintf(stderr, format, again);
     va_end(again);
   }
+  // A verifier's log is one message; its reason is at its end.
   std::array<char, 1024> line{};
+  va_list again;
+  va_copy(again, arguments);
   const int size = std::vsnprintf(line.data(), line.size(), format, arguments);
-  if (size > 0) current->append(line.data());
+  if (size >= static_cast<int>(line.size())) {
+    std::string text(static_cast<std::size_t>(size), '\0');
+    std::vsnprintf(text.data(), text.size() + 1, format, again);
+    current->append(text);
+  } else if (size > 0) {
+    current->append(line.data());
+  }
+  va_end(again);
   return size;
 }
 
