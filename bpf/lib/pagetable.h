@@ -121,11 +121,11 @@ struct page___info {
 	unsigned long compound_info;
 } __attribute__((preserve_access_index));
 
-#define HEAD_MASKS 0xffffffff00000000ULL
+#define HEAD_MASKS 0xffffffffff000000ULL /* of 1 GiB, 2^18 times 64 bytes, and smaller */
 
 /*
  * The first struct page of the folio that `page` belongs to. A tail page has bit 0 set and the head's address above it, or, in 7.x, the mask
- * that makes the head's address of its own: all ones down to the folio's order, which is higher than any address of a struct page.
+ * that makes the head's address of its own: all ones down to the folio's size, which is above all addresses of struct pages.
  */
 static __always_inline u64 head_of(u64 page, u32 *failed)
 {
