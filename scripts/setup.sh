@@ -38,6 +38,7 @@ fetch_zydis() {
   rm -rf "$partial"
   mkdir -p "$partial"/state/lists/partial "$partial"/cache/archives/partial "$partial"/zydis
   : >"$partial/status"
+  # shellcheck disable=SC2016
   site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian/*$') || site=http://deb.debian.org/debian
   printf 'deb-src [signed-by=%s] %s bookworm main\n' /usr/share/keyrings/debian-archive-keyring.gpg "$site" >"$partial/sources.list"
   apt_private() {
@@ -46,8 +47,9 @@ fetch_zydis() {
       -o APT::Update::Post-Invoke-Success= "$@"
   }
   say "fetching the source of Zydis into build/sources"
-  apt_private update >"$partial/log" 2>&1 && (cd -- "$partial" && apt_private --download-only source zydis) >>"$partial/log" 2>&1 ||
+  if ! { apt_private update && cd -- "$partial" && apt_private --download-only source zydis && cd -- "$ROOT"; } >"$partial/log" 2>&1; then
     die "cannot fetch the source package zydis: $(tail -n 1 "$partial/log"): is the network up?"
+  fi
   tar -xzf "$partial"/zydis_*.orig.tar.gz -C "$partial/zydis" --strip-components=1
   rm -rf "$home/zydis"
   mv "$partial/zydis" "$home/zydis"
