@@ -27,8 +27,13 @@ for group in "${@:-test}"; do
   case $group in static | vm | all) sources=yes ;; esac
 done
 
-# True of a package of another architecture too ("libdw-dev:arm64").
-installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+# Also of another architecture ("libdw-dev:arm64"). A name without one stands for this machine's, and is listed with all that are there.
+installed() {
+  local architecture
+  architecture=$(dpkg --print-architecture)
+  case $1 in *:*) architecture=${1#*:} ;; esac
+  dpkg-query -W -f='${db:Status-Status} ${Architecture}\n' "$1" 2>/dev/null | grep -qxE "installed ($architecture|all)"
+}
 
 # Debian has Zydis as a shared library only. Its source comes through apt, with lists of its own: the system's sources stay as they are.
 fetch_zydis() {
