@@ -6,7 +6,8 @@
 
 namespace scenario {
 
-Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm;
+Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm,
+    file_private, last_owner, gup_write;
 
 std::span<const Experiment> experiments() {
   static constexpr auto kTable = std::to_array<Experiment>({
@@ -24,6 +25,12 @@ std::span<const Experiment> experiments() {
        "copies each page in a fault taken in kernel mode", syscall_write},
       {"storm", "children write one byte a page as fast as they can",
        "copies each page for each child", storm, 20000, 4},
+      {"last-owner", "the parent writes every page when its child has ended",
+       "makes them writable again: reuse, no copy", last_owner},
+      {"file-private", "children write a private file mapping; one reads it before",
+       "copies each page of the file for each child", file_private},
+      {"gup-write", "another process writes through /proc/PID/mem",
+       "copies each page in the writer's context, without an exception", gup_write},
   });
   return kTable;
 }
