@@ -7,7 +7,8 @@
 namespace scenario {
 
 Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm,
-    file_private, last_owner, gup_write;
+    last_owner, zero_page, file_private, file_shared, elf_data, stack, dontfork, wipeonfork,
+    gup_write;
 
 std::span<const Experiment> experiments() {
   static constexpr auto kTable = std::to_array<Experiment>({
@@ -27,8 +28,20 @@ std::span<const Experiment> experiments() {
        "copies each page for each child", storm, 20000, 4},
       {"last-owner", "the parent writes every page when its child has ended",
        "makes them writable again: reuse, no copy", last_owner},
+      {"zero-page", "a process reads fresh pages, then writes them",
+       "replaces the zero page by a frame for each; nothing was shared", zero_page},
       {"file-private", "children write a private file mapping; one reads it before",
        "copies each page of the file for each child", file_private},
+      {"file-shared", "children write shared mappings of files", "lets all write the same frames",
+       file_shared},
+      {"elf-data", "children write initialised variables of the program",
+       "copies each page of the program's file for each child", elf_data},
+      {"stack", "a child writes deep in the stack that it inherited", "copies each page of it",
+       stack},
+      {"dontfork", "parent and child write where MADV_DONTFORK was",
+       "nothing: the child did not inherit the pages", dontfork},
+      {"wipeonfork", "parent and children write where MADV_WIPEONFORK was",
+       "allocates for the children; the parent's pages stay its own", wipeonfork},
       {"gup-write", "another process writes through /proc/PID/mem",
        "copies each page in the writer's context, without an exception", gup_write},
   });

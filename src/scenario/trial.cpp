@@ -146,17 +146,34 @@ Result<void> expect(const ProcessTruth& process, Mechanism mechanism, std::uint6
                 "run it again");
 }
 
+Result<void> expect_nothing(const ProcessTruth& process) {
+  if (!process.breaks || process.breaks->empty()) return {};
+  return expect(process, process.breaks->begin()->first, 0);
+}
+
 Writing write_each_page(Region region) {
-  return [region]() -> Result<Written> {
+  return write_each_page(std::vector{region});
+}
+
+Writing write_each_page(std::vector<Region> regions) {
+  return [regions = std::move(regions)]() -> Result<Written> {
     Written written;
-    written.reserve(region.size / kPageSize);
-    for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize) {
-      const std::uint64_t address = region.start + offset + offset_in_page(offset / kPageSize);
-      store(reinterpret_cast<std::byte*>(address), std::uint64_t{2});
-      written.push_back(address);
+    for (const Region& region : regions) {
+      for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize) {
+        const std::uint64_t address = region.start + offset + offset_in_page(offset / kPageSize);
+        store(reinterpret_cast<std::byte*>(address), std::uint64_t{2});
+        written.push_back(address);
+      }
     }
     return written;
   };
+}
+
+std::uint64_t read_each_page(Region region) {
+  std::uint64_t sum = 0;
+  for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize)
+    sum += load<std::uint64_t>(reinterpret_cast<const std::byte*>(region.start + offset));
+  return sum;
 }
 
 }  // namespace scenario

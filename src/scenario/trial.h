@@ -39,8 +39,15 @@ Truth truth_of(const Options& options, const Trial& trial, std::vector<ProcessTr
 // The experiment's own expectation: exactly `count` pages of `mechanism`.
 Result<void> expect(const ProcessTruth& process, Mechanism mechanism, std::uint64_t count);
 
+// The experiment's own expectation: no page broke.
+Result<void> expect_nothing(const ProcessTruth& process);
+
 // A Writing that stores one word on every page of `region`, at an offset that differs from page to
 // page.
 Writing write_each_page(Region region);
+Writing write_each_page(std::vector<Region> regions);
+
+// Reads one word of every page; their sum.
+std::uint64_t read_each_page(Region region);
 
 }  // namespace scenario
