@@ -8,7 +8,7 @@ namespace scenario {
 
 Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm,
     last_owner, zero_page, file_private, file_shared, elf_data, stack, dontfork, wipeonfork,
-    gup_write;
+    vfork_child, clone_vm, gup_write;
 
 std::span<const Experiment> experiments() {
   static constexpr auto kTable = std::to_array<Experiment>({
@@ -42,6 +42,10 @@ std::span<const Experiment> experiments() {
        "nothing: the child did not inherit the pages", dontfork},
       {"wipeonfork", "parent and children write where MADV_WIPEONFORK was",
        "allocates for the children; the parent's pages stay its own", wipeonfork},
+      {"vfork", "a vfork child writes its parent's memory, then the parent does",
+       "nothing: they have one address space", vfork_child},
+      {"clone-vm", "two processes of one address space write shared pages",
+       "copies each page once, for both", clone_vm},
       {"gup-write", "another process writes through /proc/PID/mem",
        "copies each page in the writer's context, without an exception", gup_write},
   });

@@ -72,6 +72,10 @@ Result<Breaks> compare(const Trial& trial, const std::vector<PageState>& before,
   return breaks;
 }
 
+std::uint64_t written_in(Region region, std::uint64_t offset) {
+  return region.start + offset + offset_in_page(offset / kPageSize);
+}
+
 }  // namespace
 
 Result<ProcessTruth> watch(const Trial& trial, Role role, const Writing& act) {
@@ -151,6 +155,11 @@ Result<void> expect_nothing(const ProcessTruth& process) {
   return expect(process, process.breaks->begin()->first, 0);
 }
 
+void store_each_page(Region region) {
+  for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize)
+    store(reinterpret_cast<std::byte*>(written_in(region, offset)), std::uint64_t{2});
+}
+
 Writing write_each_page(Region region) {
   return write_each_page(std::vector{region});
 }
@@ -159,11 +168,9 @@ Writing write_each_page(std::vector<Region> regions) {
   return [regions = std::move(regions)]() -> Result<Written> {
     Written written;
     for (const Region& region : regions) {
-      for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize) {
-        const std::uint64_t address = region.start + offset + offset_in_page(offset / kPageSize);
-        store(reinterpret_cast<std::byte*>(address), std::uint64_t{2});
-        written.push_back(address);
-      }
+      store_each_page(region);
+      for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize)
+        written.push_back(written_in(region, offset));
     }
     return written;
   };

@@ -42,8 +42,10 @@ Result<void> expect(const ProcessTruth& process, Mechanism mechanism, std::uint6
 // The experiment's own expectation: no page broke.
 Result<void> expect_nothing(const ProcessTruth& process);
 
-// A Writing that stores one word on every page of `region`, at an offset that differs from page to
-// page.
+// Stores one word on every page, at an offset that differs from page to page, and nothing else.
+void store_each_page(Region region);
+
+// A Writing that does this.
 Writing write_each_page(Region region);
 Writing write_each_page(std::vector<Region> regions);
 
