@@ -49,10 +49,7 @@ Result<ProcessTruth> be_written(const Trial& trial) {
       return unavailable("cannot write through /proc/PID/mem",
                          WIFEXITED(status) ? std::strerror(WEXITSTATUS(status)) : "killed",
                          "run it as root");
-    Written written;
-    for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize)
-      written.push_back(region.start + offset);
-    return written;
+    return pages_of(region);
   });
   if (truth) truth->actor = Actor{actor, kActor};
   return truth;

@@ -176,6 +176,13 @@ Writing write_each_page(std::vector<Region> regions) {
   };
 }
 
+Written pages_of(Region region) {
+  Written pages;
+  for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize)
+    pages.push_back(region.start + offset);
+  return pages;
+}
+
 std::uint64_t read_each_page(Region region) {
   std::uint64_t sum = 0;
   for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize)

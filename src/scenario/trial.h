@@ -49,6 +49,9 @@ void store_each_page(Region region);
 Writing write_each_page(Region region);
 Writing write_each_page(std::vector<Region> regions);
 
+// The addresses of a region's pages: what a Writing answers that wrote them all.
+Written pages_of(Region region);
+
 // Reads one word of every page; their sum.
 std::uint64_t read_each_page(Region region);
 
