@@ -8,7 +8,7 @@ namespace scenario {
 
 Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm,
     last_owner, zero_page, file_private, file_shared, elf_data, stack, dontfork, wipeonfork,
-    vfork_child, clone_vm, gup_write;
+    vfork_child, clone_vm, protect_memory, uffd_wp, gup_write;
 
 std::span<const Experiment> experiments() {
   static constexpr auto kTable = std::to_array<Experiment>({
@@ -46,6 +46,10 @@ std::span<const Experiment> experiments() {
        "nothing: they have one address space", vfork_child},
       {"clone-vm", "two processes of one address space write shared pages",
        "copies each page once, for both", clone_vm},
+      {"mprotect", "a process revokes and restores access, then writes",
+       "faults at most; a child that shares gets its copies", protect_memory},
+      {"uffd-wp", "each write waits for userfaultfd's write protection",
+       "faults; a child that shares gets its copies", uffd_wp},
       {"gup-write", "another process writes through /proc/PID/mem",
        "copies each page in the writer's context, without an exception", gup_write},
   });
