@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MADV_DONTFORK: a child does not get the mapping at all, so the parent's pages stay its own, and
 // what the child maps at the same addresses is other memory.
-#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <cerrno>
@@ -16,13 +15,8 @@ namespace {
 
 Result<ProcessTruth> map_and_write(const Trial& trial) {
   const Region region = trial.regions[0];
-  void* place = reinterpret_cast<void*>(region.start);
-  void* memory = ::mmap(place, region.size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  if (memory == MAP_FAILED)
-    return failed(fmt::format("{:#x} is not free in the child", region.start),
-                  std::strerror(errno));
-  ::madvise(memory, region.size, MADV_NOHUGEPAGE);
+  const auto memory = map_private(region.size, region.start);
+  if (!memory) return tl::unexpected<Failure>(memory.error());
   return watch(trial, Role::Child, write_each_page(region));
 }
 

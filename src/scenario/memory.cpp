@@ -51,8 +51,10 @@ Result<void> flush_lru_batch() {
 
 }  // namespace
 
-Result<std::byte*> map_private(std::uint64_t bytes) {
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+Result<std::byte*> map_private(std::uint64_t bytes, std::uint64_t address) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (address != 0 ? MAP_FIXED_NOREPLACE : 0);
+  void* memory =
+      ::mmap(reinterpret_cast<void*>(address), bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (memory == MAP_FAILED) {
     return unavailable(fmt::format("cannot map {} bytes", bytes), std::strerror(errno),
                        "use fewer --pages");

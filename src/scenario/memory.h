@@ -11,8 +11,8 @@
 namespace scenario {
 
 // Anonymous memory of base pages only, whatever the machine's policy; mapped for the life of the
-// process.
-Result<std::byte*> map_private(std::uint64_t bytes);
+// process, at `address` if one is given.
+Result<std::byte*> map_private(std::uint64_t bytes, std::uint64_t address = 0);
 
 // Runs `fill`, which touches fresh memory, and then sees to it that the kernel holds no reference
 // of its own to the frames that it got.

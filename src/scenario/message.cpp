@@ -148,6 +148,12 @@ bool Channel::send(const Result<ProcessTruth>& found) {
   return true;
 }
 
+Result<int> Channel::keep_across_exec() const {
+  if (::fcntl(writer_, F_SETFD, 0) != 0)
+    return failed("cannot keep a pipe across exec", std::strerror(errno));
+  return writer_;
+}
+
 Result<ProcessTruth> Channel::receive() {
   ::close(std::exchange(writer_, -1));  // so that the child's end ends the message
   std::string bytes;

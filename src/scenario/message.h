@@ -11,6 +11,8 @@ namespace scenario {
 class Channel {
  public:
   static Result<Channel> open();
+  // The end of a channel that another program opened: keep_across_exec() there.
+  static Channel to(int writer) { return {-1, writer}; }
   Channel(Channel&& other) noexcept;
   Channel& operator=(Channel&&) = delete;
   Channel(const Channel&) = delete;
@@ -19,6 +21,8 @@ class Channel {
 
   // In the child; false with errno set when the parent cannot be told.
   [[nodiscard]] bool send(const Result<ProcessTruth>& found);
+  // In the child: the number of the end that a program executed by it can send through.
+  Result<int> keep_across_exec() const;
   // In the parent; waits for the child's message or its end.
   Result<ProcessTruth> receive();
 

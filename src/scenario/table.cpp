@@ -8,7 +8,7 @@ namespace scenario {
 
 Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm,
     last_owner, zero_page, file_private, file_shared, elf_data, stack, dontfork, wipeonfork,
-    vfork_child, clone_vm, protect_memory, uffd_wp, gup_write;
+    vfork_child, clone_vm, exec, protect_memory, uffd_wp, gup_write;
 
 std::span<const Experiment> experiments() {
   static constexpr auto kTable = std::to_array<Experiment>({
@@ -46,6 +46,8 @@ std::span<const Experiment> experiments() {
        "nothing: they have one address space", vfork_child},
       {"clone-vm", "two processes of one address space write shared pages",
        "copies each page once, for both", clone_vm},
+      {"exec", "a child writes, executes the program anew, and writes",
+       "copies in two address spaces, one after the other", exec},
       {"mprotect", "a process revokes and restores access, then writes",
        "faults at most; a child that shares gets its copies", protect_memory},
       {"uffd-wp", "each write waits for userfaultfd's write protection",
