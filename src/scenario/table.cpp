@@ -8,7 +8,7 @@ namespace scenario {
 
 Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm,
     last_owner, zero_page, file_private, file_shared, elf_data, stack, dontfork, wipeonfork,
-    vfork_child, clone_vm, exec, protect_memory, uffd_wp, gup_write;
+    vfork_child, clone_vm, exec, protect_memory, uffd_wp, gup_write, thp, hugetlb;
 
 std::span<const Experiment> experiments() {
   static constexpr auto kTable = std::to_array<Experiment>({
@@ -54,6 +54,10 @@ std::span<const Experiment> experiments() {
        "faults; a child that shares gets its copies", uffd_wp},
       {"gup-write", "another process writes through /proc/PID/mem",
        "copies each page in the writer's context, without an exception", gup_write},
+      {"thp", "children write every fourth page of huge pages",
+       "splits each huge mapping and copies the written 4 KiB pages", thp},
+      {"hugetlb", "a child, then the parent write reserved huge pages",
+       "copies each huge page whole for the child; the parent reuses", hugetlb},
   });
   return kTable;
 }
