@@ -48,7 +48,8 @@ static __noinline bool absent_outcome(u64 mm, struct task_state *state, u64 fram
 	if (layout.vmemmap && frame_class(frame) != PAGE_ANON)
 		return false;
 	outcome->mapping = find_mapping(mm, state, state->address, state->vma);
-	if (!state->mapping_private_file) {
+	/* Of files only hugetlbfs fills a whole huge page for a private write: with zeros, where the mapping is anonymous to its user. */
+	if (!state->mapping_private_file || outcome->size > PAGE_BYTES) {
 		populate(state, state->address, frame, outcome->size);
 		return false;
 	}
