@@ -17,11 +17,10 @@ struct cowtrace_config {
 	__u32 wakeup_bytes; /* wake user space when so much of the data ring is filled */
 	__u8 direct_loads;  /* bpf_rdonly_cast works */
 	__u8 wake_control;  /* wake user space for each new mapping: it has to look while the process lives */
-	__u8 ksm;	    /* KSM merges pages, or has */
 	__u8 lanes;	    /* breaks go to the lane of their CPU first */
 	__u8 atomics;	    /* atomic instructions that tell the old value (5.12) */
 	__u8 task_regs;	    /* bpf_task_pt_regs works (5.15) */
-	__u8 reserved[2];
+	__u8 reserved[3];
 	__u32 cpus;
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 32);

@@ -205,12 +205,12 @@ static __always_inline void walk_cached(u64 mm, struct task_state *state, u64 ad
 		state->pmd_at = 0;
 }
 
-/* A base page of an anonymous mapping is anonymous, unless it is the zero page or KSM has merged it: then struct page need not be read. */
+/* A base page of an anonymous mapping is anonymous, unless it is the zero page or KSM may merge there: then struct page need not be read. */
 static __always_inline u8 old_class(u64 mm, struct task_state *state, u64 address)
 {
 	u64 frame = walk_frame(&state->before, address);
 
-	if (!options.ksm && state->before.level == 1 && frame != options.zero_frame && state->mapping_anonymous &&
+	if (state->before.level == 1 && frame != options.zero_frame && state->mapping_anonymous &&
 	    in_cached_mapping(mm, state, address))
 		return PAGE_ANON;
 	return frame_class(frame);
