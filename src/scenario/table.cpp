@@ -8,7 +8,8 @@ namespace scenario {
 
 Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm,
     last_owner, zero_page, file_private, file_shared, elf_data, stack, dontfork, wipeonfork,
-    vfork_child, clone_vm, exec, protect_memory, uffd_wp, gup_write, thp, hugetlb;
+    vfork_child, clone_vm, exec, protect_memory, uffd_wp, gup_write, thp, hugetlb, ksm, ptrace_poke,
+    reader_unshares, io_uring;
 
 std::span<const Experiment> experiments() {
   static constexpr auto kTable = std::to_array<Experiment>({
@@ -58,6 +59,14 @@ std::span<const Experiment> experiments() {
        "splits each huge mapping and copies the written 4 KiB pages", thp},
       {"hugetlb", "a child, then the parent write reserved huge pages",
        "copies each huge page whole for the child; the parent reuses", hugetlb},
+      {"ksm", "a child, then the parent write pages merged by KSM",
+       "copies each page for each of them", ksm},
+      {"ptrace-poke", "a debugger writes a word on each page of its target",
+       "copies each page in the debugger's context, without an exception", ptrace_poke},
+      {"reader-unshares", "another process reads with process_vm_readv",
+       "copies each page because the reader pins it (since 5.19)", reader_unshares},
+      {"io-uring", "half of the pages are pinned by io_uring at a fork",
+       "copies the pinned pages for the child inside fork", io_uring},
   });
   return kTable;
 }
