@@ -11,8 +11,10 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "scenario/settings.h"
+#include "scenario/writes.h"
 
 namespace scenario {
 namespace {
@@ -52,7 +54,7 @@ Result<void> allow_transparent_huge_pages(Settings& settings) {
   return now == "never" ? settings.set(policy, "madvise") : Result<void>{};
 }
 
-Result<std::vector<Region>> map_huge_regions(std::uint64_t count) {
+Result<std::vector<Region>> map_huge_regions(std::uint64_t count, std::uint64_t size) {
   // Each slot is followed by a gap of its size, and one more lets the first be aligned.
   const std::uint64_t bytes = (2 * count + 1) * kHugeSize;
   void* reserved =
@@ -64,7 +66,7 @@ Result<std::vector<Region>> map_huge_regions(std::uint64_t count) {
       (reinterpret_cast<std::uint64_t>(reserved) + kHugeSize - 1) / kHugeSize * kHugeSize;
   std::vector<Region> regions;
   for (std::uint64_t i = 0; i < count; ++i) {
-    const Region region{first + 2 * i * kHugeSize, kHugeSize};
+    const Region region{first + 2 * i * kHugeSize, size};
     auto* start = reinterpret_cast<void*>(region.start);
     if (::mmap(start, region.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
                -1, 0) == MAP_FAILED)
@@ -75,6 +77,19 @@ Result<std::vector<Region>> map_huge_regions(std::uint64_t count) {
     regions.push_back(region);
   }
   return regions;
+}
+
+std::function<Result<std::vector<std::uint64_t>>()> write_sparsely(std::vector<Region> regions) {
+  return [regions = std::move(regions)]() -> Result<std::vector<std::uint64_t>> {
+    std::vector<std::uint64_t> written;
+    for (const Region& region : regions) {
+      for (std::uint64_t page = 1; page < region.size / kPageSize; page += kSparse) {
+        written.push_back(region.start + page * kPageSize + offset_in_page(page));
+        store(reinterpret_cast<std::byte*>(written.back()), std::uint64_t{2});
+      }
+    }
+    return written;
+  };
 }
 
 Result<std::vector<Entry>> observe_entries(std::span<const Region> regions,

@@ -26,9 +26,14 @@ constexpr std::uint64_t huge_pages(std::uint64_t pages) {
   return (pages + kPagesPerHuge - 1) / kPagesPerHuge;
 }
 
-// Anonymous memory for transparent huge pages: `count` regions of one huge page each. Each is a
-// mapping of its own, so that smaps speaks of one huge page.
-Result<std::vector<Region>> map_huge_regions(std::uint64_t count);
+// Anonymous memory for transparent huge pages: `count` regions, each at the start of a huge page's
+// place. Each is a mapping of its own, so that smaps speaks of one huge page; smaller ones get
+// smaller huge pages.
+Result<std::vector<Region>> map_huge_regions(std::uint64_t count, std::uint64_t size = kHugeSize);
+
+// A Writing that stores one word on every fourth page of each region.
+inline constexpr std::uint64_t kSparse = 4;
+std::function<Result<std::vector<std::uint64_t>>()> write_sparsely(std::vector<Region> regions);
 
 // How a region of one huge page is mapped.
 enum class Entry : std::uint8_t {

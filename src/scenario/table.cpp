@@ -9,7 +9,7 @@ namespace scenario {
 Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm,
     last_owner, zero_page, file_private, file_shared, elf_data, stack, dontfork, wipeonfork,
     vfork_child, clone_vm, exec, protect_memory, uffd_wp, gup_write, thp, hugetlb, ksm, ptrace_poke,
-    reader_unshares, io_uring;
+    reader_unshares, io_uring, thp_zero, mthp, swapped;
 
 std::span<const Experiment> experiments() {
   static constexpr auto kTable = std::to_array<Experiment>({
@@ -67,6 +67,12 @@ std::span<const Experiment> experiments() {
        "copies each page because the reader pins it (since 5.19)", reader_unshares},
       {"io-uring", "half of the pages are pinned by io_uring at a fork",
        "copies the pinned pages for the child inside fork", io_uring},
+      {"thp-zero", "a process reads fresh huge pages, then writes them",
+       "replaces the huge zero page, by 4 KiB or (since 6.13) whole", thp_zero},
+      {"mthp", "a child, then the parent write folios of 64 KiB",
+       "copies 4 KiB for the child; copies or reuses for the parent", mthp},
+      {"swap", "the parent writes swapped-out pages, shared by a child",
+       "copies each page as it comes back from swap", swapped},
   });
   return kTable;
 }

@@ -12,22 +12,6 @@
 namespace scenario {
 namespace {
 
-constexpr std::uint64_t kStride = 4;
-
-Writing write_some_pages(const std::vector<Region>& regions) {
-  return [&regions]() -> Result<Written> {
-    Written written;
-    for (const Region& region : regions) {
-      const Written pages = each_page(region);
-      for (std::size_t i = 1; i < pages.size(); i += kStride) {
-        store(reinterpret_cast<std::byte*>(pages[i]), std::uint64_t{2});
-        written.push_back(pages[i]);
-      }
-    }
-    return written;
-  };
-}
-
 Result<void> fill(const std::vector<Region>& regions) {
   for (const Region& region : regions) {
     if (auto filled = fill_and_settle([&] { static_cast<void>(write_each_page(region)()); });
@@ -59,11 +43,11 @@ Result<Truth> thp(const Options& options) {
   }
   std::vector<ProcessTruth> children;
   for (std::uint64_t i = 0; i < options.children; ++i) {
-    auto child = watch_child(trial, write_some_pages(*regions));
+    auto child = watch_child(trial, write_sparsely(*regions));
     if (!child) return tl::unexpected<Failure>(child.error());
     for (const auto& [mechanism, count] :
          {std::pair(Mechanism::HugeSplit, regions->size()),
-          std::pair(Mechanism::Copy, regions->size() * kPagesPerHuge / kStride)}) {
+          std::pair(Mechanism::Copy, regions->size() * kPagesPerHuge / kSparse)}) {
       if (auto all = expect(*child, mechanism, count); !all)
         return tl::unexpected<Failure>(all.error());
     }

@@ -50,6 +50,7 @@ void print_json(const Truth& truth, std::FILE* file) {
   fmt::print(file, "  \"written_pages_expected\": {},\n  \"copied_pages_expected\": {},\n", written,
              expected);
   if (truth.no_exception) fmt::print(file, "  \"no_exception\": true,\n");
+  if (truth.from_swap) fmt::print(file, "  \"from_swap\": true,\n");
   fmt::print(file, "  \"regions\": [");
   const char* separator = "\n";
   for (const Region& region : truth.regions) {

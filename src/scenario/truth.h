@@ -64,6 +64,7 @@ struct Truth {
   std::string scenario;
   bool measured = false;
   bool no_exception = false;  // the writes raise no page-fault exception: get_user_pages makes them
+  bool from_swap = false;     // the pages that are written were swapped out
   std::vector<Region> regions;
   std::vector<ProcessTruth> processes;
 };
