@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pages that KSM has merged: a write copies them again, in whatever process.
-#include <linux/kernel-page-flags.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -39,17 +39,27 @@ void fill_twins(std::byte* pages, std::byte* twins, std::uint64_t count) {
   }
 }
 
-Result<void> wait_until_merged(const Region& region) {
+// Two pages of one process with the same frame: nothing but KSM does that to anonymous memory.
+Result<std::uint64_t> count_merged(const Region& pages, const Region& twins) {
+  const auto seen = observe(std::array{pages, twins});
+  if (!seen) return tl::unexpected<Failure>(seen.error());
+  const std::size_t half = seen->size() / 2;
+  std::uint64_t merged = 0;
+  for (std::size_t i = 0; i < half; ++i)
+    merged += (*seen)[i].frame != 0 && (*seen)[i].frame == (*seen)[half + i].frame ? 1 : 0;
+  return merged;
+}
+
+Result<void> wait_until_merged(const Region& pages, const Region& twins) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const std::uint64_t all = pages.size / kPageSize;
   for (;;) {
-    const auto pages = observe({&region, 1});
-    if (!pages) return tl::unexpected<Failure>(pages.error());
-    const auto left = std::count_if(pages->begin(), pages->end(),
-                                    [](const PageState& page) { return !page.has(KPF_KSM); });
-    if (left == 0) return {};
+    const auto merged = count_merged(pages, twins);
+    if (!merged) return tl::unexpected<Failure>(merged.error());
+    if (*merged == all) return {};
     if (std::chrono::steady_clock::now() > deadline)
       return unavailable("cannot get merged pages",
-                         std::to_string(left) + " were not merged in half a minute",
+                         fmt::format("{} of {} were merged in half a minute", *merged, all),
                          "use fewer --pages");
     ::usleep(20'000);
   }
@@ -81,12 +91,14 @@ Result<Truth> ksm(const Options& options) {
       return unavailable("cannot ask for merging", std::strerror(errno));
   }
   const Region region{reinterpret_cast<std::uint64_t>(*pages), bytes};
-  if (auto merged = wait_until_merged(region); !merged)
+  const Region others{reinterpret_cast<std::uint64_t>(*twins), bytes};
+  if (auto merged = wait_until_merged(region, others); !merged)
     return tl::unexpected<Failure>(merged.error());
   // What is written from now on must stay apart.
   if (auto stopped = set_ksm(settings, "run", "0"); !stopped)
     return tl::unexpected<Failure>(stopped.error());
-  const Trial trial{options.measure, {region}};
+  Trial trial{options.measure, {region}};
+  trial.merged = true;
   auto child = watch_child(trial, write_each_page(region));
   if (!child) return tl::unexpected<Failure>(child.error());
   auto parent = watch(trial, Role::Parent, write_each_page(region));

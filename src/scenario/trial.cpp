@@ -31,10 +31,11 @@ std::uint64_t now_ns() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-// What it means that another frame took the place of `before`.
-Mechanism replacement_of(const PageState& before) {
+// What it means that another frame took the place of `before`. KPF_KSM is not asked: kernels from
+// 6.9 on, until they were corrected, show it for every anonymous page.
+Mechanism replacement_of(const Trial& trial, const PageState& before) {
   if (before.has(KPF_ZERO_PAGE)) return Mechanism::ZeroFill;
-  if (before.has(KPF_KSM)) return Mechanism::KsmCopy;
+  if (trial.merged) return Mechanism::KsmCopy;
   return before.has(KPF_ANON) ? Mechanism::Copy : Mechanism::FileCopy;
 }
 
@@ -54,7 +55,7 @@ std::optional<Mechanism> answer(const Trial& trial, const PageState& before,
     case Touch::Write:
       break;
   }
-  if (!same) return replacement_of(before);
+  if (!same) return replacement_of(trial, before);
   if (trial.write_protected && before.has(KPF_ANON)) return Mechanism::Reuse;
   return std::nullopt;
 }

@@ -28,6 +28,7 @@ struct Trial {
   std::vector<Region> regions;
   bool private_file = false;    // a write to an absent page copies the file's
   bool write_protected = true;  // a written page that keeps its frame was protected: it is reused
+  bool merged = false;          // by KSM: each page has the frame of another one
   bool huge = false;            // each region is a mapping of its own for one huge page (huge.h)
   Touch touch = Touch::Write;
 };
