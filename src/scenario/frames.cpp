@@ -3,13 +3,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/kernel-page-flags.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <map>
 #include <utility>
 
 namespace scenario {
@@ -56,26 +54,6 @@ class EntryFile {
   int file_;
   int error_;
 };
-
-// Some kernels (6.12 does) flag every anonymous frame as KSM's. A KSM page is never writable, so
-// one that was just written tells.
-bool every_frame_is_called_ksm(const EntryFile& pagemap, const EntryFile& kpageflags) {
-  volatile std::uint64_t written = 1;
-  std::uint64_t entry = 0, flags = 0;
-  const auto page = reinterpret_cast<std::uint64_t>(&written) / kPageSize;
-  return pagemap.read(page, std::span(&entry, 1)) &&
-         kpageflags.read(entry & kFrameMask, std::span(&flags, 1)) && (flags >> KPF_KSM & 1) != 0;
-}
-
-// Then only frames that one process maps more than once are: nothing else makes an anonymous frame
-// appear twice.
-void keep_ksm_where_merged(std::vector<PageState>& states) {
-  std::map<std::uint64_t, int> mapped;
-  for (const PageState& state : states) ++mapped[state.frame];
-  for (PageState& state : states) {
-    if (mapped[state.frame] == 1) state.flags &= ~(1ull << KPF_KSM);
-  }
-}
 
 }  // namespace
 
@@ -134,7 +112,6 @@ Result<std::vector<PageState>> observe(std::span<const Region> regions) {
         return failed("cannot read /proc/kpageflags", std::strerror(errno));
     }
   }
-  if (every_frame_is_called_ksm(pagemap, kpageflags)) keep_ksm_where_merged(states);
   return states;
 }
 

@@ -8,8 +8,8 @@ namespace scenario {
 
 Run read_only, mutate, mutate_parent, mutate_both, grandchild, threads, syscall_write, storm,
     last_owner, zero_page, file_private, file_shared, elf_data, stack, dontfork, wipeonfork,
-    vfork_child, clone_vm, exec, protect_memory, uffd_wp, gup_write, thp, hugetlb, ksm, ptrace_poke,
-    reader_unshares, io_uring, thp_zero, mthp, swapped;
+    vfork_child, clone_vm, exec, protect_memory, uffd_wp, thp, thp_zero, mthp, hugetlb, ksm,
+    swapped, gup_write, ptrace_poke, reader_unshares, io_uring;
 
 std::span<const Experiment> experiments() {
   static constexpr auto kTable = std::to_array<Experiment>({
@@ -53,26 +53,26 @@ std::span<const Experiment> experiments() {
        "faults at most; a child that shares gets its copies", protect_memory},
       {"uffd-wp", "each write waits for userfaultfd's write protection",
        "faults; a child that shares gets its copies", uffd_wp},
-      {"gup-write", "another process writes through /proc/PID/mem",
-       "copies each page in the writer's context, without an exception", gup_write},
       {"thp", "children write every fourth page of huge pages",
        "splits each huge mapping and copies the written 4 KiB pages", thp},
+      {"thp-zero", "a process reads fresh huge pages, then writes them",
+       "replaces the huge zero page, by 4 KiB or (since 6.13) whole", thp_zero},
+      {"mthp", "a child, then the parent write folios of 64 KiB",
+       "copies 4 KiB for the child; copies or reuses for the parent", mthp},
       {"hugetlb", "a child, then the parent write reserved huge pages",
        "copies each huge page whole for the child; the parent reuses", hugetlb},
       {"ksm", "a child, then the parent write pages merged by KSM",
        "copies each page for each of them", ksm},
+      {"swap", "the parent writes swapped-out pages, shared by a child",
+       "copies each page as it comes back from swap", swapped},
+      {"gup-write", "another process writes through /proc/PID/mem",
+       "copies each page in the writer's context, without an exception", gup_write},
       {"ptrace-poke", "a debugger writes a word on each page of its target",
        "copies each page in the debugger's context, without an exception", ptrace_poke},
       {"reader-unshares", "another process reads with process_vm_readv",
        "copies each page because the reader pins it (since 5.19)", reader_unshares},
       {"io-uring", "half of the pages are pinned by io_uring at a fork",
        "copies the pinned pages for the child inside fork", io_uring},
-      {"thp-zero", "a process reads fresh huge pages, then writes them",
-       "replaces the huge zero page, by 4 KiB or (since 6.13) whole", thp_zero},
-      {"mthp", "a child, then the parent write folios of 64 KiB",
-       "copies 4 KiB for the child; copies or reuses for the parent", mthp},
-      {"swap", "the parent writes swapped-out pages, shared by a child",
-       "copies each page as it comes back from swap", swapped},
   });
   return kTable;
 }
