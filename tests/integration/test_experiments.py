@@ -78,8 +78,11 @@ class Experiments(IntegrationTest):
         self.assert_nothing_lost(trace)
         wanted, unseen = true_breaks(trace.truth), set()
         if trace.truth.get("no_exception") and backend not in SEES_NO_EXCEPTION:
-            unseen = {(pid, page) for pid, _, page in wanted}
+            # What fork itself copied was never shared as far as the snapshots show, which are taken after it.
+            unseen = {(pid, page) for pid, mechanism, page in wanted if mechanism != "fork-copy"}
             wanted = set()
+        if trace.truth.get("from_swap") and backend not in SEES_NO_EXCEPTION:
+            wanted = set()  # A blind spot, and no page that a fork had handed on in memory.
         self.assert_same_breaks(trace, wanted)
         self.assert_actors(trace)
         self.assert_audit(trace, unseen)
