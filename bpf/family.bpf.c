@@ -129,6 +129,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	/* Already lowered for this thread, on every kernel, before the tracepoint. */
 	event.process_ended = task->signal->live.counter == 0;
 	event.counts = state->counts;
+	BPF_CORE_READ_STR_INTO(&event.command, task, group_leader, comm);
 	add_counts(&event.counts, &state->visitors);
 	send_control(&event, sizeof(event));
 	return 0;

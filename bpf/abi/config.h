@@ -17,7 +17,6 @@ struct cowtrace_config {
 	__u32 wakeup_bytes; /* wake user space when so much of the data ring is filled */
 	__u8 direct_loads;  /* bpf_rdonly_cast works */
 	__u8 wake_control;  /* wake user space for each new mapping: it has to look while the process lives */
-	__u8 ksm;	    /* KSM merges pages, or has */
 	__u8 lanes;	    /* breaks go to the lane of their CPU first */
 	__u8 task_regs;	    /* bpf_task_pt_regs works (5.15) */
 	__u8 reserved[3];

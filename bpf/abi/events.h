@@ -171,8 +171,9 @@ struct cowtrace_exit {
 	__u8 process_ended;
 	__u8 reserved[3];
 	struct cowtrace_counts counts;
+	char command[COWTRACE_COMM]; /* of the process: programs rename themselves */
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_exit) == 24 + 16 + 160);
+COWTRACE_ASSERT(sizeof(struct cowtrace_exit) == 24 + 16 + 160 + COWTRACE_COMM);
 
 /* The vm_area_struct that held an address at the moment of a break; once per distinct one. */
 struct cowtrace_mapping {

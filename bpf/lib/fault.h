@@ -48,7 +48,8 @@ static __noinline bool absent_outcome(u64 mm, struct task_state *state, u64 fram
 	if (layout.vmemmap && frame_class(frame) != PAGE_ANON)
 		return false;
 	outcome->mapping = find_mapping(mm, state, state->address, state->vma);
-	if (!state->mapping_private_file) {
+	/* Of files only hugetlbfs fills a whole huge page for a private write: with zeros, where the mapping is anonymous to its user. */
+	if (!state->mapping_private_file || outcome->size > PAGE_BYTES) {
 		populate(state, state->address, frame, outcome->size);
 		return false;
 	}
@@ -204,12 +205,12 @@ static __always_inline void walk_cached(u64 mm, struct task_state *state, u64 ad
 		state->pmd_at = 0;
 }
 
-/* A base page of an anonymous mapping is anonymous, unless it is the zero page or KSM has merged it: then struct page need not be read. */
+/* A base page of an anonymous mapping is anonymous, unless it is the zero page or KSM may merge there: then struct page need not be read. */
 static __always_inline u8 old_class(u64 mm, struct task_state *state, u64 address)
 {
 	u64 frame = walk_frame(&state->before, address);
 
-	if (!options.ksm && state->before.level == 1 && frame != options.zero_frame && state->mapping_anonymous &&
+	if (state->before.level == 1 && frame != options.zero_frame && state->mapping_anonymous &&
 	    in_cached_mapping(mm, state, address))
 		return PAGE_ANON;
 	return frame_class(frame);

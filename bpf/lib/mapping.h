@@ -10,6 +10,7 @@
 #include "lib/stack.h"
 
 #define VM_SHARED_BIT 0x8ULL
+#define VM_MERGEABLE_BIT 0x80000000ULL /* KSM looks at it; unset only after what was merged is copied back */
 
 struct mapping_query {
 	struct cowtrace_mapping mapping;
@@ -67,7 +68,7 @@ static __always_inline long read_mapping(struct vm_area_struct *vma)
 		mapping->inode = BPF_CORE_READ(file, f_inode, i_ino);
 		mapping->device = BPF_CORE_READ(file, f_inode, i_sb, s_dev);
 	}
-	query->anonymous = !file;
+	query->anonymous = !file && !(mapping->flags & VM_MERGEABLE_BIT);
 	query->private_file = file && !(mapping->flags & VM_SHARED_BIT);
 	read_mapping_name(vma, file, mapping);
 	return 0;

@@ -41,7 +41,7 @@ struct task_state {
 	u8 visit; /* in somebody else's memory; see `visits` */
 	u8 mapping_valid;
 	u8 mapping_private_file;
-	u8 mapping_anonymous;
+	u8 mapping_anonymous; /* and not for KSM */
 	u16 error_code;
 	u64 address;
 	u64 start_ns; /* taken before the page tables were read */

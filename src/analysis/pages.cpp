@@ -26,11 +26,11 @@ class Actors {
  private:
   // Pids are reused: the newest process of that pid that had started by then.
   [[nodiscard]] std::string_view command(std::int32_t pid, std::uint64_t time_ns) const {
+    // A visitor told its name when it acted; of a process of the family we know the one it had when it was forked.
+    const auto visitor = session_.visitors.find(pid);
+    if (visitor != session_.visitors.end()) return visitor->second;
     const auto found = by_pid_.find(pid);
-    if (found == by_pid_.end()) {
-      const auto visitor = session_.visitors.find(pid);
-      return visitor != session_.visitors.end() ? std::string_view(visitor->second) : std::string_view();
-    }
+    if (found == by_pid_.end()) return {};
     const model::Process* newest = nullptr;
     for (const std::uint32_t key : found->second) {
       const model::Process& process = session_.processes[key];

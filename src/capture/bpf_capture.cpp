@@ -12,7 +12,6 @@
 #include <bit>
 #include <cerrno>
 #include <cstdlib>
-#include <fstream>
 #include <utility>
 
 #include "abi/config.h"
@@ -45,16 +44,6 @@ constexpr std::array<std::pair<int, int>, 3> kFeatures = {{
     {6, 2},   // bpf_rdonly_cast: loads from kernel memory that the kernel itself guards
 }};
 constexpr int kNewInstructions = 1, kTaskRegisters = 2, kDirectLoads = 3;
-
-// Anything but a plain "0" of both: pages may be merged while we trace.
-bool ksm_in_use() {
-  for (const char* path : {"/sys/kernel/mm/ksm/run", "/sys/kernel/mm/ksm/pages_shared"}) {
-    std::ifstream file(path);
-    std::uint64_t value = 0;
-    if (file >> value && value != 0) return true;
-  }
-  return false;
-}
 
 std::uint64_t ring_size(std::uint64_t wanted) {
   return std::bit_ceil(std::clamp<std::uint64_t>(wanted, kPageSize, std::uint64_t{1} << 30));
@@ -161,7 +150,6 @@ void BpfCapture::configure(int features) {
   config.counts_only = options_.counts_only;
   config.audit = options_.audit;
   config.find_mapping = find_mapping_;
-  config.ksm = ksm_in_use();
   config.wake_control = options_.wake_early;
   config.task_regs = features >= kTaskRegisters;
   config.direct_loads = features >= kDirectLoads;

@@ -110,6 +110,7 @@ Result<model::Event> convert(const cowtrace_exit& raw) {
   event.tid = raw.header.tid;
   event.start_ns = raw.start_ns;
   event.process_ended = raw.process_ended != 0;
+  event.command = text(raw.command);
   event.counts = counts(raw.counts, raw.space);
   return event;
 }

@@ -82,6 +82,7 @@ struct Exit {
   std::uint64_t start_ns = 0;
   bool process_ended = false;  // the last thread
   Counts counts;
+  std::string command;  // what the process is called in the end
 };
 
 // The mapping (vm_area_struct) that held an address at the moment of a break, sent once.

@@ -111,7 +111,10 @@ void Session::apply_one(const Exec& event) {
 
 void Session::apply_one(const Exit& event) {
   if (event.counts.space.value != 0) add(space(event.counts.space).counts, event.counts);
-  if (event.process_ended) process_for(event.pid, event.start_ns).exit_ns = event.time_ns;
+  if (!event.process_ended) return;
+  Process& process = process_for(event.pid, event.start_ns);
+  process.exit_ns = event.time_ns;
+  if (!event.command.empty()) process.command = event.command;
 }
 
 void Session::apply_one(const Mapping& event) {

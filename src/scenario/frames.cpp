@@ -8,29 +8,32 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace scenario {
 namespace {
 
 // Documentation/admin-guide/mm/pagemap.rst
 constexpr std::uint64_t kPresent = 1ull << 63;
+constexpr std::uint64_t kSwapped = 1ull << 62;
 constexpr std::uint64_t kFrameMask = (1ull << 55) - 1;
 
 constexpr const char* kPrivilege = "run it as root (CAP_SYS_ADMIN) or without --truth";
 
-class Pagemap {
+// A file of 8-byte entries, one a page or a frame.
+class EntryFile {
  public:
-  Pagemap() : file_(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)), error_(errno) {}
-  ~Pagemap() {
+  explicit EntryFile(const char* path) : file_(::open(path, O_RDONLY | O_CLOEXEC)), error_(errno) {}
+  ~EntryFile() {
     if (file_ >= 0) ::close(file_);
   }
-  Pagemap(const Pagemap&) = delete;
-  Pagemap& operator=(const Pagemap&) = delete;
+  EntryFile(const EntryFile&) = delete;
+  EntryFile& operator=(const EntryFile&) = delete;
 
   [[nodiscard]] bool is_open() const { return file_ >= 0; }
   [[nodiscard]] int error() const { return error_; }
 
-  // Reads the entries from page number `first` on; false with errno set on failure.
+  // Reads the entries from number `first` on; false with errno set on failure.
   [[nodiscard]] bool read(std::uint64_t first, std::span<std::uint64_t> entries) const {
     auto* to = reinterpret_cast<char*>(entries.data());
     std::size_t left = entries.size_bytes();
@@ -56,7 +59,7 @@ class Pagemap {
 
 Result<void> visit_frames(std::span<const Region> regions, std::span<std::uint64_t> block,
                           const std::function<void(std::uint64_t, std::uint64_t)>& visit) {
-  const Pagemap pagemap;
+  const EntryFile pagemap("/proc/self/pagemap");
   if (!pagemap.is_open())
     return unavailable("cannot open /proc/self/pagemap", std::strerror(pagemap.error()),
                        kPrivilege);
@@ -82,6 +85,34 @@ Result<void> visit_frames(std::span<const Region> regions, std::span<std::uint64
     }
   }
   return {};
+}
+
+Result<std::vector<PageState>> observe(std::span<const Region> regions) {
+  const EntryFile pagemap("/proc/self/pagemap");
+  const EntryFile kpageflags("/proc/kpageflags");
+  for (const auto& [file, path] :
+       {std::pair(&pagemap, "/proc/self/pagemap"), std::pair(&kpageflags, "/proc/kpageflags")}) {
+    if (!file->is_open())
+      return unavailable(fmt::format("cannot open {}", path), std::strerror(file->error()),
+                         kPrivilege);
+  }
+  std::vector<PageState> states;
+  for (const Region& region : regions) {
+    std::vector<std::uint64_t> entries(region.size / kPageSize);
+    if (!pagemap.read(region.start / kPageSize, entries))
+      return failed("cannot read /proc/self/pagemap", std::strerror(errno));
+    for (const std::uint64_t entry : entries) {
+      PageState& state = states.emplace_back();
+      state.swapped = (entry & kSwapped) != 0;
+      if ((entry & kPresent) == 0) continue;
+      state.frame = entry & kFrameMask;
+      if (state.frame == 0)
+        return unavailable("cannot see physical frames", "the kernel hides them", kPrivilege);
+      if (!kpageflags.read(state.frame, std::span(&state.flags, 1)))
+        return failed("cannot read /proc/kpageflags", std::strerror(errno));
+    }
+  }
+  return states;
 }
 
 }  // namespace scenario

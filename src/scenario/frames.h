@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "scenario/failure.h"
 #include "scenario/truth.h"
@@ -16,5 +17,17 @@ namespace scenario {
 // caller's scratch space. Fails if a page is not present, 77 if this user may not see frames.
 Result<void> visit_frames(std::span<const Region> regions, std::span<std::uint64_t> block,
                           const std::function<void(std::uint64_t, std::uint64_t)>& visit);
+
+// One page of this process, as /proc/self/pagemap and /proc/kpageflags show it.
+struct PageState {
+  std::uint64_t frame = 0;  // 0: not present
+  bool swapped = false;
+  std::uint64_t flags = 0;  // of the frame: 1 << KPF_*, linux/kernel-page-flags.h
+
+  [[nodiscard]] bool has(unsigned flag) const { return (flags >> flag & 1) != 0; }
+};
+
+// Every page of `regions`, in order; touches none of them. 77 if this user may not see frames.
+Result<std::vector<PageState>> observe(std::span<const Region> regions);
 
 }  // namespace scenario

@@ -3,13 +3,13 @@
 
 #include <cowtrace/objects.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "scenario/memory.h"
 #include "scenario/writes.h"
 
 namespace scenario {
@@ -21,53 +21,6 @@ namespace {
 #ifndef PR_SET_MEMORY_MERGE
 constexpr int PR_SET_MEMORY_MERGE = 67;  // linux/prctl.h, kernel 6.4
 #endif
-
-Result<std::byte*> map_private(std::uint64_t bytes) {
-  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) {
-    return unavailable(fmt::format("cannot map {} bytes", bytes), std::strerror(errno),
-                       "use fewer --pages");
-  }
-  // Base pages only, whatever the machine's policy; a kernel without THP answers EINVAL and needs
-  // nothing.
-  ::madvise(memory, bytes, MADV_NOHUGEPAGE);
-  return static_cast<std::byte*>(memory);
-}
-
-// While it lives this thread stays on the CPU it is on.
-class StayOnCpu {
- public:
-  StayOnCpu() {
-    if (::sched_getaffinity(0, sizeof(before_), &before_) != 0) return;
-    cpu_set_t here;
-    CPU_ZERO(&here);
-    const int cpu = ::sched_getcpu();
-    if (cpu < 0 || cpu >= CPU_SETSIZE) return;
-    CPU_SET(cpu, &here);
-    pinned_ = ::sched_setaffinity(0, sizeof(here), &here) == 0;
-  }
-  ~StayOnCpu() {
-    if (pinned_) ::sched_setaffinity(0, sizeof(before_), &before_);
-  }
-  StayOnCpu(const StayOnCpu&) = delete;
-  StayOnCpu& operator=(const StayOnCpu&) = delete;
-
- private:
-  cpu_set_t before_{};
-  bool pinned_ = false;
-};
-
-// A frame that is still in its CPU's LRU batch has one reference more than owners, and its last
-// owner gets a copy where it should reuse. Batches hold at most 31; frames of our own push the
-// ground's out.
-Result<void> flush_lru_batch() {
-  constexpr std::uint64_t kFrames = 256;
-  const auto memory = map_private(kFrames * kPageSize);
-  if (!memory) return tl::unexpected<Failure>(memory.error());
-  for (std::uint64_t i = 0; i < kFrames; ++i) store(*memory + i * kPageSize, std::uint64_t{1});
-  ::munmap(*memory, kFrames * kPageSize);
-  return {};
-}
 
 void fill_ground(const Ground& ground) {
   for (std::uint64_t i = 0; i < ground.pages(); ++i) store(ground.page(i), i + 1);
@@ -104,11 +57,8 @@ Result<Ground> Ground::prepare(std::uint64_t pages) {
   const auto small = map_private(kPageSize);
   if (!small) return tl::unexpected<Failure>(small.error());
   ground.small_ = reinterpret_cast<SmallObjects*>(*small);
-  {
-    const StayOnCpu stay;
-    fill_ground(ground);
-    if (auto flushed = flush_lru_batch(); !flushed) return tl::unexpected<Failure>(flushed.error());
-  }
+  if (auto filled = fill_and_settle([&] { fill_ground(ground); }); !filled)
+    return tl::unexpected<Failure>(filled.error());
   if (!register_objects(ground))
     return unavailable("cannot register the objects", "out of memory", "use fewer --pages");
   return ground;

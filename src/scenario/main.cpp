@@ -4,11 +4,14 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <optional>
+#include <string_view>
 
 #include <fmt/format.h>
 
+#include "scenario/after_exec.h"
 #include "scenario/experiment.h"
 
 namespace scenario {
@@ -117,5 +120,8 @@ int main_status(int argc, char** argv) {
 }  // namespace scenario
 
 int main(int argc, char** argv) {
+  if (argc == 5 && std::string_view(argv[1]) == scenario::kAfterExec)
+    return scenario::after_exec(std::atoi(argv[2]), std::strtoull(argv[3], nullptr, 10),
+                                argv[4][0] == '1');
   return scenario::main_status(argc, argv);
 }

@@ -209,7 +209,10 @@ void Family::reap() {
 
 Truth collect(const Options& options, const Script& script, const Ground& ground,
               const Arena& arena) {
-  Truth truth{std::string(options.name), options.measure, ground.regions(), {}};
+  Truth truth;
+  truth.scenario = options.name;
+  truth.measured = options.measure;
+  truth.regions = ground.regions();
   std::vector<std::uint64_t> pages;
   for (const Region& region : truth.regions) {
     for (std::uint64_t offset = 0; offset < region.size; offset += kPageSize)
@@ -217,9 +220,12 @@ Truth collect(const Options& options, const Script& script, const Ground& ground
   }
   for (std::uint64_t member = 0; member < arena.members(); ++member) {
     const Record& record = arena.record(member);
-    ProcessTruth process{record.pid,        record.role,
-                         record.wrote,      expected_copies(script, record.role, ground),
-                         record.elapsed_ns, {}};
+    ProcessTruth process;
+    process.pid = record.pid;
+    process.role = record.role;
+    process.wrote = record.wrote;
+    process.expected_copies = expected_copies(script, record.role, ground);
+    process.elapsed_ns = record.elapsed_ns;
     if (options.measure) {
       const auto bits = arena.copied_bits(member);
       for (std::uint64_t i = 0; i < pages.size(); ++i) {

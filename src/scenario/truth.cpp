@@ -17,6 +17,27 @@ struct CloseFile {
 };
 using File = std::unique_ptr<std::FILE, CloseFile>;
 
+void print_pages(const std::vector<std::uint64_t>& pages, std::FILE* file) {
+  fmt::print(file, "[");
+  const char* comma = "";
+  for (const std::uint64_t page : pages) {
+    fmt::print(file, "{}\"{:#x}\"", comma, page);
+    comma = ", ";
+  }
+  fmt::print(file, "]");
+}
+
+void print_breaks(const Breaks& breaks, std::FILE* file) {
+  fmt::print(file, ",\n     \"breaks\": {{");
+  const char* comma = "";
+  for (const auto& [mechanism, pages] : breaks) {
+    fmt::print(file, "{}\"{}\": ", comma, name(mechanism));
+    print_pages(pages, file);
+    comma = ", ";
+  }
+  fmt::print(file, "}}");
+}
+
 void print_json(const Truth& truth, std::FILE* file) {
   std::uint64_t written = 0;
   std::uint64_t expected = 0;
@@ -28,6 +49,8 @@ void print_json(const Truth& truth, std::FILE* file) {
              kPageSize);
   fmt::print(file, "  \"written_pages_expected\": {},\n  \"copied_pages_expected\": {},\n", written,
              expected);
+  if (truth.no_exception) fmt::print(file, "  \"no_exception\": true,\n");
+  if (truth.from_swap) fmt::print(file, "  \"from_swap\": true,\n");
   fmt::print(file, "  \"regions\": [");
   const char* separator = "\n";
   for (const Region& region : truth.regions) {
@@ -38,15 +61,15 @@ void print_json(const Truth& truth, std::FILE* file) {
   fmt::print(file, "\n  ],\n  \"processes\": [");
   separator = "\n";
   for (const ProcessTruth& process : truth.processes) {
-    fmt::print(file, "{}    {{\"pid\": {}, \"role\": \"{}\", \"copied\": [", separator, process.pid,
+    fmt::print(file, "{}    {{\"pid\": {}, \"role\": \"{}\", \"copied\": ", separator, process.pid,
                name(process.role));
     separator = ",\n";
-    const char* comma = "";
-    for (const std::uint64_t page : process.copied) {
-      fmt::print(file, "{}\"{:#x}\"", comma, page);
-      comma = ", ";
-    }
-    fmt::print(file, "]}}");
+    print_pages(process.copied, file);
+    if (process.breaks) print_breaks(*process.breaks, file);
+    if (process.actor)
+      fmt::print(file, ",\n     \"actor\": {{\"pid\": {}, \"command\": \"{}\"}}",
+                 process.actor->pid, process.actor->command);
+    fmt::print(file, "}}");
   }
   fmt::print(file, "\n  ]\n}}\n");
 }
@@ -61,6 +84,32 @@ std::string_view name(Role role) {
       return "child";
     case Role::Grandchild:
       return "grandchild";
+  }
+  return "unknown";
+}
+
+std::string_view name(Mechanism mechanism) {
+  switch (mechanism) {
+    case Mechanism::Copy:
+      return "copy";
+    case Mechanism::Reuse:
+      return "reuse";
+    case Mechanism::ZeroFill:
+      return "zero-fill";
+    case Mechanism::FileCopy:
+      return "file-copy";
+    case Mechanism::HugeSplit:
+      return "huge-split";
+    case Mechanism::HugetlbCopy:
+      return "hugetlb-copy";
+    case Mechanism::HugeZeroFill:
+      return "huge-zero-fill";
+    case Mechanism::KsmCopy:
+      return "ksm-copy";
+    case Mechanism::Unshare:
+      return "unshare";
+    case Mechanism::ForkCopy:
+      return "fork-copy";
   }
   return "unknown";
 }
@@ -111,7 +160,14 @@ std::string describe(const Truth& truth) {
     text += fmt::format("{} {} wrote {} pages", name(process.role), process.pid, process.wrote);
     if (process.wrote != 0)
       text += fmt::format(" in {:.1f} ms", static_cast<double>(process.elapsed_ns) / 1e6);
-    if (truth.measured) text += fmt::format(", copied {}", process.copied.size());
+    if (truth.measured && !process.breaks)
+      text += fmt::format(", copied {}", process.copied.size());
+    if (process.breaks) {
+      for (const auto& [mechanism, broken] : *process.breaks)
+        text += fmt::format(", {} {}", name(mechanism), broken.size());
+    }
+    if (process.actor)
+      text += fmt::format(", by {} {}", process.actor->command, process.actor->pid);
     text += '\n';
   }
   return text;

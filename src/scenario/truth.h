@@ -6,6 +6,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,29 @@ struct Region {
   std::uint64_t size = 0;  // bytes, whole pages
 };
 
+// What the kernel answered to a write, as frames before and after tell it (trial.h).
+enum class Mechanism : std::uint8_t {
+  Copy,
+  Reuse,
+  ZeroFill,
+  FileCopy,
+  HugeSplit,
+  HugetlbCopy,
+  HugeZeroFill,
+  KsmCopy,
+  Unshare,
+  ForkCopy,
+};
+std::string_view name(Mechanism mechanism);
+
+using Breaks = std::map<Mechanism, std::vector<std::uint64_t>>;  // page addresses, ascending
+
+// Another process that wrote.
+struct Actor {
+  pid_t pid = 0;
+  std::string command;
+};
+
 struct ProcessTruth {
   pid_t pid = 0;
   Role role = Role::Child;
@@ -31,11 +56,15 @@ struct ProcessTruth {
   std::uint64_t expected_copies = 0;  // pages
   std::uint64_t elapsed_ns = 0;       // of its steps
   std::vector<std::uint64_t> copied;  // page addresses, ascending; empty where nothing was measured
+  std::optional<Breaks> breaks;  // of pages in the regions; what it does not name did not break
+  std::optional<Actor> actor;    // of all breaks here
 };
 
 struct Truth {
   std::string scenario;
   bool measured = false;
+  bool no_exception = false;  // the writes raise no page-fault exception: get_user_pages makes them
+  bool from_swap = false;     // the pages that are written were swapped out
   std::vector<Region> regions;
   std::vector<ProcessTruth> processes;
 };

@@ -149,6 +149,18 @@ TEST_F(AnalysisPages, AnActorWithAReusedPidIsTheOneOfThatTime) {
   EXPECT_EQ(rows[1].actor->command, "second");
 }
 
+TEST_F(AnalysisPages, AVisitorHasTheNameThatItHadWhenItActed) {
+  const auto owner = builder.process(1, "owner");
+  builder.process(7, "as forked");
+  builder.session.visitors[7] = "renamed";
+  model::Resolution event;
+  event.pid = 7;
+  builder.write(owner, 50, kPage, event);
+  const auto rows = pages();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].actor->command, "renamed");
+}
+
 TEST_F(AnalysisPages, ObjectAndNeighboursAreIdsOfTheSummary) {
   const auto process = builder.process(1, "p");
   resolver.add("second", kPage + 0x200, 0x10);

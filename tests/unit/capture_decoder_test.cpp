@@ -165,12 +165,14 @@ TEST(Decoder, ExitCarriesTheThreadsCounters) {
   auto raw = raw_event<cowtrace_exit>(COWTRACE_EVENT_EXIT);
   raw.space = 4;
   raw.process_ended = 1;
+  std::memcpy(raw.command, "worker", sizeof("worker"));
   raw.counts.of[COWTRACE_COPY].count = 12;
   raw.counts.of[COWTRACE_COPY].bytes = 12 * 4096;
   const auto event = decode_raw(raw);
   ASSERT_TRUE(event);
   const auto& exit = std::get<model::Exit>(*event);
   EXPECT_TRUE(exit.process_ended);
+  EXPECT_EQ(exit.command, "worker");
   EXPECT_EQ(exit.counts.space.value, 4u);
   EXPECT_EQ(exit.counts.count[0], 12u);
   EXPECT_EQ(exit.counts.bytes[0], 12u * 4096);

@@ -56,6 +56,23 @@ Exit exit_of(std::int32_t pid, SpaceId space, std::uint64_t copies) {
   return event;
 }
 
+TEST(Session, AProcessHasTheNameThatItEndedWith) {
+  Session session;
+  session.apply(exec(kParent, kFirst));
+  session.apply(fork(kChild, kFirst, kSecond));
+  Exit exit = exit_of(kChild, kSecond, 0);
+  exit.command = "renamed";
+  exit.process_ended = false;  // a thread: the process may be renamed again
+  session.apply(exit);
+  EXPECT_NE(session.processes.at(1).command, "renamed");
+  exit.process_ended = true;
+  session.apply(exit);
+  EXPECT_EQ(session.processes.at(1).command, "renamed");
+  exit.command.clear();
+  session.apply(exit);
+  EXPECT_EQ(session.processes.at(1).command, "renamed");
+}
+
 TEST(Session, AForkedChildOwnsItsOwnSpace) {
   Session session;
   session.apply(exec(kParent, kFirst));

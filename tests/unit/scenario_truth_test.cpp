@@ -14,6 +14,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -146,6 +147,91 @@ TEST_P(ScenarioTruth, SaysWhoCopiedWhat) {
   EXPECT_EQ(copies == 0, name == "read");
 }
 
+// The experiments about one kind of memory: their truth names mechanisms.
+std::vector<std::string> listed() {
+  const Scratch scratch;
+  std::istringstream lines(run(scratch, {"list"}).output);
+  std::vector<std::string> found;
+  for (std::string line; std::getline(lines, line);)
+    found.push_back(line.substr(0, line.find(' ')));
+  return found;
+}
+
+const std::set<std::string> kMechanisms = {
+    "copy",         "reuse",          "zero-fill", "file-copy", "huge-split",
+    "hugetlb-copy", "huge-zero-fill", "ksm-copy",  "unshare",   "fork-copy"};
+
+// Page addresses, ascending and of the regions.
+std::set<std::uint64_t> check_pages(const nlohmann::json& pages,
+                                    const std::set<std::uint64_t>& all) {
+  std::set<std::uint64_t> addresses;
+  for (const auto& text : pages) {
+    const std::uint64_t page = std::stoull(text.get<std::string>(), nullptr, 16);
+    EXPECT_TRUE(all.contains(page)) << text;
+    EXPECT_TRUE(addresses.empty() || *addresses.rbegin() < page) << text;
+    addresses.insert(page);
+  }
+  return addresses;
+}
+
+void check_breaks(const nlohmann::json& process, const std::set<std::uint64_t>& all) {
+  const auto& breaks = process.at("breaks");
+  for (const auto& [mechanism, pages] : breaks.items()) {
+    EXPECT_TRUE(kMechanisms.contains(mechanism)) << mechanism;
+    EXPECT_FALSE(check_pages(pages, all).empty()) << mechanism;
+  }
+  EXPECT_EQ(process.at("copied"), breaks.value("copy", nlohmann::json::array()));
+  if (!process.contains("actor")) return;
+  EXPECT_GT(process.at("actor").at("pid").get<int>(), 0);
+  EXPECT_NE(process.at("actor").at("pid"), process.at("pid"));
+  EXPECT_NE(process.at("actor").at("command"), "");
+}
+
+class ExperimentTruth : public testing::TestWithParam<std::tuple<std::string, std::uint64_t>> {};
+
+TEST_P(ExperimentTruth, NamesMechanisms) {
+  const auto& [name, pages] = GetParam();
+  const Scratch scratch;
+  const Finished finished =
+      run(scratch, {name, "--pages", std::to_string(pages), "--truth", scratch.file("truth.json")});
+  if (finished.status == 77) GTEST_SKIP() << finished.errors;
+  ASSERT_EQ(finished.status, 0) << finished.errors;
+  const auto truth = nlohmann::json::parse(contents(scratch.file("truth.json")));
+  EXPECT_EQ(truth.at("scenario"), name);
+  EXPECT_TRUE(truth.value("no_exception", true)) << "left out where it is false";
+  const auto all = pages_of(truth.at("regions"));
+  EXPECT_FALSE(all.empty());
+  EXPECT_FALSE(truth.at("processes").empty());
+  std::set<int> pids;
+  std::uint64_t copies = 0;
+  for (const auto& process : truth.at("processes")) {
+    EXPECT_TRUE(pids.insert(process.at("pid").get<int>()).second);
+    check_breaks(process, all);
+    copies += process.at("copied").size();
+  }
+  EXPECT_EQ(truth.at("copied_pages_expected"), copies);
+  EXPECT_GE(truth.at("written_pages_expected").get<std::uint64_t>(), copies);
+}
+
+std::vector<std::string> experiment_names() {
+  std::vector<std::string> found = listed();
+  std::erase_if(found, [](const std::string& name) { return kExperiments.contains(name); });
+  return found;
+}
+
+std::string word_of(std::string text) {
+  for (char& c : text) c = c == '-' ? '_' : c;
+  return text;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ExperimentTruth,
+                         testing::Combine(testing::ValuesIn(experiment_names()),
+                                          testing::Values(1, 300)),
+                         [](const auto& test) {
+                           return word_of(std::get<0>(test.param) + "_" +
+                                          std::to_string(std::get<1>(test.param)));
+                         });
+
 std::vector<std::string> names() {
   std::vector<std::string> found;
   for (const auto& [name, expected] : kExperiments) found.push_back(name);
@@ -156,11 +242,9 @@ INSTANTIATE_TEST_SUITE_P(All, ScenarioTruth,
                          testing::Combine(testing::ValuesIn(names()), testing::Values(1, 2, 8),
                                           testing::Values(1, 1000)),
                          [](const auto& test) {
-                           std::string text = std::get<0>(test.param) + "_" +
-                                              std::to_string(std::get<1>(test.param)) + "_" +
-                                              std::to_string(std::get<2>(test.param));
-                           for (char& c : text) c = c == '-' ? '_' : c;
-                           return text;
+                           return word_of(std::get<0>(test.param) + "_" +
+                                          std::to_string(std::get<1>(test.param)) + "_" +
+                                          std::to_string(std::get<2>(test.param)));
                          });
 
 TEST(Scenario, ListsEveryExperiment) {
