@@ -10,6 +10,12 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* Reading kernel memory by helper disables page faults itself meanwhile (copy_from_kernel_nofault), and finds that counted. */
+static __always_inline bool page_faults_disabled(u64 task)
+{
+	return (s32)FIELD(struct task_struct, task, pagefault_disabled) > (options.direct_loads ? 0 : 1);
+}
+
 static __always_inline void exception(unsigned long address, unsigned long error)
 {
 	struct fault fault = { .address = address,
@@ -37,7 +43,7 @@ static __always_inline void exception(unsigned long address, unsigned long error
 	    !state->mapping_private_file)
 		return;
 	/* Our own reads of user memory fault like this; futexes write like this and let get_user_pages finish it. */
-	fault.nofault = (s32)FIELD(struct task_struct, task, pagefault_disabled) > 0;
+	fault.nofault = page_faults_disabled(task);
 	if (fault.nofault && !(fault.write && fault.present))
 		return;
 	if (state->open)
