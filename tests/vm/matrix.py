@@ -65,12 +65,8 @@ def scenario_names(scenario):
 def prepare(arguments, directory):
     """The guest's root archive and the names of its jobs."""
     cowtrace, scenario = arguments.bin / "cowtrace", arguments.bin / "scenario"
-    zero_page = directory / "zero_page"
-    source = HERE.parent / "programs" / "zero_page.c"
-    subprocess.run(["cc", "-std=gnu11", "-O1", "-g", "-static", "-Wall", "-Wextra", "-Werror", "-o", str(zero_page), str(source)], check=True)
     listed = scenario_names(scenario)
     jobs = {name: f"scenario {name} --pages {arguments.pages} --truth" for name in listed}
-    jobs.setdefault("zero-page", f"zero_page {arguments.pages}")
     if arguments.scenarios:
         jobs = {name: command for name, command in jobs.items() if name in arguments.scenarios}
     texts = {"jobs": "".join(f"{name} {command}\n" for name, command in jobs.items()), "backends": " ".join(BACKENDS),
@@ -78,7 +74,7 @@ def prepare(arguments, directory):
     if arguments.bpf_log:
         texts["bpf-log"] = ""
     archive = directory / "root.cpio"
-    initramfs.make(archive, HERE / "init", texts, [cowtrace, scenario, zero_page], unstripped=(scenario, zero_page))
+    initramfs.make(archive, HERE / "init", texts, [cowtrace, scenario], unstripped=(scenario,))
     return archive, list(jobs)
 
 
