@@ -47,6 +47,7 @@ bool is_huge_zero(std::span<const PageState> pages) {
 }  // namespace
 
 Result<void> allow_transparent_huge_pages(Settings& settings) {
+  if (auto turn = settings.take_turn(); !turn) return turn;
   const std::string policy = "/sys/kernel/mm/transparent_hugepage/enabled";
   const std::string now = read_setting(policy);
   if (now.empty())

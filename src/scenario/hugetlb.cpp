@@ -28,6 +28,7 @@ std::uint64_t reserved_pages() {
 Result<void> reserve(Settings& settings, std::uint64_t more) {
   if (read_setting(kReserved).empty())
     return unavailable("cannot reserve huge pages", "this kernel has none of 2 MiB");
+  if (auto turn = settings.take_turn(); !turn) return turn;
   const std::uint64_t wanted = reserved_pages() + more;
   if (auto set = settings.set(kReserved, std::to_string(wanted)); !set) return set;
   if (const std::uint64_t got = reserved_pages(); got < wanted)

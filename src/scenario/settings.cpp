@@ -4,13 +4,17 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace scenario {
@@ -69,10 +73,33 @@ std::string read_setting(const std::string& path) {
 }
 
 Settings::~Settings() {
-  if (to_guard_ < 0) return;
-  ::close(to_guard_);
-  while (::waitpid(guard_, nullptr, 0) < 0 && errno == EINTR) {
+  if (to_guard_ >= 0) {
+    ::close(to_guard_);
+    while (::waitpid(guard_, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
+  if (turn_ >= 0) ::close(turn_);
+}
+
+// Whoever has the name bound has the turn: the kernel gives it back whatever becomes of him.
+Result<void> Settings::take_turn() {
+  constexpr std::string_view kName{"\0scenario-settings", 18};
+  constexpr int kWaits = 6000;  // of 10 ms
+  if (turn_ >= 0) return {};
+  turn_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  kName.copy(address.sun_path, kName.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + kName.size());
+  for (int i = 0; turn_ >= 0 && i < kWaits; ++i) {
+    if (::bind(turn_, reinterpret_cast<const sockaddr*>(&address), size) == 0) return {};
+    if (errno != EADDRINUSE) break;
+    ::usleep(10'000);
+  }
+  const int error = errno;
+  if (turn_ >= 0) ::close(std::exchange(turn_, -1));
+  return unavailable("cannot take a turn at the machine's settings", std::strerror(error),
+                     "let the other experiments end");
 }
 
 Result<void> Settings::start_guard() {
@@ -93,6 +120,7 @@ Result<void> Settings::start_guard() {
 }
 
 Result<void> Settings::set(const std::string& path, const std::string& value) {
+  if (auto turn = take_turn(); !turn) return turn;
   const std::string old = read_setting(path);
   if (old.empty())
     return unavailable(fmt::format("cannot read {}", path), "this kernel or user has none");

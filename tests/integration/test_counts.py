@@ -3,8 +3,7 @@
 """--detail counts gives the same pages and totals from the kernel's own map: no events, no stacks."""
 import unittest
 
-from support import IntegrationTest
-from test_scenarios import NAMES
+from support import PLAYED, IntegrationTest
 
 OPTIONS = ("--detail", "counts")
 
@@ -30,7 +29,7 @@ class Counts(IntegrationTest):
         return trace
 
     def test_each_scenario(self):
-        for name in NAMES:
+        for name in PLAYED:
             with self.subTest(name):
                 self.check(name, pages=500, children=2)
 
