@@ -39,6 +39,8 @@ void ObjectCapture::capture(pid_t tid, model::SpaceId space) {
     note(fmt::format("process {}: {} registered objects were not readable", tid,
                      registries->torn + registries->invalid + registries->absent));
   for (const std::string& text : registries->notes) note(fmt::format("process {}: {}", tid, printable(text)));
+  // In a process that runs, the page that leads to the registry is absent for a moment while it is copied: what was read before stays.
+  if (registries->objects.empty()) return;
   resolver_->add_registered(space, std::move(registries->objects));
 }
 
