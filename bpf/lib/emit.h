@@ -31,6 +31,8 @@ struct race_key {
 struct race_value {
 	u64 change;  /* old and new frame */
 	u64 time_ns; /* when the last completion saw it */
+	u64 begun_ns; /* the last fault of a thread that is about to replace the page began, */
+	u64 done_ns;  /* and was finished */
 };
 
 /* Pages broken lately by address spaces with several threads. */
@@ -82,6 +84,45 @@ static __noinline bool lost_race(struct task_state *state, const struct outcome 
 		return false;
 	}
 	return __sync_val_compare_and_swap(&seen->change, old, fresh.change) != old;
+}
+
+/*
+ * The kernel empties an entry for a moment before it puts the copy there (ptep_clear_flush() in wp_page_copy(), mm/memory.c). A thread that
+ * faults in that moment finds an absent page, and then a copy that is not its own. Whoever is about to replace a page where that would be
+ * taken for a first write therefore says so before: a private mapping of a file.
+ */
+static __noinline void replacing_begins(struct task_state *state)
+{
+	struct race_key key = { .page = state->address & ~(PAGE_BYTES - 1), .space = state->space };
+	struct race_value fresh = { .begun_ns = state->start_ns };
+	struct race_value *seen = bpf_map_lookup_elem(&races, &key);
+
+	state->replacing = 1;
+	if (!seen && bpf_map_update_elem(&races, &key, &fresh, BPF_NOEXIST))
+		seen = bpf_map_lookup_elem(&races, &key);
+	if (seen)
+		seen->begun_ns = state->start_ns;
+}
+
+/* `settled`: the page is there, and the fault will not be taken again. */
+static __noinline void replacing_ends(struct task_state *state, bool replaced, bool settled, u64 now)
+{
+	struct race_key key = { .page = state->address & ~(PAGE_BYTES - 1), .space = state->space };
+	struct race_value *seen = bpf_map_lookup_elem(&races, &key);
+
+	state->replacing = 0;
+	/* Who changed nothing ends only what it has begun itself. */
+	if (seen && (replaced || (settled && seen->begun_ns == state->start_ns)))
+		seen->done_ns = now;
+}
+
+/* Was the absent page of this fault one that another thread was replacing meanwhile? */
+static __noinline bool was_being_replaced(struct task_state *state)
+{
+	struct race_key key = { .page = state->address & ~(PAGE_BYTES - 1), .space = state->space };
+	struct race_value *seen = bpf_map_lookup_elem(&races, &key);
+
+	return seen && seen->begun_ns && (seen->done_ns >= state->start_ns || seen->begun_ns > seen->done_ns);
 }
 
 static __noinline void count_page(struct task_state *state, const struct outcome *outcome, u64 now)

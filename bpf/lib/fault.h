@@ -55,6 +55,10 @@ static __noinline bool absent_outcome(u64 mm, struct task_state *state, u64 fram
 	}
 	outcome->mechanism = COWTRACE_FILE_COPY;
 	outcome->new_frame = frame;
+	if ((state->shared_mm || is_used_by_several(mm)) && was_being_replaced(state)) {
+		COUNT(duplicates);
+		return false;
+	}
 	return true;
 }
 
@@ -124,7 +128,7 @@ static __always_inline void finish_fault(u64 mm, struct task_state *state, const
 	struct outcome outcome = { .address = state->address, .size = PAGE_BYTES, .flags = late ? COWTRACE_LATE : 0 };
 	struct walk after;
 	u64 now = bpf_ktime_get_ns();
-	bool found, split = false;
+	bool found, split = false, settled = false;
 
 	state->open = 0;
 	if (!state->user_mode)
@@ -143,6 +147,7 @@ static __always_inline void finish_fault(u64 mm, struct task_state *state, const
 		outcome.old_level = state->before.level;
 		outcome.new_pte = after.entry;
 		outcome.new_level = after.level;
+		settled = walk_present(&after) && !state->again;
 		if (!walk_present(&state->before)) {
 			outcome.size = walk_size(&after);
 			found = absent_outcome(mm, state, walk_frame(&after, state->address), &outcome);
@@ -155,6 +160,8 @@ static __always_inline void finish_fault(u64 mm, struct task_state *state, const
 			found = base_outcome(state, &after, &outcome);
 		}
 	}
+	if (state->replacing)
+		replacing_ends(state, found, settled, now);
 	/*
 	 * Without a completion another frame is proof of a copy, but a page that became writable may owe it to mprotect. A fault that changed
 	 * nothing (it ended in a signal) has nothing to tell.
@@ -242,12 +249,16 @@ static __always_inline void begin_fault(u64 mm, struct task_state *state, const 
 	state->user_mode = fault->user_mode;
 	state->old_class = PAGE_NONE;
 	state->swapped_in = 0;
+	state->again = state->replacing = 0;
 	if (layout.pairing) {
 		state->allocated = 0;
 	} else {
 		walk_cached(mm, state, fault->address);
 		if ((fault->write || fault->unshare) && walk_present(&state->before))
 			state->old_class = old_class(mm, state, fault->address);
+		if (fault->write && state->shared_mm && is_write_protected(&state->before) &&
+		    !(state->mapping_anonymous && in_cached_mapping(mm, state, fault->address)))
+			replacing_begins(state);
 	}
 	state->open = 1;
 }

@@ -96,6 +96,12 @@ static __always_inline bool walk_present(const struct walk *walk)
 	return walk->level && (walk->entry & ENTRY_HERE);
 }
 
+/* A base page that is there and may not be written. */
+static __always_inline bool is_write_protected(const struct walk *walk)
+{
+	return walk->level == 1 && (walk->entry & ENTRY_HERE) && !(walk->entry & ENTRY_WRITABLE);
+}
+
 /* The frame of the base page that holds `address`, also inside a huge entry; 0 if absent. */
 static __always_inline u64 walk_frame(const struct walk *walk, u64 address)
 {
