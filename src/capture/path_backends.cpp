@@ -8,10 +8,12 @@
 #include <cerrno>
 #include <fstream>
 #include <utility>
+#include <vector>
 
 #include "capture/bpf_capture.h"
 #include "capture/kernel_symbols.h"
 #include "capture/kernel_version.h"
+#include "capture/return_probe.h"
 #include "capture/trampolines.h"
 #include "cowtrace.skel.h"
 
@@ -87,7 +89,12 @@ Status FentryCapture::attach_faults(cowtrace_bpf& skeleton) {
 class KprobeCapture final : public PathCapture {
  public:
   using PathCapture::PathCapture;
+  KprobeCapture(const KprobeCapture&) = delete;
+  KprobeCapture& operator=(const KprobeCapture&) = delete;
+  ~KprobeCapture() override { KprobeCapture::stop(); }
   std::string backend() const override { return "kprobe"; }
+  void stop() override;
+  Counters counters() const override;
 
  private:
   Status possible() const override {
@@ -97,16 +104,50 @@ class KprobeCapture final : public PathCapture {
   bool wants(std::string_view program) const override { return program.starts_with("kprobe_") || program.starts_with("kretprobe_"); }
   Status attach_faults(cowtrace_bpf& skeleton) override;
   bool attach_to(bpf_program* program, bool at_return, const char* function);
+  bool attach_to_symbol(bpf_program* program, bool at_return, const std::string& symbol);
+  bool attach_return(bpf_program* program, const std::string& symbol);
+
+  std::vector<ReturnProbe> returns_;
+  std::uint64_t missed_returns_ = 0;  // of probes that are gone
 };
+
+void KprobeCapture::stop() {
+  BpfCapture::stop();
+  for (const ReturnProbe& probe : returns_) missed_returns_ += probe.missed();
+  returns_.clear();
+}
+
+Counters KprobeCapture::counters() const {
+  Counters all = PathCapture::counters();
+  all.skipped += missed_returns_;
+  for (const ReturnProbe& probe : returns_) all.skipped += probe.missed();
+  return all;
+}
+
+// False where tracefs cannot be used.
+bool KprobeCapture::attach_return(bpf_program* program, const std::string& symbol) {
+  auto probe = ReturnProbe::create(symbol);
+  if (!probe) return false;
+  const auto event = probe->open();
+  if (!event) return false;
+  bpf_link* link = bpf_program__attach_perf_event(program, *event);
+  if (link == nullptr) close(*event);
+  if (!keep(link, symbol)) return false;
+  returns_.push_back(std::move(*probe));
+  return true;
+}
+
+bool KprobeCapture::attach_to_symbol(bpf_program* program, bool at_return, const std::string& symbol) {
+  if (at_return && attach_return(program, symbol)) return true;
+  return keep(bpf_program__attach_kprobe(program, at_return, symbol.c_str()), symbol).has_value();
+}
 
 // The function, or a copy of it that the compiler has named anew.
 bool KprobeCapture::attach_to(bpf_program* program, bool at_return, const char* function) {
-  bpf_link* link = bpf_program__attach_kprobe(program, at_return, function);
-  if (link == nullptr) {
-    std::ifstream kallsyms("/proc/kallsyms");
-    if (const auto symbol = suffixed_symbol(kallsyms, function)) link = bpf_program__attach_kprobe(program, at_return, symbol->c_str());
-  }
-  return keep(link, function).has_value();
+  if (attach_to_symbol(program, at_return, function)) return true;
+  std::ifstream kallsyms("/proc/kallsyms");
+  const auto symbol = suffixed_symbol(kallsyms, function);
+  return symbol && attach_to_symbol(program, at_return, *symbol);
 }
 
 Status KprobeCapture::attach_faults(cowtrace_bpf& skeleton) {
