@@ -3,6 +3,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "lib/again.h"
 #include "lib/maps.h"
 
 static __always_inline void send_control(void *event, u64 size)
@@ -40,20 +41,22 @@ int find_command(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline void forked(u64 *ctx)
 {
-	u64 parent_address = argument_address(ctx, 0);
+	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
+	u64 parent_address = argument_address(ctx, 0), child_address = argument_address(ctx, 1);
 	struct task_state *state = state_of(parent_address), *child_state, *copied;
 	struct cowtrace_fork event = {};
 	u32 space;
 
 	if (!state || !parent->mm)
-		return 0;
+		return;
 	space = space_of(state, (u64)parent->mm);
 	/* The command before its exec is still us: what it forks is not traced. */
-	if (!space)
-		return 0;
+	if (!space || (state->forked_task == child_address && state->forked_ns == child->start_boottime))
+		return;
+	state->forked_task = child_address;
+	state->forked_ns = child->start_boottime;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_FORK, bpf_ktime_get_ns());
 	event.child_pid = child->tgid;
 	event.child_tid = child->pid;
@@ -62,7 +65,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	event.is_thread = child->tgid == parent->tgid;
 	event.shares_memory = child->mm == parent->mm;
 	BPF_CORE_READ_STR_INTO(&event.command, child, comm);
-	child_state = create_state(argument_address(ctx, 1));
+	child_state = create_state(child_address);
 	if (child_state) {
 		child_state->mm = (u64)child->mm;
 		child_state->space = event.shares_memory ? space : 0;
@@ -83,42 +86,45 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		COUNT(untracked);
 	}
 	send_control(&event, sizeof(event));
-	return 0;
 }
+HOOK("tp_btf/sched_process_fork", on_fork, forked)
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+static __always_inline void executed(u64 *ctx)
 {
+	struct task_struct *task = (void *)ctx[0];
 	struct task_state *state = state_of(argument_address(ctx, 0));
 	struct cowtrace_exec event = {};
 	u64 mm;
 
 	if (!state)
-		return 0;
+		return;
 	mm = (u64)task->mm;
+	if (state->told_exec && state->told_exec == state->space && state->mm == mm)
+		return;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXEC, bpf_ktime_get_ns());
-	event.old_tid = old_pid;
+	event.old_tid = ctx[1];
 	event.start_ns = task->group_leader->start_boottime;
 	if (state->mm != mm || !state->space)
 		enter_new_space(state, mm);
 	event.old_space = state->exec_from;
-	event.new_space = state->space;
+	event.new_space = state->told_exec = state->space;
 	event.counts = state->exec_counts;
 	BPF_CORE_READ_STR_INTO(&event.command, task, comm);
 	add_counts(&event.counts, &state->visitors);
 	__builtin_memset(&state->visitors, 0, sizeof(state->visitors));
 	send_control(&event, sizeof(event));
-	return 0;
 }
+HOOK("tp_btf/sched_process_exec", on_exec, executed)
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task)
+static __always_inline void exited(u64 *ctx)
 {
+	struct task_struct *task = (void *)ctx[0];
 	struct task_state *state = state_of(argument_address(ctx, 0));
 	struct cowtrace_exit event = {};
 
-	if (!state)
-		return 0;
+	if (!state || state->told_exit)
+		return;
+	state->told_exit = 1;
 	/* A fault that killed its thread was never completed. */
 	if (state->open && state->write && !state->nofault && !(task->exit_code & 0x7f))
 		COUNT(unfinished);
@@ -132,13 +138,12 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	BPF_CORE_READ_STR_INTO(&event.command, task, group_leader, comm);
 	add_counts(&event.counts, &state->visitors);
 	send_control(&event, sizeof(event));
-	return 0;
 }
+HOOK("tp_btf/sched_process_exit", on_exit, exited)
 
 /* Not at exit: since 6.16 its tracepoint comes before the kernel's last writes to the address space (clear_child_tid, robust futexes). */
-SEC("tp_btf/sched_process_free")
-int BPF_PROG(on_free, struct task_struct *task)
+static __always_inline void freed(u64 *ctx)
 {
 	delete_state(argument_address(ctx, 0));
-	return 0;
 }
+HOOK("tp_btf/sched_process_free", on_free, freed)

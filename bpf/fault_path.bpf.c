@@ -8,6 +8,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "lib/again.h"
 #include "lib/fault.h"
 
 /* include/linux/mm_types.h; an enum since 5.13, the same numbers before. */
@@ -23,8 +24,14 @@
 #define TASK_IO_WORKER 0x00000010
 #define TASK_KERNEL_THREAD 0x00200000
 
-/* Who faults in memory that is not his own is known to the family by that memory's owner. */
-static __noinline struct task_state *begin_visit(u64 task, u64 mm)
+/* Has this very call begun this fault already, in another program of the same hook? */
+static __always_inline bool begun_by(const struct task_state *state, u64 address, u64 call)
+{
+	return state->open && call && state->call == call && state->address == address;
+}
+
+/* Who faults in memory that is not his own is known to the family by that memory's owner. 0: not ours, or begun already. */
+static __noinline struct task_state *begin_visit(u64 task, u64 mm, u64 address, u64 call)
 {
 	struct task_state *owner, *visit;
 	u64 key = task;
@@ -35,6 +42,9 @@ static __noinline struct task_state *begin_visit(u64 task, u64 mm)
 	if (!owner || owner->mm != mm || !owner->space)
 		return 0;
 	if (bpf_map_update_elem(&visits, &key, &no_state, BPF_NOEXIST)) {
+		visit = bpf_map_lookup_elem(&visits, &key);
+		if (visit && begun_by(visit, address, call))
+			return 0;
 		/* The end of an earlier visit was missed. */
 		end_visit(task);
 		if (bpf_map_update_elem(&visits, &key, &no_state, BPF_NOEXIST)) {
@@ -85,7 +95,8 @@ static __noinline void close_visit(u64 task, struct task_state *visit)
 	end_visit(task);
 }
 
-static __always_inline void path_entry(u64 vma, u64 address, u32 flags, u64 regs)
+/* `call` names one call of the function while it lasts, 0: nothing does. */
+static __always_inline void path_entry(u64 vma, u64 address, u32 flags, u64 regs, u64 call)
 {
 	struct fault fault = { .address = address,
 			       .write = !!(flags & FLAG_WRITE),
@@ -104,6 +115,8 @@ static __always_inline void path_entry(u64 vma, u64 address, u32 flags, u64 regs
 	if (state && mm == current_mm(task)) {
 		if (!space_of(state, mm))
 			return;
+		if (begun_by(state, address, call))
+			return;
 		if (state->open)
 			finish_late(task, mm, state);
 	} else {
@@ -111,19 +124,20 @@ static __always_inline void path_entry(u64 vma, u64 address, u32 flags, u64 regs
 		if (mm == current_mm(task) &&
 		    !((u32)FIELD(struct task_struct, task, flags) & (TASK_IO_WORKER | TASK_KERNEL_THREAD)))
 			return;
-		state = begin_visit(task, mm);
+		state = begin_visit(task, mm, address, call);
 		if (!state)
 			return;
 	}
 	state->regs = regs;
 	state->vma = vma;
+	state->call = call;
 	fault.error_code = (fault.write ? FAULT_WRITE : 0) | (fault.user_mode ? FAULT_USER : 0);
 	begin_fault(mm, state, &fault);
 	if (walk_present(&state->before))
 		state->error_code |= FAULT_PRESENT;
 }
 
-static __always_inline void path_done(u32 result)
+static __always_inline void path_done(u32 result, u64 call)
 {
 	u64 task = bpf_get_current_task();
 	struct task_state *state = shared.visits ? bpf_map_lookup_elem(&visits, &task) : 0;
@@ -132,7 +146,7 @@ static __always_inline void path_done(u32 result)
 	/* A visit that is not open belongs to a fork (below). */
 	if (!state || !state->open)
 		state = state_of(task);
-	if (!state || !state->open)
+	if (!state || !state->open || state->call != call)
 		return;
 	if (result & (RESULT_RETRY | RESULT_COMPLETED))
 		state->vma = 0;
@@ -171,8 +185,9 @@ static __always_inline void copying_begins(u64 child_vma)
 
 	if (!state || !state->space)
 		return;
+	if (!state->copying_to)
+		__sync_fetch_and_add(&shared.pinning_forks, 1);
 	state->copying_to = FIELD(struct vm_area_struct, child_vma, vm_mm);
-	__sync_fetch_and_add(&shared.pinning_forks, 1);
 }
 
 static __always_inline void copying_ends(void)
@@ -234,6 +249,9 @@ static __always_inline void path_new_page(u64 page, u64 vma, u64 address)
 		COUNT(lost);
 		return;
 	}
+	/* Told by another program of this hook. */
+	if (child->address == address)
+		return;
 	walk_page_table(page_table_of(state->mm), address, &parents);
 	outcome.old_pte = parents.entry;
 	outcome.old_frame = walk_frame(&parents, address);
@@ -248,60 +266,54 @@ static __always_inline void path_new_page(u64 page, u64 vma, u64 address)
 	resolve(child->mm, child, &outcome, &user, child->start_ns);
 }
 
-SEC("fentry/handle_mm_fault")
-int fentry_fault(u64 *ctx)
+static __always_inline void trampoline_entry(u64 *ctx)
 {
-	path_entry(argument_address(ctx, 0), ctx[1], ctx[2], argument_address(ctx, 3));
-	return 0;
+	path_entry(argument_address(ctx, 0), ctx[1], ctx[2], argument_address(ctx, 3), (u64)ctx);
 }
+HOOK("fentry/handle_mm_fault", fentry_fault, trampoline_entry)
 
-SEC("fexit/handle_mm_fault")
-int fexit_fault(u64 *ctx)
+static __always_inline void trampoline_done(u64 *ctx)
 {
-	path_done(ctx[4]);
-	return 0;
+	path_done(ctx[4], (u64)ctx);
 }
+HOOK("fexit/handle_mm_fault", fexit_fault, trampoline_done)
 
-SEC("fentry/do_wp_page")
-int fentry_write_protected(u64 *ctx)
+static __always_inline void trampoline_write_protected(u64 *ctx)
 {
 	path_swapped_in(argument_address(ctx, 0));
-	return 0;
 }
+HOOK("fentry/do_wp_page", fentry_write_protected, trampoline_write_protected)
 
-SEC("fentry/copy_page_range")
-int fentry_copy_range(u64 *ctx)
+static __always_inline void trampoline_copy_range(u64 *ctx)
 {
 	copying_begins(argument_address(ctx, 0));
-	return 0;
 }
+HOOK("fentry/copy_page_range", fentry_copy_range, trampoline_copy_range)
 
-SEC("fexit/copy_page_range")
-int fexit_copy_range(u64 *ctx)
+static __always_inline void trampoline_range_copied(u64 *ctx)
 {
 	copying_ends();
-	return 0;
 }
+HOOK("fexit/copy_page_range", fexit_copy_range, trampoline_range_copied)
 
 /* page_add_new_anon_rmap before 6.8: the same three arguments first. */
-SEC("fentry/folio_add_new_anon_rmap")
-int fentry_new_page(u64 *ctx)
+static __always_inline void trampoline_new_page(u64 *ctx)
 {
 	path_new_page(argument_address(ctx, 0), argument_address(ctx, 1), ctx[2]);
-	return 0;
 }
+HOOK("fentry/folio_add_new_anon_rmap", fentry_new_page, trampoline_new_page)
 
 SEC("kprobe/handle_mm_fault")
 int BPF_KPROBE(kprobe_fault, u64 vma, u64 address, u32 flags, u64 regs)
 {
-	path_entry(vma, address, flags, regs);
+	path_entry(vma, address, flags, regs, 0);
 	return 0;
 }
 
 SEC("kretprobe/handle_mm_fault")
 int BPF_KRETPROBE(kretprobe_fault, u32 result)
 {
-	path_done(result);
+	path_done(result, 0);
 	return 0;
 }
 

@@ -271,7 +271,7 @@ static __always_inline void resolve(u64 mm, struct task_state *state, struct out
 	if (mechanism >= COWTRACE_MECHANISMS || !lane)
 		return;
 	if ((state->shared_mm || is_used_by_several(mm)) && lost_race(state, outcome, now)) {
-		lane->counters.duplicates += 1;
+		COUNT(duplicates);
 		return;
 	}
 	/* Atomic for the kernels where programs can be preempted: the totals are exact whatever else is lost. */

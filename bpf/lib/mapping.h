@@ -18,12 +18,7 @@ struct mapping_query {
 	u8 anonymous;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct mapping_query);
-} mapping_scratch SEC(".maps") __weak;
+DEFINE_SCRATCH(struct mapping_query, queries)
 
 struct vm_area_struct___named {
 	struct anon_vma_name *anon_name; /* 5.17, CONFIG_ANON_VMA_NAME */
@@ -45,17 +40,11 @@ static __always_inline void read_mapping_name(struct vm_area_struct *vma, struct
 	}
 }
 
-static __always_inline long read_mapping(struct vm_area_struct *vma)
+static __always_inline void read_mapping(struct vm_area_struct *vma, struct mapping_query *query)
 {
-	struct cowtrace_mapping *mapping;
-	struct mapping_query *query;
+	struct cowtrace_mapping *mapping = &query->mapping;
 	struct file *file;
-	u32 zero = 0;
 
-	query = bpf_map_lookup_elem(&mapping_scratch, &zero);
-	if (!query)
-		return 1;
-	mapping = &query->mapping;
 	__builtin_memset(mapping->name, 0, sizeof(mapping->name));
 	mapping->start = BPF_CORE_READ(vma, vm_start);
 	mapping->end = BPF_CORE_READ(vma, vm_end);
@@ -71,12 +60,16 @@ static __always_inline long read_mapping(struct vm_area_struct *vma)
 	query->anonymous = !file && !(mapping->flags & VM_MERGEABLE_BIT);
 	query->private_file = file && !(mapping->flags & VM_SHARED_BIT);
 	read_mapping_name(vma, file, mapping);
-	return 0;
 }
 
+/* `data`: the key of the query's place; the place itself cannot be handed to a callback. */
 static long on_vma(struct task_struct *task, struct vm_area_struct *vma, void *data)
 {
-	return read_mapping(vma);
+	struct place_of_queries *place = bpf_map_lookup_elem(&queries, data);
+
+	if (place)
+		read_mapping(vma, &place->content);
+	return 0;
 }
 
 /* Is `address` in the mapping seen last, and that one still the same? */
@@ -103,16 +96,41 @@ static __always_inline void send_mapping(struct cowtrace_mapping *mapping, u64 m
 		mark_sent(mapping->hash);
 }
 
+/* What `query` has learnt, as the mapping that `state` has met last. */
+static __always_inline void keep_mapping(struct task_state *state, const struct mapping_query *query)
+{
+	state->mapping_private_file = query->private_file;
+	state->mapping_anonymous = query->anonymous;
+	state->mapping_start = query->mapping.start;
+	state->mapping_end = query->mapping.end;
+	state->mapping_hash = query->mapping.hash;
+}
+
+static __always_inline u64 tell_mapping(u64 mm, struct task_state *state, struct mapping_query *query)
+{
+	struct cowtrace_mapping *mapping = &query->mapping;
+
+	mapping->space = state->space;
+	/* Not the end: a heap that grows stays one mapping. */
+	mapping->hash = mix(mix(mix(mix(state->space, mapping->start), mapping->inode), mapping->file_offset),
+			    mapping->flags ^ ((u64)mapping->device << 40));
+	if (!mapping->hash)
+		mapping->hash = 1;
+	send_mapping(mapping, mm);
+	keep_mapping(state, query);
+	return mapping->hash;
+}
+
 /*
  * The hash of the mapping that holds `address`; 0: not known. `vma` is its vm_area_struct, 0: to be looked for in the current task's mm.
  * Leaves state->mapping_private_file for the caller.
  */
 static __always_inline u64 find_mapping(u64 mm, struct task_state *state, u64 address, u64 vma)
 {
-	struct cowtrace_mapping *mapping;
-	struct mapping_query *query;
-	u32 seq = 0, zero = 0;
+	struct place_of_queries *place;
+	u32 seq = 0, key;
 	bool cacheable;
+	u64 hash = 0;
 
 	if (!options.find_mapping && !vma)
 		return 0;
@@ -121,31 +139,26 @@ static __always_inline u64 find_mapping(u64 mm, struct task_state *state, u64 ad
 	cacheable = read_mm_seq(mm, &seq);
 	state->mapping_valid = 0;
 	state->mapping_private_file = state->mapping_anonymous = 0;
-	query = bpf_map_lookup_elem(&mapping_scratch, &zero);
-	if (!query)
-		return 0;
-	if (vma) {
-		read_mapping((struct vm_area_struct *)vma);
-	} else if (CALLBACKS && options.find_mapping && bpf_find_vma(bpf_get_current_task_btf(), address, on_vma, (void *)0, 0)) {
+	place = take_queries();
+	if (!place) {
 		COUNT(mapping_busy);
 		return 0;
 	}
-	mapping = &query->mapping;
-	mapping->space = state->space;
-	/* Not the end: a heap that grows stays one mapping. */
-	mapping->hash = mix(mix(mix(mix(state->space, mapping->start), mapping->inode), mapping->file_offset),
-			    mapping->flags ^ ((u64)mapping->device << 40));
-	if (!mapping->hash)
-		mapping->hash = 1;
-	send_mapping(mapping, mm);
-	state->mapping_private_file = query->private_file;
-	state->mapping_anonymous = query->anonymous;
-	state->mapping_start = mapping->start;
-	state->mapping_end = mapping->end;
-	state->mapping_hash = mapping->hash;
+	key = place->key;
+	if (vma) {
+		read_mapping((struct vm_area_struct *)vma, &place->content);
+		hash = tell_mapping(mm, state, &place->content);
+	} else if (CALLBACKS && options.find_mapping && bpf_find_vma(bpf_get_current_task_btf(), address, on_vma, &key, 0)) {
+		COUNT(mapping_busy);
+	} else {
+		hash = tell_mapping(mm, state, &place->content);
+	}
+	give_back(place);
+	if (!hash)
+		return 0;
 	state->mapping_seq = seq;
 	state->mapping_valid = cacheable;
-	return mapping->hash;
+	return hash;
 }
 
 #endif

@@ -58,11 +58,16 @@ struct task_state {
 	u64 allocated; /* pairing: frame that the page allocator gave meanwhile */
 	u64 regs; /* fault path: the exception's registers, 0: a fault without exception */
 	u64 vma; /* fault path: the vm_area_struct */
+	u64 call; /* fault path: where the trampoline keeps the arguments of this very call, 0: no trampoline */
 	u64 swapped_in; /* fault path: frame that came back from swap and had to be copied */
 	u64 copying_to; /* fault path: the mm that a fork under way fills */
 	u32 exec_from; /* the space left by an exec whose tracepoint has not fired yet */
 	u32 pad;
 	struct cowtrace_counts exec_counts; /* of exec_from */
+	/* What the hooks on the family have told already: they may run more than once (lib/again.h). */
+	u64 forked_task, forked_ns; /* the last child, and when it was born */
+	u32 told_exec; /* the space of the last exec */
+	u32 told_exit;
 	struct cowtrace_counts visitors; /* what others broke in this task's memory */
 };
 
@@ -131,7 +136,7 @@ static __always_inline struct cowtrace_lane *this_lane(void)
 		struct cowtrace_lane *on_this_cpu = this_lane();                                                       \
                                                                                                                        \
 		if (on_this_cpu)                                                                                       \
-			on_this_cpu->counters.counter += 1;                                                            \
+			__sync_fetch_and_add(&on_this_cpu->counters.counter, 1);                                       \
 	} while (0)
 
 static __always_inline struct table_entry *entry_of(u64 task)

@@ -17,10 +17,12 @@
 #include "abi/config.h"
 #include "base/fd.h"
 #include "base/units.h"
+#include "capture/again.h"
 #include "capture/bpf_log.h"
 #include "capture/decoder.h"
 #include "capture/kernel_version.h"
 #include "capture/load_error.h"
+#include "capture/preemption.h"
 #include "cowtrace.skel.h"
 #include "cowtrace_old.skel.h"
 
@@ -77,7 +79,7 @@ cowtrace_bpf* open_skeleton(bool new_instructions) {
 void BpfCapture::Destroy::operator()(cowtrace_bpf* skeleton) const { cowtrace_bpf__destroy(skeleton); }
 void BpfCapture::FreeRings::operator()(ring_buffer* rings) const { ring_buffer__free(rings); }
 
-BpfCapture::BpfCapture(const CaptureOptions& options) : options_(options) {}
+BpfCapture::BpfCapture(const CaptureOptions& options) : options_(options), preempted_(kernel_preempts()) {}
 BpfCapture::~BpfCapture() { BpfCapture::stop(); }
 
 Status BpfCapture::open() {
@@ -117,6 +119,7 @@ Status BpfCapture::load_with(int features, int attempt, bool& choices_left) {
   choose_programs();
   choices_left = choose(*skeleton_, attempt);
   if (!choices_left) return fail("cannot load BPF programs", "nothing is left to do without");
+  choose_agains(skeleton_->obj, preempted_);
   if (const int error = cowtrace_bpf__load(skeleton_.get()); error != 0)
     return tl::unexpected(load_error(fmt::format("cannot load the {} backend", backend()), log, error));
   return {};
@@ -176,11 +179,19 @@ Status BpfCapture::keep(bpf_link* link, const std::string& what) {
   return {};
 }
 
+Status BpfCapture::attach_hook(bpf_program* hook) {
+  auto programs = agains_of(skeleton_->obj, hook);
+  programs.push_back(hook);
+  for (const bpf_program* program : programs)
+    if (auto kept = keep(bpf_program__attach(program), bpf_program__name(program)); !kept) return kept;
+  return {};
+}
+
 Status BpfCapture::attach() {
   const BpfLog quiet;
   auto& progs = skeleton_->progs;
-  for (const bpf_program* program : {progs.on_fork, progs.on_exec, progs.on_exit, progs.on_free})
-    if (auto kept = keep(bpf_program__attach(program), bpf_program__name(program)); !kept) return kept;
+  for (bpf_program* hook : {progs.on_fork, progs.on_exec, progs.on_exit, progs.on_free})
+    if (auto attached = attach_hook(hook); !attached) return attached;
   if (auto attached = attach_faults(*skeleton_); !attached) return attached;
   return map_buffers();
 }
@@ -259,20 +270,7 @@ Counters BpfCapture::counters() const {
     sum.mapping_busy += cpu.mapping_busy;
     sum.late += cpu.late;
   }
-  sum.skipped = skipped_runs();
-  return sum;
-}
-
-// Counted by the kernel since 5.12; 0 before.
-std::uint64_t BpfCapture::skipped_runs() const {
-  std::uint64_t sum = 0;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, skeleton_->obj) {
-    bpf_prog_info info{};
-    std::uint32_t size = sizeof(info);
-    const int fd = bpf_program__fd(program);
-    if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0) sum += info.recursion_misses;
-  }
+  sum.skipped = skipped_runs(skeleton_->obj);
   return sum;
 }
 

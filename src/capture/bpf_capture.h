@@ -55,6 +55,8 @@ class BpfCapture : public Capture {
 
   // Keeps the link, or says why there is none.
   Status keep(bpf_link* link, const std::string& what);
+  // Attaches a hook where its section says, as often as this kernel makes it necessary.
+  Status attach_hook(bpf_program* hook);
   [[nodiscard]] bool pairing() const { return calibration_.direct_map == 0 || !options_.page_tables; }
 
   CaptureOptions options_;
@@ -67,7 +69,6 @@ class BpfCapture : public Capture {
   void tell_layout();
   Status attach();
   Status map_buffers();
-  [[nodiscard]] std::uint64_t skipped_runs() const;
   void take(std::span<const std::byte> bytes);
 
   struct Destroy {
@@ -79,6 +80,7 @@ class BpfCapture : public Capture {
 
   Calibration calibration_;
   bool find_mapping_ = true;
+  bool preempted_;  // this kernel preempts itself
   std::unique_ptr<cowtrace_bpf, Destroy> skeleton_;
   std::unique_ptr<ring_buffer, FreeRings> rings_;
   Lanes lanes_;

@@ -67,7 +67,9 @@ bool FentryCapture::choose(cowtrace_bpf& skeleton, int attempt) {
   sees_fork_copies_ = attempt < names;
   sees_swap_ = attempt <= names;
   if (sees_fork_copies_) {
-    bpf_program__set_attach_target(progs.fentry_new_page, 0, new_page[static_cast<std::size_t>(attempt)]);
+    for (bpf_program* program :
+         {progs.fentry_new_page, progs.fentry_new_page_again1, progs.fentry_new_page_again2, progs.fentry_new_page_again3})
+      bpf_program__set_attach_target(program, 0, new_page[static_cast<std::size_t>(attempt)]);
   } else {
     for (bpf_program* program : {progs.fentry_new_page, progs.fentry_copy_range, progs.fexit_copy_range})
       bpf_program__set_autoload(program, false);
@@ -78,12 +80,12 @@ bool FentryCapture::choose(cowtrace_bpf& skeleton, int attempt) {
 
 Status FentryCapture::attach_faults(cowtrace_bpf& skeleton) {
   auto& progs = skeleton.progs;
-  const auto attach = [&](bpf_program* program) { return keep(bpf_program__attach(program), bpf_program__name(program)).has_value(); };
+  const auto attach = [&](bpf_program* program) { return attach_hook(program).has_value(); };
   if (sees_swap_) sees_swap_ = attach(progs.fentry_write_protected);
   // The new page last: it does nothing outside the other two.
   if (sees_fork_copies_) sees_fork_copies_ = attach(progs.fexit_copy_range) && attach(progs.fentry_copy_range) && attach(progs.fentry_new_page);
-  if (auto kept = keep(bpf_program__attach(progs.fexit_fault), "fexit of handle_mm_fault"); !kept) return kept;
-  return keep(bpf_program__attach(progs.fentry_fault), "fentry of handle_mm_fault");
+  if (auto attached = attach_hook(progs.fexit_fault); !attached) return attached;
+  return attach_hook(progs.fentry_fault);
 }
 
 class KprobeCapture final : public PathCapture {
