@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <set>
 #include <string>
 
 #include "scenario/failure.h"
@@ -32,6 +33,7 @@ class Settings {
   int turn_ = -1;
   int to_guard_ = -1;
   pid_t guard_ = 0;
+  std::set<std::string> changed_;  // paths
 };
 
 // What a setting holds, without its newline; of a choice like "always [madvise] never" the chosen.
