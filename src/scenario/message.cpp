@@ -84,6 +84,7 @@ void put(Writer& to, const ProcessTruth& truth) {
       to.pages(pages);
     }
   }
+  to.pages(truth.first_writes);
   to.number(truth.actor ? static_cast<std::uint64_t>(truth.actor->pid) : 0);
   if (truth.actor) to.text(truth.actor->command);
 }
@@ -103,6 +104,7 @@ ProcessTruth get(Reader& from) {
       (*truth.breaks)[mechanism] = from.pages();
     }
   }
+  truth.first_writes = from.pages();
   if (const std::uint64_t pid = from.number(); pid != 0)
     truth.actor = Actor{static_cast<pid_t>(pid), from.text()};
   return truth;

@@ -64,14 +64,16 @@ using Pages = std::set<std::uint64_t>;
 using States = std::span<const PageState>;
 
 Result<void> compare_pages(const Trial& trial, const Region& region, States before, States after,
-                           const Pages& touched, Breaks& breaks) {
+                           const Pages& touched, ProcessTruth& truth) {
   for (std::size_t i = 0; i < before.size(); ++i) {
     const std::uint64_t page = region.start + i * kPageSize;
     const PageState &then = before[i], &now = after[i];
     if (touched.contains(page)) {
       if (now.frame == 0)
         return failed(fmt::format("page {:#x} is not in memory", page), "it was swapped out");
-      if (const auto mechanism = answer(trial, then, now)) breaks[*mechanism].push_back(page);
+      const auto mechanism = answer(trial, then, now);
+      if (mechanism) (*truth.breaks)[*mechanism].push_back(page);
+      if (mechanism && then.frame == 0) truth.first_writes.push_back(page);
       continue;
     }
     // A split huge zero page leaves the one zero page everywhere.
@@ -85,15 +87,16 @@ Result<void> compare_pages(const Trial& trial, const Region& region, States befo
 
 // A region that one huge entry mapped is answered as a whole, or split and then page by page.
 Result<void> compare_huge(const Trial& trial, const Region& region, States before, States after,
-                          Entry was, Entry is, const Pages& touched, Breaks& breaks) {
+                          Entry was, Entry is, const Pages& touched, ProcessTruth& truth) {
+  Breaks& breaks = *truth.breaks;
   const auto first = touched.lower_bound(region.start);
   const bool hit = first != touched.end() && *first < region.start + region.size;
   const bool same = before[0].frame == after[0].frame;
   if (was == Entry::Base || !hit)
-    return compare_pages(trial, region, before, after, touched, breaks);
+    return compare_pages(trial, region, before, after, touched, truth);
   if (was != Entry::Hugetlb && is == Entry::Base) {
     breaks[Mechanism::HugeSplit].push_back(region.start);
-    return compare_pages(trial, region, before, after, touched, breaks);
+    return compare_pages(trial, region, before, after, touched, truth);
   }
   Mechanism whole = Mechanism::Reuse;
   if (was == Entry::Hugetlb && is == Entry::Hugetlb && !same)
@@ -145,8 +148,8 @@ Result<ProcessTruth> compare(const Trial& trial, Role role, const Look& before,
     const States then = States(before.pages).subspan(done, pages);
     const States now = States(after->pages).subspan(done, pages);
     const auto compared = trial.huge ? compare_huge(trial, region, then, now, before.entries[i],
-                                                    after->entries[i], touched, breaks)
-                                     : compare_pages(trial, region, then, now, touched, breaks);
+                                                    after->entries[i], touched, truth)
+                                     : compare_pages(trial, region, then, now, touched, truth);
     if (!compared) return tl::unexpected<Failure>(compared.error());
     done += pages;
   }

@@ -66,6 +66,10 @@ void print_json(const Truth& truth, std::FILE* file) {
     separator = ",\n";
     print_pages(process.copied, file);
     if (process.breaks) print_breaks(*process.breaks, file);
+    if (!process.first_writes.empty()) {
+      fmt::print(file, ",\n     \"first_writes\": ");
+      print_pages(process.first_writes, file);
+    }
     if (process.actor)
       fmt::print(file, ",\n     \"actor\": {{\"pid\": {}, \"command\": \"{}\"}}",
                  process.actor->pid, process.actor->command);

@@ -57,7 +57,8 @@ struct ProcessTruth {
   std::uint64_t elapsed_ns = 0;       // of its steps
   std::vector<std::uint64_t> copied;  // page addresses, ascending; empty where nothing was measured
   std::optional<Breaks> breaks;  // of pages in the regions; what it does not name did not break
-  std::optional<Actor> actor;    // of all breaks here
+  std::vector<std::uint64_t> first_writes;  // pages of `breaks` that nobody had mapped before
+  std::optional<Actor> actor;               // of all breaks here
 };
 
 struct Truth {

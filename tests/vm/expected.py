@@ -22,7 +22,12 @@ class Cannot:
                 scenario in self.scenarios)
 
 
-TABLE = ()
+ALL = ("fentry", "kprobe", "static")
+TABLE = (
+    Cannot("5.10", "6.1", ALL, ("mthp",), r"this kernel has none \(since 6\.8\)"),
+    # Which mapping an absent page belongs to is told by bpf_find_vma, of 5.17.
+    Cannot("5.10", "5.10", ("static",), ("file-private", "elf-data"), r"first writes to absent pages .*5\.17.* all else is right"),
+)
 
 
 def reason(kernel, backend, scenario, table=TABLE):

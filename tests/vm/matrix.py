@@ -27,9 +27,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 BACKENDS = ("fentry", "kprobe", "static")
 PLAIN = "nokaslr no5lvl"
 PLAIN_SERIES = "6.1"
-JOB_SECONDS = 120  # for one run of cowtrace
-# Start-up, and what all runs of one guest may take: a few seconds each is usual.
-BOOT_SECONDS, USUAL_SECONDS = 120, 15
+# What cowtrace is told, by the name of a capture. One capture has all experiments but those that need another one.
+CAPTURES = {"exact": (), "passive": ("--snapshot", "passive")}
+# A process can have one tracer: where an experiment has its own, cowtrace must not be it.
+NOT_EXACT = {"ptrace-poke": "passive"}
+# Start-up of a guest or of cowtrace, and one experiment: a second each is usual, and few seconds.
+START_SECONDS, JOB_SECONDS = 60, 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,19 +66,24 @@ def scenario_names(scenario):
 
 
 def prepare(arguments, directory):
-    """The guest's root archive and the names of its jobs."""
+    """The guest's root archive and the names of its experiments."""
     cowtrace, scenario = arguments.bin / "cowtrace", arguments.bin / "scenario"
     listed = scenario_names(scenario)
-    jobs = {name: f"scenario {name} --pages {arguments.pages} --truth" for name in listed}
-    if arguments.scenarios:
-        jobs = {name: command for name, command in jobs.items() if name in arguments.scenarios}
-    texts = {"jobs": "".join(f"{name} {command}\n" for name, command in jobs.items()), "backends": " ".join(BACKENDS),
-             "seconds": str(JOB_SECONDS)}
+    names = [name for name in listed if not arguments.scenarios or name in arguments.scenarios]
+    captures = [capture for capture in CAPTURES if capture in map(capture_of, names)]
+    texts = {"jobs": "".join(f"{capture_of(name)} {name} scenario {name} --pages {arguments.pages} --truth\n" for name in names),
+             "captures": "".join(f"{capture} {' '.join(CAPTURES[capture])}\n" for capture in captures),
+             "backends": " ".join(BACKENDS), "seconds": str(START_SECONDS + JOB_SECONDS * len(names)),
+             "batch": (HERE / "batch").read_text(encoding="ascii")}
     if arguments.bpf_log:
         texts["bpf-log"] = ""
     archive = directory / "root.cpio"
     initramfs.make(archive, HERE / "init", texts, [cowtrace, scenario], unstripped=(scenario,))
-    return archive, list(jobs)
+    return archive, names
+
+
+def capture_of(name):
+    return NOT_EXACT.get(name, "exact")
 
 
 def fetch(series, cache):
@@ -97,7 +105,7 @@ def run_guest(which, image, arguments, archive, names):
     keep.mkdir(parents=True, exist_ok=True)
     for old in keep.iterdir():
         old.unlink()
-    timeout = BOOT_SECONDS + USUAL_SECONDS * len(names) * len(BACKENDS)
+    timeout = START_SECONDS + len(BACKENDS) * (START_SECONDS * len(CAPTURES) + JOB_SECONDS * len(names))
     outcome = guest.boot(image, archive, which.parameters, keep, timeout)
     for name, content in outcome.files.items():
         (keep / name).write_bytes(content)
@@ -116,7 +124,7 @@ def run_guest(which, image, arguments, archive, names):
 
 
 def judge_cell(result, name, backend, files):
-    cell = verdict.judge(f"{backend}.{name}", backend, files)
+    cell = verdict.judge(backend, capture_of(name), name, files)
     result.cells[name, backend] = cell
     surprise = expected.surprise(result.guest.series, backend, name, cell)
     if not surprise:

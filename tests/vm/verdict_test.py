@@ -14,12 +14,12 @@ REGIONS = [{"start": "0x200000", "size": 0x400000}]
 
 def page(address, actor=None, pid=PID, **mechanisms):
     counts = {name.replace("_", "-"): count for name, count in mechanisms.items()}
-    return {"pid": pid, "address": hex(address), "by_mechanism": counts, "breaks": counts.get("copy", 0), "actor": actor}
+    return {"process": pid, "pid": pid, "address": hex(address), "by_mechanism": counts, "breaks": counts.get("copy", 0), "actor": actor}
 
 
 def report(*pages, unexplained=0, blind_spots=(), **capture):
     audit = {"private_pages": 2, "explained": 2 - unexplained, "unexplained": unexplained, "reasons": {}}
-    return {"capture": {"blind_spots": list(blind_spots), **capture}, "pages": list(pages), "processes": [{"pid": PID, "audit": audit}]}
+    return {"capture": {"blind_spots": list(blind_spots), **capture}, "pages": list(pages), "processes": [{"process": PID, "parent": None, "pid": PID, "audit": audit}]}
 
 
 def truth(**process):
@@ -51,8 +51,9 @@ class Copied(unittest.TestCase):
             self.assertEqual(self.word(report(*self.good["pages"], **change)), "wrong", change)
         self.assertEqual(self.word(report(*self.good["pages"], unexplained=1)), "wrong")
         without = copy.deepcopy(self.good)
-        without["processes"][0]["audit"] = None
-        self.assertEqual(self.word(without), "wrong")
+        for missing, word in ((None, "wrong"), ("it was killed", "wrong"), (verdict.NO_AUDIT[0], "ok")):
+            without["processes"][0].update(audit=None, audit_missing=missing)
+            self.assertEqual(self.word(without), word, missing)
 
     def test_a_truth_that_is_not_what_the_experiment_expects_is_wrong(self):
         self.assertEqual(verdict.compare(self.good, {**self.truth, "copied_pages_expected": 3}, "fentry").word, "wrong")
@@ -114,26 +115,96 @@ class NoException(unittest.TestCase):
         self.assertEqual(verdict.compare(report(unexplained=2, blind_spots=["x"]), self.truth, "kprobe").word, "wrong")
 
 
+class FirstWrites(unittest.TestCase):
+    """What static cannot tell on kernels that do not show mappings."""
+
+    truth = truth(breaks={"file-copy": ["0x200000", "0x201000"]}, first_writes=["0x201000"])
+    rest, all = (page(0x200000, file_copy=1),), (page(0x200000, file_copy=1), page(0x201000, file_copy=1))
+    spot = (verdict.FIRST_WRITES + " of private file mappings (seen from 5.17)",)
+
+    def cell(self, *pages, backend="static", blind_spots=()):
+        return verdict.compare(report(*pages, blind_spots=blind_spots), self.truth, backend)
+
+    def test_static_cannot_where_it_says_so(self):
+        cell = self.cell(*self.rest, blind_spots=self.spot)
+        self.assertEqual((cell.word, cell.blind), ("cannot", False))
+        self.assertIn("5.17", cell.details[0])
+
+    def test_all_else_has_to_be_right_all_the_same(self):
+        self.assertEqual(self.cell(blind_spots=self.spot).word, "wrong")
+        self.assertEqual(self.cell(*self.all, blind_spots=self.spot).word, "wrong")
+
+    def test_without_the_blind_spot_they_have_to_be_seen(self):
+        self.assertEqual(self.cell(*self.rest).word, "wrong")
+        self.assertEqual(self.cell(*self.all).word, "ok")
+        self.assertEqual(self.cell(*self.rest, backend="kprobe", blind_spots=self.spot).word, "wrong")
+
+
+class FromSwap(unittest.TestCase):
+    """Pages that come back from swap: the static backend sees no break, and its audit finds nothing."""
+
+    truth = {**truth(breaks={"copy": ["0x200000"]}), "from_swap": True}
+
+    def test_static_cannot_and_has_to_say_so(self):
+        self.assertTrue(verdict.compare(report(blind_spots=["swap"]), self.truth, "static").blind)
+        self.assertEqual(verdict.compare(report(), self.truth, "static").word, "wrong")
+        self.assertEqual(verdict.compare(report(unexplained=1, blind_spots=["swap"]), self.truth, "static").word, "wrong")
+        self.assertEqual(verdict.compare(report(page(0x200000, copy=1), blind_spots=["swap"]), self.truth, "static").word, "wrong")
+
+    def test_the_others_have_to_see_them(self):
+        self.assertEqual(verdict.compare(report(page(0x200000, copy=1)), self.truth, "fentry").word, "ok")
+        self.assertEqual(verdict.compare(report(blind_spots=["swap"]), self.truth, "fentry").word, "wrong")
+
+
+class Parts(unittest.TestCase):
+    """One capture has many experiments: each is judged by its own processes."""
+
+    whole = {"capture": {"blind_spots": []},
+             "processes": [{"process": 1, "parent": None, "pid": 40, "audit": None}, {"process": 2, "parent": 1, "pid": PID, "audit": None},
+                           {"process": 3, "parent": 2, "pid": 8, "audit": None}, {"process": 4, "parent": 1, "pid": 9, "audit": None}],
+             "pages": [{"process": key, "pid": 0} for key in (1, 2, 3, 4)]}
+
+    def test_a_process_and_what_it_forked(self):
+        part = verdict.part_of(self.whole, PID)
+        self.assertEqual([process["process"] for process in part["processes"]], [2, 3])
+        self.assertEqual([page["process"] for page in part["pages"]], [2, 3])
+
+    def test_an_experiment_that_is_not_in_the_report_is_wrong(self):
+        empty = verdict.part_of(self.whole, 99)
+        self.assertEqual(verdict.compare(empty, truth(breaks={}), "fentry", audited=False).word, "wrong")
+
+
 class Jobs(unittest.TestCase):
     """What a guest leaves."""
 
-    def judge(self, status, stderr=b"", **files):
-        left = {"fentry.read.status": str(status).encode(), "fentry.read.stderr": stderr}
-        left.update({f"fentry.read.{suffix}": json.dumps(content).encode() for suffix, content in files.items()})
-        return verdict.judge("fentry.read", "fentry", left)
+    def judge(self, status, said=b"", captured=0, reason=b"", capture="exact", report=None, truth=None):
+        left = {"read.status": str(status).encode(), "read.stderr": said, "read.pid": str(PID).encode(),
+                f"{capture}.status": str(captured).encode(), f"{capture}.stderr": reason}
+        if report:
+            left[f"{capture}.json"] = json.dumps(report).encode()
+        if truth:
+            left["read.truth"] = json.dumps(truth).encode()
+        return verdict.judge("fentry", capture, "read", {f"fentry.{name}": content for name, content in left.items()})
 
     def test_status_77_and_an_error_of_cowtrace_are_cannot_with_the_reason(self):
         self.assertEqual(self.judge(77, b"swap: no swap: add some\n").details, ["swap: no swap: add some"])
-        self.assertEqual(self.judge(125, b"cowtrace: cannot load: why\n").word, "cannot")
+        cell = self.judge("", captured=125, reason=b"cowtrace: cannot load: why\n")
+        self.assertEqual((cell.word, cell.details), ("cannot", ["cowtrace: cannot load: why"]))
 
     def test_a_job_that_left_nothing_failed(self):
-        self.assertEqual(self.judge(137).word, "failed")
-        self.assertEqual(verdict.judge("fentry.read", "fentry", {}).word, "failed")
+        self.assertEqual(self.judge(0, captured=137).word, "failed")
+        self.assertEqual(verdict.judge("fentry", "exact", "read", {}).word, "failed")
 
     def test_a_status_is_wrong_even_when_the_pages_agree(self):
-        left = {"json": Copied.good, "truth": Copied.truth}
+        left = {"report": Copied.good, "truth": Copied.truth}
         self.assertEqual(self.judge(0, **left).word, "ok")
         self.assertEqual(self.judge(1, **left).word, "wrong")
+
+    def test_only_an_exact_capture_has_to_have_audits(self):
+        without = copy.deepcopy(Copied.good)
+        without["processes"][0]["audit"] = None
+        self.assertEqual(self.judge(0, report=without, truth=Copied.truth).word, "wrong")
+        self.assertEqual(self.judge(0, capture="passive", report=without, truth=Copied.truth).word, "ok")
 
 
 class Expected(unittest.TestCase):
