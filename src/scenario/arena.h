@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "scenario/cost.h"
 #include "scenario/failure.h"
 #include "scenario/truth.h"
 
@@ -18,7 +19,7 @@ struct Record {
   pid_t pid;
   Role role;
   std::uint64_t wrote;
-  std::uint64_t elapsed_ns;
+  Cost cost;
 };
 
 class Arena {

@@ -51,9 +51,11 @@ Failure write_and_exec(const Options& options, Region region, Channel& before, C
 // The same process, before and after.
 ProcessTruth joined(ProcessTruth truth, const ProcessTruth& more) {
   truth.wrote += more.wrote;
-  truth.elapsed_ns += more.elapsed_ns;
+  truth.cost += more.cost;
   truth.expected_copies += more.expected_copies;
   truth.copied.insert(truth.copied.end(), more.copied.begin(), more.copied.end());
+  truth.first_writes.insert(truth.first_writes.end(), more.first_writes.begin(),
+                            more.first_writes.end());
   if (!truth.breaks || !more.breaks) return truth;
   for (const auto& [mechanism, pages] : *more.breaks) {
     auto& all = (*truth.breaks)[mechanism];

@@ -75,7 +75,8 @@ void put(Writer& to, const ProcessTruth& truth) {
   to.number(static_cast<std::uint64_t>(truth.role));
   to.number(truth.wrote);
   to.number(truth.expected_copies);
-  to.number(truth.elapsed_ns);
+  to.number(truth.cost.elapsed_ns);
+  to.number(truth.cost.faults);
   to.pages(truth.copied);
   to.number(truth.breaks ? truth.breaks->size() + 1 : 0);
   if (truth.breaks) {
@@ -95,7 +96,8 @@ ProcessTruth get(Reader& from) {
   truth.role = static_cast<Role>(from.number());
   truth.wrote = from.number();
   truth.expected_copies = from.number();
-  truth.elapsed_ns = from.number();
+  truth.cost.elapsed_ns = from.number();
+  truth.cost.faults = from.number();
   truth.copied = from.pages();
   if (std::uint64_t left = from.number(); left > 0) {
     truth.breaks.emplace();

@@ -12,22 +12,15 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <ctime>
 #include <fstream>
 
 #include "scenario/arena.h"
+#include "scenario/cost.h"
 #include "scenario/experiment.h"
 #include "scenario/frames.h"
 
 namespace scenario {
 namespace {
-
-std::uint64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 std::uint64_t members_of(const Options& options, const Script& script) {
   return 1 + options.children * (script.grandchildren ? 2 : 1);
@@ -143,9 +136,9 @@ void Family::take_part(std::uint64_t member) {
 }
 
 void Family::act(const Step& step, std::uint64_t member) {
-  const std::uint64_t start = now_ns();
+  const Cost start = cost_so_far();
   const Result<std::uint64_t> wrote = step.act(ground_);
-  arena_.record(member).elapsed_ns += now_ns() - start;
+  arena_.record(member).cost += cost_since(start);
   if (wrote) {
     arena_.record(member).wrote += *wrote;
   } else {
@@ -225,7 +218,7 @@ Truth collect(const Options& options, const Script& script, const Ground& ground
     process.role = record.role;
     process.wrote = record.wrote;
     process.expected_copies = expected_copies(script, record.role, ground);
-    process.elapsed_ns = record.elapsed_ns;
+    process.cost = record.cost;
     if (options.measure) {
       const auto bits = arena.copied_bits(member);
       for (std::uint64_t i = 0; i < pages.size(); ++i) {

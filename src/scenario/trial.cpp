@@ -12,7 +12,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <ctime>
 #include <optional>
 #include <set>
 #include <span>
@@ -23,13 +22,6 @@
 
 namespace scenario {
 namespace {
-
-std::uint64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 // What it means that another frame took the place of `before`. KPF_KSM is not asked: kernels from
 // 6.9 on, until they were corrected, show it for every anonymous page.
@@ -162,12 +154,12 @@ Result<ProcessTruth> compare(const Trial& trial, Role role, const Look& before,
 Result<ProcessTruth> watch(const Trial& trial, Role role, const Writing& act) {
   const auto before = look(trial);
   if (!before) return tl::unexpected<Failure>(before.error());
-  const std::uint64_t start = now_ns();
+  const Cost start = cost_so_far();
   const auto written = act();
-  const std::uint64_t elapsed = now_ns() - start;
+  const Cost cost = cost_since(start);
   if (!written) return tl::unexpected<Failure>(written.error());
   auto truth = compare(trial, role, *before, *written);
-  if (truth) truth->elapsed_ns = elapsed;
+  if (truth) truth->cost = cost;
   return truth;
 }
 

@@ -65,6 +65,7 @@ void print_json(const Truth& truth, std::FILE* file) {
                name(process.role));
     separator = ",\n";
     print_pages(process.copied, file);
+    fmt::print(file, ",\n     \"faults\": {}", process.cost.faults);
     if (process.breaks) print_breaks(*process.breaks, file);
     if (!process.first_writes.empty()) {
       fmt::print(file, ",\n     \"first_writes\": ");
@@ -163,7 +164,7 @@ std::string describe(const Truth& truth) {
   for (const ProcessTruth& process : truth.processes) {
     text += fmt::format("{} {} wrote {} pages", name(process.role), process.pid, process.wrote);
     if (process.wrote != 0)
-      text += fmt::format(" in {:.1f} ms", static_cast<double>(process.elapsed_ns) / 1e6);
+      text += fmt::format(" in {:.1f} ms", static_cast<double>(process.cost.elapsed_ns) / 1e6);
     if (truth.measured && !process.breaks)
       text += fmt::format(", copied {}", process.copied.size());
     if (process.breaks) {

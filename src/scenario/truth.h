@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "scenario/cost.h"
 #include "scenario/failure.h"
 
 namespace scenario {
@@ -54,7 +55,7 @@ struct ProcessTruth {
   Role role = Role::Child;
   std::uint64_t wrote = 0;            // pages of the regions
   std::uint64_t expected_copies = 0;  // pages
-  std::uint64_t elapsed_ns = 0;       // of its steps
+  Cost cost;                          // of its steps
   std::vector<std::uint64_t> copied;  // page addresses, ascending; empty where nothing was measured
   std::optional<Breaks> breaks;  // of pages in the regions; what it does not name did not break
   std::vector<std::uint64_t> first_writes;  // pages of `breaks` that nobody had mapped before

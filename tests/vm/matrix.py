@@ -169,7 +169,7 @@ def as_json(results, names, pages):
     for result in results:
         cells = {}
         for name in names:
-            cells[name] = {backend: {"verdict": cell.word, "details": cell.details, "by_mechanism": cell.measured}
+            cells[name] = {backend: {"verdict": cell.word, "details": cell.details, "measured": cell.measured}
                            for backend in BACKENDS if (cell := result.cells.get((name, backend)))}
         guests.append({"kernel": result.guest.series, "parameters": result.guest.parameters, "version": result.version,
                        "seconds": round(result.seconds, 1), "absent": result.absent, "scenarios": cells})

@@ -26,7 +26,7 @@ class Cell:
 
     word: str
     details: list = dataclasses.field(default_factory=list)
-    measured: dict = dataclasses.field(default_factory=dict)  # mechanism -> count, inside the truth's regions
+    measured: dict = dataclasses.field(default_factory=dict)  # see measure()
     blind: bool = False  # cannot, as the truth demands of this backend
 
 
@@ -96,6 +96,22 @@ def by_mechanism(found):
     for (_, mechanism, _), count in found.items():
         counted[mechanism] += count
     return dict(counted)
+
+
+def measure(report, truth, found):
+    """What was seen, by role: how many processes, the page faults that they took (by their own count), the bytes that they copied in all, and
+    the count of each mechanism inside the truth's regions."""
+    copied = {process["pid"]: process["copied_bytes"] for process in report["processes"]}
+    roles = {}
+    for process in truth["processes"]:
+        role = roles.setdefault(process["role"], {"processes": 0, "faults": 0, "copied_bytes": 0, "by_mechanism": collections.Counter()})
+        role["processes"] += 1
+        role["faults"] += process.get("faults", 0)
+        role["copied_bytes"] += copied.get(process["pid"], 0)
+        for (pid, mechanism, _), count in found.items():
+            if pid == process["pid"]:
+                role["by_mechanism"][mechanism] += count
+    return {name: {**role, "by_mechanism": dict(sorted(role["by_mechanism"].items()))} for name, role in roles.items()}
 
 
 def check_expected(truth):
@@ -192,7 +208,7 @@ def compare(report, truth, backend, audited=True):
         return Cell("wrong", details) if details else Cell("cannot", [f"not seen: {spots[0]}; all else is right"])
     details += check_mechanisms(found, truth) if "by_mechanism" in truth else check_breaks(found, truth)
     details += check_actors(report, truth)
-    return Cell("wrong" if details else "ok", details, by_mechanism(found))
+    return Cell("wrong" if details else "ok", details, measure(report, truth, found))
 
 
 def judge(backend, capture, name, files):

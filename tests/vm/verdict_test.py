@@ -19,7 +19,7 @@ def page(address, actor=None, pid=PID, **mechanisms):
 
 def report(*pages, unexplained=0, blind_spots=(), **capture):
     audit = {"private_pages": 2, "explained": 2 - unexplained, "unexplained": unexplained, "reasons": {}}
-    return {"capture": {"blind_spots": list(blind_spots), **capture}, "pages": list(pages), "processes": [{"process": PID, "parent": None, "pid": PID, "audit": audit}]}
+    return {"capture": {"blind_spots": list(blind_spots), **capture}, "pages": list(pages), "processes": [{"process": PID, "parent": None, "pid": PID, "copied_bytes": 12288, "audit": audit}]}
 
 
 def truth(**process):
@@ -38,7 +38,8 @@ class Copied(unittest.TestCase):
     def test_equal_is_ok_and_counted(self):
         cell = verdict.compare(self.good, self.truth, "fentry")
         self.assertEqual((cell.word, cell.details), ("ok", []))
-        self.assertEqual(cell.measured, {"copy": 2, "reuse": 1})
+        self.assertEqual(cell.measured, {"child": {"processes": 1, "faults": 0, "copied_bytes": 12288,
+                                                   "by_mechanism": {"copy": 2, "reuse": 1}}})
 
     def test_missing_extra_and_repeated_copies_are_wrong(self):
         self.assertEqual(self.word(report(page(0x200000, copy=1))), "wrong")
