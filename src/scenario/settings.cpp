@@ -128,7 +128,8 @@ Result<void> Settings::set(const std::string& path, const std::string& value) {
   if (to_guard_ < 0) {
     if (auto started = start_guard(); !started) return started;
   }
-  // Only how it was at first: to pass through what it was in between can do something (ksmd merges).
+  // Only how it was at first: to pass through what it was in between can do something (ksmd
+  // merges).
   const std::string line = fmt::format("{} {}\n", path, old);
   const bool first = changed_.insert(path).second;
   if (first && ::write(to_guard_, line.data(), line.size()) != static_cast<ssize_t>(line.size()))

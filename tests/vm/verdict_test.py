@@ -6,6 +6,7 @@ import json
 import unittest
 
 import expected
+import rounds
 import verdict
 
 PID, ACTOR = 7, {"pid": 9, "command": "writer"}
@@ -206,6 +207,21 @@ class Jobs(unittest.TestCase):
         without["processes"][0]["audit"] = None
         self.assertEqual(self.judge(0, report=without, truth=Copied.truth).word, "wrong")
         self.assertEqual(self.judge(0, capture="passive", report=without, truth=Copied.truth).word, "ok")
+
+
+class Rounds(unittest.TestCase):
+    """Several rounds have to agree."""
+
+    def one(self, word="ok", faults=1, **mechanisms):
+        seen = {"child": {"processes": 1, "faults": faults, "copied_bytes": faults, "by_mechanism": mechanisms}}
+        return {"6.1": {("thp", "fentry"): verdict.Cell(word, [], seen)}}
+
+    def test_equal_but_for_faults_agrees(self):
+        self.assertEqual(list(rounds.differences([self.one(copy=3), self.one(copy=3, faults=2)])), [])
+
+    def test_other_verdicts_counts_and_missing_cells_do_not(self):
+        for other in (self.one("wrong", copy=3), self.one(copy=4), {"6.1": {}}, {}):
+            self.assertEqual(len(list(rounds.differences([self.one(copy=3), other]))), 1, other)
 
 
 class Expected(unittest.TestCase):
