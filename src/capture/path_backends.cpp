@@ -97,6 +97,7 @@ class KprobeCapture final : public PathCapture {
   std::string backend() const override { return "kprobe"; }
   void stop() override;
   Counters counters() const override;
+  std::vector<std::string> notes() const override;
 
  private:
   Status possible() const override {
@@ -107,9 +108,10 @@ class KprobeCapture final : public PathCapture {
   Status attach_faults(cowtrace_bpf& skeleton) override;
   bool attach_to(bpf_program* program, bool at_return, const char* function);
   bool attach_to_symbol(bpf_program* program, bool at_return, const std::string& symbol);
-  bool attach_return(bpf_program* program, const std::string& symbol);
+  Status attach_return(bpf_program* program, const std::string& symbol);
 
   std::vector<ReturnProbe> returns_;
+  std::string few_returns_;               // why the kernel follows few calls at a time; empty: it follows many
   std::uint64_t missed_returns_ = 0;  // of probes that are gone
 };
 
@@ -126,22 +128,33 @@ Counters KprobeCapture::counters() const {
   return all;
 }
 
-// False where tracefs cannot be used.
-bool KprobeCapture::attach_return(bpf_program* program, const std::string& symbol) {
+std::vector<std::string> KprobeCapture::notes() const {
+  auto all = PathCapture::notes();
+  if (!few_returns_.empty())
+    all.push_back(fmt::format("more than a few faults at a time may be missed: {}: mount tracefs at /sys/kernel/tracing", few_returns_));
+  return all;
+}
+
+Status KprobeCapture::attach_return(bpf_program* program, const std::string& symbol) {
   auto probe = ReturnProbe::create(symbol);
-  if (!probe) return false;
+  if (!probe) return tl::unexpected(probe.error());
   const auto event = probe->open();
-  if (!event) return false;
+  if (!event) return tl::unexpected(event.error());
   bpf_link* link = bpf_program__attach_perf_event(program, *event);
   if (link == nullptr) close(*event);
-  if (!keep(link, symbol)) return false;
+  if (auto kept = keep(link, symbol); !kept) return kept;
   returns_.push_back(std::move(*probe));
-  return true;
+  return {};
 }
 
 bool KprobeCapture::attach_to_symbol(bpf_program* program, bool at_return, const std::string& symbol) {
-  if (at_return && attach_return(program, symbol)) return true;
-  return keep(bpf_program__attach_kprobe(program, at_return, symbol.c_str()), symbol).has_value();
+  const auto attach = [&] { return keep(bpf_program__attach_kprobe(program, at_return, symbol.c_str()), symbol).has_value(); };
+  if (!at_return) return attach();
+  const auto followed = attach_return(program, symbol);
+  if (followed) return true;
+  if (!attach()) return false;
+  few_returns_ = followed.error().message();
+  return true;
 }
 
 // The function, or a copy of it that the compiler has named anew.
