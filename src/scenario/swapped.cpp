@@ -107,14 +107,17 @@ class Holder {
 
 // In the child: reads all pages and notes how they are mapped.
 Result<ProcessTruth> read_back(const Region& region, PageState* notes) {
+  const Cost start = cost_so_far();
   for (const std::uint64_t address : each_page(region))
     static_cast<void>(load<std::uint64_t>(reinterpret_cast<const std::byte*>(address)));
+  const Cost cost = cost_since(start);
   const auto pages = observe({&region, 1});
   if (!pages) return tl::unexpected<Failure>(pages.error());
   std::copy(pages->begin(), pages->end(), notes);
   ProcessTruth truth;
   truth.pid = ::getpid();
   truth.role = Role::Child;
+  truth.cost = cost;
   truth.breaks.emplace();
   return truth;
 }
@@ -143,8 +146,12 @@ Result<Truth> swapped(const Options& options) {
                    [](const PageState& p) { return p.swapped; }))
     return failed("swap", "pages came back that nobody has touched", "run it again");
   const Look before{{*notes, *notes + options.pages}, {}};
-  auto parent = compare(trial, Role::Parent, before, *write_each_page(region)());
+  const Cost start = cost_so_far();
+  const Written written = *write_each_page(region)();
+  const Cost cost = cost_since(start);
+  auto parent = compare(trial, Role::Parent, before, written);
   if (!parent) return tl::unexpected<Failure>(parent.error());
+  parent->cost = cost;
   if (auto all = expect(*parent, Mechanism::Copy, options.pages); !all)
     return tl::unexpected<Failure>(all.error());
   Truth truth = truth_of(options, trial, {*parent, *read});

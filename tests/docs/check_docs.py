@@ -85,13 +85,27 @@ class Docs:
     # -- tables that repeat what the code says ------------------------------------------------------------------------------
 
     def check_mechanisms(self):
-        header = read(self.source / "src/model/mechanism.h")
-        rows = re.findall(r'\{Mechanism::\w+, "([a-z-]+)", (true|false),', header)
+        rows = mechanisms_of(self.source)
         page = self.source / "README.md"
         table = re.findall(r"^\| `([a-z-]+)` \| (\*?) ?\|", section_of(read(page), "## How to read it"), re.M)
         self.expect_same(page, "mechanism", [name for name, _ in table], [name for name, _ in rows])
         stars = {name for name, star in table if star}
         self.expect_same(page, "star of mechanism", stars, {name for name, is_break in rows if is_break == "true"})
+
+    def check_behaviour(self):
+        """The page on kernels has a table for each of its experiments, and says something of each mechanism."""
+        path = self.source / "docs/kernel-behaviour.md"
+        page = read(path)
+        experiments = {line.split()[0] for line in output_of(str(self.bin / "scenario"), "list").splitlines() if line.strip()}
+        places = re.findall(r"<!-- measured: ([\w-]+) -->\n(.*?)<!-- end -->", page, re.S)
+        for name, content in places:
+            if not content.strip():
+                self.fault(path, f"nothing is measured for {name}: run tests/vm/behaviour.py")
+        for name in sorted({name for name, _ in places} - experiments - {"kernels"}):
+            self.fault(path, f"{name} is no experiment")
+        for mechanism, _ in mechanisms_of(self.source):
+            if f"`{mechanism}`" not in page:
+                self.fault(path, f"says nothing of {mechanism}")
 
     def check_doctor(self):
         page = self.source / "docs/commands.md"
@@ -193,6 +207,11 @@ class Docs:
         for check in checks:
             check()
         return len(checks)
+
+
+def mechanisms_of(source):
+    """(name, "true" where it is a break) of each row of the code's table."""
+    return re.findall(r'\{Mechanism::\w+, "([a-z-]+)", (true|false),', read(source / "src/model/mechanism.h"))
 
 
 def columns_in(text):

@@ -25,8 +25,8 @@ class Missing(Exception):
 def release(version):
     """"6.1.0-56-cloud-amd64 (6.1.192-2)" from a line of /proc/version."""
     name = version.split()[2] if len(version.split()) > 2 else "unknown"
-    package = re.search(r"Debian (\S+)", version)
-    return f"{name} ({package[1]})" if package else name
+    packages = re.findall(r"Debian (\S+)", version)  # the compiler's comes first
+    return f"{name} ({packages[-1]})" if packages else name
 
 
 def series(guest):

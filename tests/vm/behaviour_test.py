@@ -20,8 +20,8 @@ def guest(kernel, version, verdict="ok", details=(), parameters="", absent="", *
     return {"kernel": kernel, "version": version, "parameters": parameters, "absent": absent, "scenarios": {"thp": {"fentry": cell}}}
 
 
-OLD = "Linux version 5.10.0-46-cloud-amd64 (x) #1 SMP Debian 5.10.262-1 (2026-07-31)"
-NEW = "Linux version 7.2.13+deb14-cloud-amd64 (x) #1 SMP PREEMPT_DYNAMIC Debian 7.2.13-1 (2026-10-28)"
+OLD = "Linux version 5.10.0-46-cloud-amd64 (gcc (Debian 10.2.1-6) 10.2.1) #1 SMP Debian 5.10.262-1 (2026-07-31)"
+NEW = "Linux version 7.2.13+deb14-cloud-amd64 (gcc (Debian 16.2.0-4) 16.2.0) #1 SMP PREEMPT_DYNAMIC Debian 7.2.13-1 (2026-10-28)"
 
 
 class Tables(unittest.TestCase):

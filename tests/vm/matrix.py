@@ -117,14 +117,15 @@ def run_guest(which, image, arguments, archive, names):
         result.notes.append(f"{which.name}: {outcome.failure}{', at ' + at if at else ''}")
         result.notes += guest.last_lines(outcome.console).splitlines()
         return result
+    left = verdict.Left(outcome.files)
     for name in names:
         for backend in BACKENDS:
-            judge_cell(result, name, backend, outcome.files)
+            judge_cell(result, name, backend, left)
     return result
 
 
-def judge_cell(result, name, backend, files):
-    cell = verdict.judge(backend, capture_of(name), name, files)
+def judge_cell(result, name, backend, left):
+    cell = verdict.judge(backend, capture_of(name), name, left)
     result.cells[name, backend] = cell
     surprise = expected.surprise(result.guest.series, backend, name, cell)
     if not surprise:

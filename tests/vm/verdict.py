@@ -211,24 +211,37 @@ def compare(report, truth, backend, audited=True):
     return Cell("wrong" if details else "ok", details, measure(report, truth, found))
 
 
-def judge(backend, capture, name, files):
-    """The cell of the experiment `name`, from the files that it and its capture left."""
+class Left:
+    """What a guest has left: files by name (bytes), those of a backend as text."""
 
-    def text(file):
-        return files.get(f"{backend}.{file}", b"").decode(errors="replace").strip()
+    def __init__(self, files):
+        self.files = files
+        self.reports = {}
 
-    status, captured = int(text(f"{name}.status") or -1), int(text(f"{capture}.status") or -1)
-    first = (text(f"{name}.stderr") or text(f"{name}.stdout") or "it said nothing").splitlines()[0]
-    reason = (text(f"{capture}.stderr") or "it said nothing").splitlines()[0]
-    if captured == BACKEND_CANNOT and reason.startswith("cowtrace: "):
-        return Cell("cannot", [reason])
+    def text(self, backend, file):
+        return self.files.get(f"{backend}.{file}", b"").decode(errors="replace").strip()
+
+    def report(self, backend, capture):
+        """The report of a capture, which is long and has many experiments: read once. Raises ValueError if there is none."""
+        if (backend, capture) not in self.reports:
+            self.reports[backend, capture] = json.loads(self.text(backend, f"{capture}.json"))
+        return self.reports[backend, capture]
+
+
+def judge(backend, capture, name, left):
+    """The cell of the experiment `name`, from what it and its capture left."""
+    status, captured = (int(left.text(backend, f"{of}.status") or -1) for of in (name, capture))
+    first = (left.text(backend, f"{name}.stderr") or left.text(backend, f"{name}.stdout") or "it said nothing").splitlines()[0]
+    reason = (left.text(backend, f"{capture}.stderr") or "it said nothing").splitlines()
+    if captured == BACKEND_CANNOT and reason[0].startswith("cowtrace: "):
+        return Cell("cannot", reason[:1])
     if status == SCENARIO_CANNOT:
         return Cell("cannot", [first])
     try:
-        report, truth = json.loads(text(f"{capture}.json")), json.loads(text(f"{name}.truth"))
+        report, truth = left.report(backend, capture), json.loads(left.text(backend, f"{name}.truth"))
     except ValueError:
-        return Cell("failed", [f"status {status}, of cowtrace {captured}, no report or no truth", first, *reason.splitlines()[-12:]])
-    cell = compare(part_of(report, int(text(f"{name}.pid"))), truth, backend, audited=capture == "exact")
+        return Cell("failed", [f"status {status}, of cowtrace {captured}, no report or no truth", first, *reason[-12:]])
+    cell = compare(part_of(report, int(left.text(backend, f"{name}.pid"))), truth, backend, audited=capture == "exact")
     if status != 0:
         return Cell("wrong", [f"status {status}: {first}", *cell.details], cell.measured)
     return cell

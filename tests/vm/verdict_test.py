@@ -186,7 +186,7 @@ class Jobs(unittest.TestCase):
             left[f"{capture}.json"] = json.dumps(report).encode()
         if truth:
             left["read.truth"] = json.dumps(truth).encode()
-        return verdict.judge("fentry", capture, "read", {f"fentry.{name}": content for name, content in left.items()})
+        return verdict.judge("fentry", capture, "read", verdict.Left({f"fentry.{name}": content for name, content in left.items()}))
 
     def test_status_77_and_an_error_of_cowtrace_are_cannot_with_the_reason(self):
         self.assertEqual(self.judge(77, b"swap: no swap: add some\n").details, ["swap: no swap: add some"])
@@ -195,7 +195,7 @@ class Jobs(unittest.TestCase):
 
     def test_a_job_that_left_nothing_failed(self):
         self.assertEqual(self.judge(0, captured=137).word, "failed")
-        self.assertEqual(verdict.judge("fentry", "exact", "read", {}).word, "failed")
+        self.assertEqual(verdict.judge("fentry", "exact", "read", verdict.Left({})).word, "failed")
 
     def test_a_status_is_wrong_even_when_the_pages_agree(self):
         left = {"report": Copied.good, "truth": Copied.truth}
