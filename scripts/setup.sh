@@ -10,8 +10,9 @@ build=(g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libc
        libexpected-dev libdw-dev libelf-dev libzydis-dev libgtest-dev libgmock-dev)
 test=("${build[@]}" python3 python3-jsonschema)
 bench=("${build[@]}" python3 bpftrace)
-# The cross-build: a compiler, and libraries of a second architecture.
-arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 libfmt-dev:arm64)
+# The static cross-build: a compiler, and libraries of a second architecture.
+arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 libfmt-dev:arm64 zlib1g-dev:arm64
+       liblzma-dev:arm64 libbz2-dev:arm64)
 # cmake/StaticLibraries.cmake asks for these, and for the source of Zydis.
 static=("${build[@]}" zlib1g-dev liblzma-dev libbz2-dev libzycore-dev binutils)
 vm=("${static[@]}" python3 qemu-system-x86 busybox-static cpio)
