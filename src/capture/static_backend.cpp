@@ -30,8 +30,12 @@ Status StaticCapture::attach_faults(cowtrace_bpf& skeleton) {
   if (auto done = attach_completion(skeleton); !done) return done;
   if (pairing())
     if (auto kept = keep(bpf_program__attach(skeleton.progs.fault_allocation), "to page allocations"); !kept) return kept;
-  for (const char* fault : {"page_fault_user", "page_fault_kernel"})
-    if (auto kept = keep(bpf_program__attach_raw_tracepoint(skeleton.progs.fault_entry, fault), fault); !kept) return kept;
+  for (const char* fault : {"page_fault_user", "page_fault_kernel"}) {
+    bpf_link* link = bpf_program__attach_raw_tracepoint(skeleton.progs.fault_entry, fault);
+    if (link == nullptr && errno == ENOENT)
+      return fail(std::string("cannot attach ") + fault, "this kernel has no exception tracepoints", "use --backend fentry or kprobe");
+    if (auto kept = keep(link, fault); !kept) return kept;
+  }
   return {};
 }
 
