@@ -15,7 +15,7 @@ arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64
        liblzma-dev:arm64 libbz2-dev:arm64)
 # cmake/StaticLibraries.cmake asks for these, and for the source of Zydis.
 static=("${build[@]}" zlib1g-dev liblzma-dev libbz2-dev libzycore-dev binutils)
-vm=("${static[@]}" python3 qemu-system-x86 busybox-static cpio)
+vm=("${static[@]}" python3 qemu-system-x86 qemu-system-arm busybox-static cpio)
 
 wanted=()
 sources=no

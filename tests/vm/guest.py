@@ -6,8 +6,8 @@ import subprocess
 import tarfile
 import time
 
-# Multi-threaded software emulation races with the kernel's text patching, and the microvm machine hangs now and then.
-QEMU = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-machine", "pc", "-cpu", "max", "-smp", "2", "-m", "1024",
+# Multi-threaded software emulation races with the kernel's text patching.
+QEMU = ["-accel", "tcg,thread=single", "-smp", "2", "-m", "1024",
         "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot", "-net", "none"]
 # NVMe is built into all of these kernels; virtio-blk is a module. The guest knows its disks by these names.
 DISKS = {"results": 256 << 20, "swap": 128 << 20}
@@ -37,28 +37,32 @@ def last_job(console):
     return jobs[-1] if jobs else ""
 
 
-def boot(kernel, archive, parameters, directory, timeout):
+def command(machine, kernel, archive, parameters, console):
+    return [*machine.qemu, *QEMU, "-serial", f"file:{console}", "-kernel", str(kernel), "-initrd", str(archive),
+            "-append", f"console={machine.console} panic=-1 oops=panic quiet loglevel=4 {parameters}"]
+
+
+def boot(machine, kernel, archive, parameters, directory, timeout):
     """`parameters` are added to the kernel's command line; `directory` keeps the console."""
     console = directory / "console.log"
-    command = [*QEMU, "-serial", f"file:{console}", "-kernel", str(kernel), "-initrd", str(archive),
-               "-append", f"console=ttyS0 panic=-1 oops=panic quiet loglevel=4 {parameters}"]
+    qemu = command(machine, kernel, archive, parameters, console)
     disks = {name: directory / f"{name}.disk" for name in DISKS}
     for name, path in disks.items():
         path.unlink(missing_ok=True)
         with path.open("wb") as disk:
             disk.truncate(DISKS[name])
-        command += ["-drive", f"file={path},if=none,id={name},format=raw,cache=unsafe", "-device", f"nvme,drive={name},serial={name}"]
+        qemu += ["-drive", f"file={path},if=none,id={name},format=raw,cache=unsafe", "-device", f"nvme,drive={name},serial={name}"]
     try:
-        return run(command, console, disks["results"], timeout)
+        return run(qemu, console, disks["results"], timeout)
     finally:
         for path in disks.values():
             path.unlink(missing_ok=True)
 
 
-def run(command, console, results, timeout):
+def run(qemu, console, results, timeout):
     began = time.monotonic()
     try:
-        status = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
+        status = subprocess.run(qemu, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         return Outcome(f"hang: killed after {timeout} s", time.monotonic() - began, {}, read(console))
     seconds = time.monotonic() - began

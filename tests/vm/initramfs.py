@@ -1,38 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the guest's root: busybox, the init script, and static programs."""
-import pathlib
 import shutil
 import subprocess
 
-BUSYBOX = pathlib.Path("/bin/busybox")
+
+class Unfit(Exception):
+    """A program that cannot run in the guest: it needs libraries, which are not there, or is of another architecture."""
 
 
-class NotStatic(Exception):
-    """A program needs libraries, which the guest does not have."""
-
-
-def add_program(root, program, strip):
-    described = subprocess.run(["readelf", "-lW", str(program)], capture_output=True, text=True, check=True).stdout
+def check_program(machine, program):
+    described = subprocess.run(["readelf", "-hlW", str(program)], capture_output=True, text=True, check=True).stdout
+    if machine.elf not in described:
+        raise Unfit(f"{program} is no program for {machine.architecture}: build it with cmake --preset {machine.preset}")
     if "INTERP" in described:
-        raise NotStatic(f"{program} is not a static program: build it with cmake --preset static")
+        raise Unfit(f"{program} is not a static program: build it with cmake --preset {machine.preset}")
+
+
+def add_program(root, machine, program, strip):
+    check_program(machine, program)
     target = root / "bin" / program.name
     shutil.copy(program, target)
     if strip:
-        subprocess.run(["strip", "--strip-debug", str(target)], check=True)
+        subprocess.run([machine.strip, "--strip-debug", str(target)], check=True)
 
 
-def make(archive, init, texts, programs, unstripped=()):
+def make(archive, machine, busybox, init, texts, programs, unstripped=()):
     """Writes the cpio archive. `programs` go to /bin, those in `unstripped` with their debug information; `texts` are files of /."""
     root = archive.with_suffix(".root")
     shutil.rmtree(root, ignore_errors=True)
     for folder in ("bin", "proc", "sys", "dev", "tmp", "etc"):
         (root / folder).mkdir(parents=True)
-    shutil.copy(BUSYBOX, root / "bin" / "busybox")
+    shutil.copy(busybox, root / "bin" / "busybox")
     shutil.copy(init, root / "init")
     for name, text in texts.items():
         (root / name).write_text(text, encoding="ascii")
     for program in programs:
-        add_program(root, program, program not in unstripped)
+        add_program(root, machine, program, program not in unstripped)
     names = "\n".join(sorted(str(path.relative_to(root)) for path in root.rglob("*"))) + "\n"
     with archive.open("wb") as out:
         subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=names.encode(), stdout=out, check=True)

@@ -1,22 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's stock cloud kernels for guests: found in a private apt state, downloaded and unpacked into a cache directory.
+"""Debian's stock cloud kernels for guests, and busybox: found in a private apt state, downloaded and unpacked into a cache directory.
 
 The system's apt is only read: its mirror and its keyring are used, its lists, sources and packages stay as they are.
 """
+import dataclasses
+import pathlib
 import re
 import shutil
 import subprocess
 
+import machines
+
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 NEWEST = "newest"
-# A kernel series: the suite that has it, the pattern of its package names. The newest match is taken; old ones vanish.
+# The programs of guests that cannot take this machine's busybox.
+BUSYBOX_SUITE = "bookworm"
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """The suite that has it and the pattern of its package names. The newest match is taken; old ones vanish."""
+
+    suite: str
+    pattern: str
+    machine: machines.Machine = machines.AMD64
+
+    @property
+    def packages(self):
+        return f"linux-image-{self.pattern}-cloud-{self.machine.architecture}"
+
+
 SERIES = {
-    "5.10": ("bullseye", r"linux-image-5\.10\.0-\d+-cloud-amd64"),
-    "6.1": ("bookworm", r"linux-image-6\.1\.0-\d+-cloud-amd64"),
-    "6.12": ("trixie", r"linux-image-6\.12\.\d+\+deb13(\.\d+)?-cloud-amd64"),
-    "6.16": ("trixie-backports", r"linux-image-6\.16\.\d+\+deb13(\.\d+)?-cloud-amd64"),
-    "6.18": ("trixie-backports", r"linux-image-6\.18\.\d+\+deb13(\.\d+)?-cloud-amd64"),
-    NEWEST: ("sid", r"linux-image-\d+\.\d+\.\d+\+deb\d+(\.\d+)?-cloud-amd64"),
+    "5.10": Series("bullseye", r"5\.10\.0-\d+"),
+    "6.1": Series("bookworm", r"6\.1\.0-\d+"),
+    "6.12": Series("trixie", r"6\.12\.\d+\+deb13(\.\d+)?"),
+    "6.16": Series("trixie-backports", r"6\.16\.\d+\+deb13(\.\d+)?"),
+    "6.18": Series("trixie-backports", r"6\.18\.\d+\+deb13(\.\d+)?"),
+    NEWEST: Series("sid", r"\d+\.\d+\.\d+\+deb\d+(\.\d+)?"),
+    "6.18-arm64": Series("trixie-backports", r"6\.18\.\d+\+deb13(\.\d+)?", machines.ARM64),
 }
 
 
@@ -46,11 +67,11 @@ def mirror():
 
 
 class Suite:
-    """A private apt state for one suite."""
+    """A private apt state for one suite and one architecture."""
 
-    def __init__(self, name, cache):
+    def __init__(self, name, machine, cache):
         self.name = name
-        self.directory = cache / "apt" / name
+        self.directory = cache / "apt" / f"{name}-{machine.architecture}"
         self.options = []
         for key, value in (
             ("Dir::State", self.directory / "state"),
@@ -61,7 +82,8 @@ class Suite:
             ("Dir::Etc::preferences", "/dev/null"),
             ("Dir::Etc::preferencesparts", "/dev/null"),
             ("Acquire::Languages", "none"),
-            ("APT::Architectures", "amd64"),
+            ("APT::Architecture", machine.architecture),
+            ("APT::Architectures", machine.architecture),
             ("APT::Update::Post-Invoke-Success", ""),
             ("APT::Sandbox::User", "root"),
         ):
@@ -108,24 +130,41 @@ def image(series, cache):
     ready = images(home)
     if ready:
         return ready[-1]
-    suite_name, pattern = SERIES[series]
-    suite = Suite(suite_name, cache)
+    wanted = SERIES[series]
+    suite = Suite(wanted.suite, wanted.machine, cache)
     suite.update()
-    packages = suite.packages(pattern)
+    packages = suite.packages(wanted.packages)
     if not packages:
-        raise Vanished(f"{suite_name} has no package {pattern} any more")
-    # Unpacked beside its place and renamed, so that an interrupted run leaves no half of a kernel.
-    partial = home.with_name(series + ".partial")
+        raise Vanished(f"{wanted.suite} has no package {wanted.packages} any more")
+    unpack(suite, suite.parts(packages[-1]), home, keep_image)
+    return images(home)[-1]
+
+
+def busybox(machine, cache):
+    """The path of a static busybox: this machine's own, or one from the cache, since two architectures cannot both be installed."""
+    if machine is machines.NATIVE:
+        return pathlib.Path("/bin/busybox")
+    home = cache / "busybox" / machine.architecture
+    if not (home / "bin" / "busybox").exists():
+        suite = Suite(BUSYBOX_SUITE, machine, cache)
+        suite.update()
+        unpack(suite, ["busybox-static"], home, lambda partial: None)
+    return home / "bin" / "busybox"
+
+
+def unpack(suite, packages, home, keep):
+    """Puts packages into `home`, of which keep(directory) leaves what is needed."""
+    # Unpacked beside its place and renamed, so that an interrupted run leaves no half of a package.
+    partial = home.with_name(home.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for part in suite.parts(packages[-1]):
-        package = suite.download(part, partial)
+    for name in packages:
+        package = suite.download(name, partial)
         run(["dpkg-deb", "-x", str(package), str(partial)], f"unpacking {package.name}")
         package.unlink()
-    keep_image(partial)
+    keep(partial)
     shutil.rmtree(home, ignore_errors=True)
     partial.rename(home)
-    return images(home)[-1]
 
 
 def images(home):

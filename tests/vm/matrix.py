@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs every scenario under every backend of cowtrace on Debian's stock kernels, in QEMU, and compares each report with the truth.
 
-usage: matrix.py --bin DIRECTORY [--cache DIRECTORY] [--pages N] [--parallel N] [--output FILE] [KERNEL...]
+usage: matrix.py --bin DIRECTORY [--bin-arm64 DIRECTORY] [--cache DIRECTORY] [--pages N] [--parallel N] [--output FILE] [KERNEL...]
 
-Each kernel boots once as it comes (its address space randomised, five-level page tables), and 6.1 also with `nokaslr no5lvl`.
+Each kernel boots once as it comes (its address space randomised, five-level page tables), and 6.1 also with `nokaslr no5lvl`. Without
+--bin-arm64 kernels of arm64 are left out.
 Exit status: 0 every cell is as tests/vm/expected.py has it, 1 otherwise, 2 used wrongly.
 """
 import argparse
@@ -21,6 +22,7 @@ import expected
 import guest
 import initramfs
 import kernels
+import machines
 import verdict
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -41,6 +43,10 @@ class Guest:
 
     series: str
     parameters: str
+
+    @property
+    def machine(self):
+        return kernels.SERIES[self.series].machine
 
     @property
     def name(self):
@@ -65,11 +71,8 @@ def scenario_names(scenario):
     return [line.split()[0] for line in listed.splitlines() if line.strip()]
 
 
-def prepare(arguments, directory):
-    """The guest's root archive and the names of its experiments."""
-    cowtrace, scenario = arguments.bin / "cowtrace", arguments.bin / "scenario"
-    listed = scenario_names(scenario)
-    names = [name for name in listed if not arguments.scenarios or name in arguments.scenarios]
+def make_archive(machine, arguments, names, directory):
+    """The root of guests of one architecture, with what they are to do."""
     captures = [capture for capture in CAPTURES if capture in map(capture_of, names)]
     texts = {"jobs": "".join(f"{capture_of(name)} {name} scenario {name} --pages {arguments.pages} --truth\n" for name in names),
              "captures": "".join(f"{capture} {' '.join(CAPTURES[capture])}\n" for capture in captures),
@@ -77,9 +80,11 @@ def prepare(arguments, directory):
              "batch": (HERE / "batch").read_text(encoding="ascii")}
     if arguments.bpf_log:
         texts["bpf-log"] = ""
-    archive = directory / "root.cpio"
-    initramfs.make(archive, HERE / "init", texts, [cowtrace, scenario], unstripped=(scenario,))
-    return archive, names
+    archive = directory / f"{machine.architecture}.cpio"
+    cowtrace, scenario = (arguments.programs[machine] / name for name in ("cowtrace", "scenario"))
+    busybox = kernels.busybox(machine, arguments.cache)
+    initramfs.make(archive, machine, busybox, HERE / "init", texts, [cowtrace, scenario], unstripped=(scenario,))
+    return archive
 
 
 def capture_of(name):
@@ -87,8 +92,9 @@ def capture_of(name):
 
 
 def fetch(series, cache):
-    """The path of a kernel, or the error that says why there is none."""
+    """The path of a kernel, or the error that says why it cannot boot."""
     try:
+        kernels.busybox(kernels.SERIES[series].machine, cache)
         return kernels.image(series, cache)
     except kernels.KernelError as error:
         return error
@@ -106,7 +112,7 @@ def run_guest(which, image, arguments, archive, names):
     for old in keep.iterdir():
         old.unlink()
     timeout = START_SECONDS + len(BACKENDS) * (START_SECONDS * len(CAPTURES) + JOB_SECONDS * len(names))
-    outcome = guest.boot(image, archive, which.parameters, keep, timeout)
+    outcome = guest.boot(which.machine, image, archive, which.parameters, keep, timeout)
     for name, content in outcome.files.items():
         (keep / name).write_bytes(content)
     result.seconds = outcome.seconds
@@ -172,7 +178,8 @@ def as_json(results, names, pages):
         for name in names:
             cells[name] = {backend: {"verdict": cell.word, "details": cell.details, "measured": cell.measured}
                            for backend in BACKENDS if (cell := result.cells.get((name, backend)))}
-        guests.append({"kernel": result.guest.series, "parameters": result.guest.parameters, "version": result.version,
+        guests.append({"kernel": result.guest.series, "architecture": result.guest.machine.architecture,
+                       "parameters": result.guest.parameters, "version": result.version,
                        "seconds": round(result.seconds, 1), "absent": result.absent, "scenarios": cells})
     return {"schema": "cowtrace.matrix/1", "pages": pages, "guests": guests}
 
@@ -181,7 +188,10 @@ def parse(argv):
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "cowtrace-vm"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kernels", nargs="*", metavar="KERNEL", help=f"of {' '.join(kernels.SERIES)}; default all")
-    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of the static cowtrace and scenario")
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of the static cowtrace and scenario; "
+                        "these also say which experiments there are")
+    parser.add_argument("--bin-arm64", type=pathlib.Path, metavar="DIRECTORY", help="the same for arm64; without it no such guest")
+    parser.add_argument("--architectures", action="store_true", help="only print those of the kernels that are asked for")
     parser.add_argument("--cache", type=pathlib.Path, default=cache, help="for kernels and results; default %(default)s")
     parser.add_argument("--pages", type=int, default=1000, help="pages of each scenario; default %(default)s")
     parser.add_argument("--parallel", type=int, default=os.cpu_count(), help="guests at a time; default %(default)s")
@@ -189,25 +199,38 @@ def parse(argv):
     parser.add_argument("--bpf-log", action="store_true", help="keep what libbpf and the verifier say in the results' stderr files")
     parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="write all cells and counts by mechanism as JSON")
     arguments = parser.parse_args(argv)
-    arguments.kernels = arguments.kernels or list(kernels.SERIES)
+    arguments.programs = {machines.AMD64: arguments.bin, machines.ARM64: arguments.bin_arm64}
     unknown = [series for series in arguments.kernels if series not in kernels.SERIES]
     if unknown:
         parser.error(f"unknown kernel {unknown[0]}: use {' '.join(kernels.SERIES)}")
+    lacking = [series for series in arguments.kernels or kernels.SERIES if not arguments.programs[kernels.SERIES[series].machine]]
+    if arguments.kernels and lacking:
+        parser.error(f"{lacking[0]} needs programs of its architecture: give --bin-{kernels.SERIES[lacking[0]].machine.architecture}")
+    for series in lacking:
+        print(f"{series}: left out, there is no --bin-{kernels.SERIES[series].machine.architecture}")
+    arguments.kernels = arguments.kernels or [series for series in kernels.SERIES if series not in lacking]
     return arguments
 
 
 def main(argv):
     arguments = parse(argv)
+    if arguments.architectures:
+        print(*sorted({kernels.SERIES[series].machine.architecture for series in arguments.kernels}))
+        return 0
     arguments.cache.mkdir(parents=True, exist_ok=True)
     guests = [Guest(series, "") for series in arguments.kernels]
     if PLAIN_SERIES in arguments.kernels:
         guests.append(Guest(PLAIN_SERIES, PLAIN))
+    listed = scenario_names(arguments.programs[machines.NATIVE] / "scenario")
+    names = [name for name in listed if not arguments.scenarios or name in arguments.scenarios]
     with tempfile.TemporaryDirectory(prefix="cowtrace-vm-") as scratch:
-        archive, names = prepare(arguments, pathlib.Path(scratch))
         # One after the other, before any boot: they share apt's lists.
         images = {series: fetch(series, arguments.cache) for series in arguments.kernels}
+        fetched = {which.machine for which in guests if not isinstance(images[which.series], kernels.KernelError)}
+        archives = {machine: make_archive(machine, arguments, names, pathlib.Path(scratch)) for machine in fetched}
         with concurrent.futures.ThreadPoolExecutor(arguments.parallel) as pool:
-            results = list(pool.map(lambda which: run_guest(which, images[which.series], arguments, archive, names), guests))
+            results = list(pool.map(lambda which: run_guest(which, images[which.series], arguments, archives.get(which.machine), names),
+                                    guests))
     print_table(results, names)
     print_reasons(results)
     for result in results:

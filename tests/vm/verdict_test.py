@@ -239,6 +239,11 @@ class Expected(unittest.TestCase):
         self.assertNotEqual(self.surprise("5.10", "kprobe", "swap", verdict.Cell("cannot", ["it crashed"])), "")
         self.assertNotEqual(self.surprise("6.1", "kprobe", "swap", verdict.Cell("ok")), "")
 
+    def test_a_row_can_hold_for_every_scenario_of_one_kernel(self):
+        table = (expected.Cannot("6.18-arm64", "6.18-arm64", ("static",), expected.EVERY, "why"),)
+        for kernel, backend, holds in (("6.18-arm64", "static", True), ("6.18-arm64", "kprobe", False), ("6.18", "static", False)):
+            self.assertEqual(expected.reason(kernel, backend, "swap", table), "why" if holds else None)
+
     def test_wrong_and_failed_are_never_expected(self):
         for word in ("wrong", "failed"):
             self.assertNotEqual(self.surprise("5.10", "kprobe", "swap", verdict.Cell(word, ["no swap"])), "")
