@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, builds, and runs every test: all of them in the release build, which look at the static build too, the unit
-# tests again under sanitizers.
+# tests again under sanitizers. The cross-build for arm64 is built and not run here.
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
 need_root "install packages and trace the kernel"
-scripts/setup.sh test static
+scripts/setup.sh test static arm64
 failed=()
 closing=()
 
@@ -21,6 +21,7 @@ run_tests() {
 }
 
 configure_and_build static cowtrace scenario
+configure_and_build arm64 cowtrace scenario
 configure_and_build release all
 run_tests release
 configure_and_build asan cowtrace_unit_tests scenario
