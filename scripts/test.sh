@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what is missing, builds, and runs every test: all of them in the release build, which look at the static build too, the unit
-# tests again under sanitizers. The cross-build for arm64 is built and not run here.
+# Installs what is missing, builds, and runs every test: all of them in the release build, the unit tests again under sanitizers, and
+# every experiment with the static programs on stock kernels in QEMU, one of them arm64's.
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
 need_root "install packages and trace the kernel"
-scripts/setup.sh test static arm64
+scripts/setup.sh test vm arm64
 failed=()
 closing=()
 
@@ -20,10 +20,19 @@ run_tests() {
   closing+=("$preset: $(grep 'tests passed' "$log" || echo 'ctest did not finish')")
 }
 
+# run_matrix: the kernels, whose closing line is kept too.
+run_matrix() {
+  local log=$ROOT/build/matrix.log status=0
+  scripts/vm-matrix.sh </dev/null 2>&1 | tee "$log" || status=$?
+  [ "$status" -eq 0 ] || failed+=("matrix")
+  closing+=("$(grep '^matrix: ' "$log" || echo 'matrix: it did not finish')")
+}
+
 configure_and_build static cowtrace scenario
 configure_and_build arm64 cowtrace scenario
 configure_and_build release all
 run_tests release
+run_matrix
 configure_and_build asan cowtrace_unit_tests scenario
 run_tests asan -L unit
 

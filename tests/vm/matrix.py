@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs every scenario under every backend of cowtrace on Debian's stock kernels, in QEMU, and compares each report with the truth.
 
-usage: matrix.py --bin DIRECTORY [--bin-arm64 DIRECTORY] [--cache DIRECTORY] [--pages N] [--parallel N] [--output FILE] [KERNEL...]
+usage: matrix.py --bin DIRECTORY [--bin-arm64 DIRECTORY] [--cache DIRECTORY] [--pages N] [--parallel N] [--rounds N] [--output FILE]
+                 [KERNEL...]
 
 Each kernel boots once as it comes (its address space randomised, five-level page tables), and 6.1 also with `nokaslr no5lvl`. Without
 --bin-arm64 kernels of arm64 are left out.
-Exit status: 0 every cell is as tests/vm/expected.py has it, 1 otherwise, 2 used wrongly.
+Exit status: 0 every cell is as tests/vm/expected.py has it and all rounds agree, 1 otherwise, 2 used wrongly.
 """
 import argparse
 import concurrent.futures
@@ -23,6 +24,7 @@ import guest
 import initramfs
 import kernels
 import machines
+import rounds
 import verdict
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -194,10 +196,11 @@ def parse(argv):
     parser.add_argument("--architectures", action="store_true", help="only print those of the kernels that are asked for")
     parser.add_argument("--cache", type=pathlib.Path, default=cache, help="for kernels and results; default %(default)s")
     parser.add_argument("--pages", type=int, default=1000, help="pages of each scenario; default %(default)s")
+    parser.add_argument("--rounds", type=int, default=1, help="run all so often, and say whether the rounds agree; default %(default)s")
     parser.add_argument("--parallel", type=int, default=os.cpu_count(), help="guests at a time; default %(default)s")
     parser.add_argument("--scenario", action="append", dest="scenarios", metavar="NAME", help="only this one; repeatable")
     parser.add_argument("--bpf-log", action="store_true", help="keep what libbpf and the verifier say in the results' stderr files")
-    parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="write all cells and counts by mechanism as JSON")
+    parser.add_argument("--output", type=pathlib.Path, metavar="FILE", help="write all cells, and what was measured, as JSON (of the last round)")
     arguments = parser.parse_args(argv)
     arguments.programs = {machines.AMD64: arguments.bin, machines.ARM64: arguments.bin_arm64}
     unknown = [series for series in arguments.kernels if series not in kernels.SERIES]
@@ -212,6 +215,38 @@ def parse(argv):
     return arguments
 
 
+def run_round(arguments, guests, images, archives, names):
+    """The Results of all guests, once each."""
+    with concurrent.futures.ThreadPoolExecutor(arguments.parallel) as pool:
+        return list(pool.map(lambda which: run_guest(which, images[which.series], arguments, archives.get(which.machine), names), guests))
+
+
+def print_round(results, names, cache):
+    """Returns whether all is as expected."""
+    print_table(results, names)
+    print_reasons(results)
+    for result in results:
+        if result.absent:
+            print(f"{result.guest.name}: {result.absent}")
+        for note in result.notes:
+            print(note)
+    words = [cell.word for result in results for cell in result.cells.values()]
+    counts = ", ".join(f"{words.count(word)} {word}" for word in ("ok", "cannot", "wrong", "failed"))
+    bad = [result.guest.name for result in results if result.broken]
+    print(f"matrix: {counts} of {len(words)} cells on {len(results)} guests; "
+          f"{'not as expected: ' + ', '.join(bad) if bad else 'all as expected'}; kept in {cache / 'results'}", flush=True)
+    return not bad
+
+
+def print_agreement(all_rounds):
+    """Returns whether all rounds agree."""
+    differ = list(rounds.differences([{result.guest.name: result.cells for result in results} for results in all_rounds]))
+    for line in differ:
+        print(line)
+    print(f"matrix: {len(all_rounds)} rounds {'differ' if differ else 'agree'}")
+    return not differ
+
+
 def main(argv):
     arguments = parse(argv)
     if arguments.architectures:
@@ -223,29 +258,20 @@ def main(argv):
         guests.append(Guest(PLAIN_SERIES, PLAIN))
     listed = scenario_names(arguments.programs[machines.NATIVE] / "scenario")
     names = [name for name in listed if not arguments.scenarios or name in arguments.scenarios]
+    all_rounds, good = [], True
     with tempfile.TemporaryDirectory(prefix="cowtrace-vm-") as scratch:
         # One after the other, before any boot: they share apt's lists.
         images = {series: fetch(series, arguments.cache) for series in arguments.kernels}
         fetched = {which.machine for which in guests if not isinstance(images[which.series], kernels.KernelError)}
         archives = {machine: make_archive(machine, arguments, names, pathlib.Path(scratch)) for machine in fetched}
-        with concurrent.futures.ThreadPoolExecutor(arguments.parallel) as pool:
-            results = list(pool.map(lambda which: run_guest(which, images[which.series], arguments, archives.get(which.machine), names),
-                                    guests))
-    print_table(results, names)
-    print_reasons(results)
-    for result in results:
-        if result.absent:
-            print(f"{result.guest.name}: {result.absent}")
-        for note in result.notes:
-            print(note)
+        for _ in range(arguments.rounds):
+            all_rounds.append(run_round(arguments, guests, images, archives, names))
+            good = print_round(all_rounds[-1], names, arguments.cache) and good
+    if arguments.rounds > 1:
+        good = print_agreement(all_rounds) and good
     if arguments.output:
-        arguments.output.write_text(json.dumps(as_json(results, names, arguments.pages), indent=1) + "\n", encoding="utf-8")
-    words = [cell.word for result in results for cell in result.cells.values()]
-    counts = ", ".join(f"{words.count(word)} {word}" for word in ("ok", "cannot", "wrong", "failed"))
-    bad = [result.guest.name for result in results if result.broken]
-    print(f"matrix: {counts} of {len(words)} cells on {len(results)} guests; "
-          f"{'not as expected: ' + ', '.join(bad) if bad else 'all as expected'}; kept in {arguments.cache / 'results'}")
-    return 1 if bad else 0
+        arguments.output.write_text(json.dumps(as_json(all_rounds[-1], names, arguments.pages), indent=1) + "\n", encoding="utf-8")
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
