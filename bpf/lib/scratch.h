@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Memory for what is too large for the BPF stack. Programs are not moved to another CPU, but where the kernel preempts itself those of
- * another task may run while one waits half-way (since 5.14 nothing else keeps them apart): each takes a place of its own.
+ * another task may run while one waits half-way (since 5.11, 74d862b682f5): each takes a place of its own.
  */
 #ifndef COWTRACE_LIB_SCRATCH_H
 #define COWTRACE_LIB_SCRATCH_H
@@ -29,9 +29,9 @@
 			u32 key = i;                                                                                   \
 			struct place_of_##name *place = bpf_map_lookup_elem(&name, &key);                              \
                                                                                                                        \
-			/* Kernels without such instructions keep preemption off in our programs. */                   \
 			if (!place)                                                                                    \
 				return 0;                                                                              \
+			/* Kernels without such instructions keep preemption off here (but 5.11 and 5.12). */          \
 			if (!ATOMICS || !__sync_val_compare_and_swap(&place->taken, 0, 1)) {                           \
 				place->key = i;                                                                        \
 				return place;                                                                          \

@@ -83,6 +83,9 @@ BpfCapture::BpfCapture(const CaptureOptions& options) : options_(options), preem
 BpfCapture::~BpfCapture() { BpfCapture::stop(); }
 
 Status BpfCapture::open() {
+  if (const long page = sysconf(_SC_PAGESIZE); page != static_cast<long>(kPageSize))
+    return fail("cannot trace on this kernel", fmt::format("its pages have {} bytes, and cowtrace knows those of {}", page, kPageSize),
+                "boot one with pages of 4 KiB");
   if (auto can = possible(); !can) return can;
   if (auto loaded = load(); !loaded) return loaded;
   auto calibration = calibrate(*skeleton_);

@@ -125,6 +125,8 @@ def run_guest(which, image, arguments, archive, names):
         result.notes.append(f"{which.name}: {outcome.failure}{', at ' + at if at else ''}")
         result.notes += guest.last_lines(outcome.console).splitlines()
         return result
+    result.notes += [f"{which.name}: {complaint}" for complaint in verdict.complaints(outcome.files)]
+    result.broken = bool(result.notes)
     left = verdict.Left(outcome.files)
     for name in names:
         for backend in BACKENDS:

@@ -10,6 +10,7 @@ With `from_swap` they are to pages that nobody has in memory: the static backend
 import collections
 import dataclasses
 import json
+import re
 
 SCENARIO_CANNOT = 77
 BACKEND_CANNOT = 125
@@ -30,6 +31,7 @@ class Cell:
     blind: bool = False  # cannot, as the truth demands of this backend
 
 
+COMPLAINT = re.compile(r"^\[ *[\d.]+\] (WARNING|BUG|Oops): ")
 # How the blind spot begins (src/capture/coverage.cpp).
 FIRST_WRITES = "first writes to absent pages"
 # Why there is nothing to audit: no exit at which memory could be compared with what was inherited.
@@ -209,6 +211,15 @@ def compare(report, truth, backend, audited=True):
     details += check_mechanisms(found, truth) if "by_mechanism" in truth else check_breaks(found, truth)
     details += check_actors(report, truth)
     return Cell("wrong" if details else "ok", details, measure(report, truth, found))
+
+
+def complaints(files):
+    """Yields what a guest's kernel has said against us, and what cowtrace has left behind in it."""
+    for line in files.get("dmesg", b"").decode(errors="replace").splitlines():
+        if COMPLAINT.search(line):
+            yield f"the kernel complained: {line}"
+    for line in files.get("probes", b"").decode(errors="replace").splitlines():
+        yield f"a kprobe was left behind: {line}"
 
 
 class Left:

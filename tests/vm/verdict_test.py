@@ -209,6 +209,14 @@ class Jobs(unittest.TestCase):
         self.assertEqual(self.judge(0, capture="passive", report=without, truth=Copied.truth).word, "ok")
 
 
+class Complaints(unittest.TestCase):
+    def test_warnings_of_the_kernel_and_probes_that_are_left(self):
+        files = {"dmesg": b"[    0.1] Command line: oops=panic\n[   12.5] WARNING: CPU: 1 PID: 7 at mm/memory.c:1 x\n[   13.0] BUG: bad page\n",
+                 "probes": b"r4096:cowtrace/return_7_handle_mm_fault handle_mm_fault\n"}
+        self.assertEqual(len(list(verdict.complaints(files))), 3)
+        self.assertEqual(list(verdict.complaints({"dmesg": files["dmesg"].splitlines()[0], "probes": b""})), [])
+
+
 class Rounds(unittest.TestCase):
     """Several rounds have to agree."""
 
