@@ -21,6 +21,7 @@
 #include "capture/calibrate.h"
 #include "capture/capture.h"
 #include "capture/load_error.h"
+#include "capture/preemption.h"
 
 namespace cowtrace::capture {
 namespace {
@@ -84,6 +85,11 @@ Check check_ptrace() {
   return {"ptrace", State::Good, scope.empty() ? "no restriction" : "yama ptrace_scope " + scope, ""};
 }
 
+Check check_preemption() {
+  if (!kernel_preempts()) return {"preemption", State::Good, "none inside the kernel", ""};
+  return {"preemption", State::Good, "the kernel preempts itself, or does not say: hooks are attached several times", ""};
+}
+
 Check check_page_tables(const std::optional<Calibration>& calibration) {
   if (!calibration) return {"page tables", State::Bad, "no backend works that could look for them", ""};
   if (calibration->direct_map == 0)
@@ -121,7 +127,7 @@ bool Probe::any_backend() const {
 
 Probe probe() {
   Probe result;
-  result.checks = {check_kernel(), check_btf(), check_lockdown(), check_capabilities(), check_memlock(), check_ptrace()};
+  result.checks = {check_kernel(), check_btf(), check_lockdown(), check_capabilities(), check_memlock(), check_ptrace(), check_preemption()};
   std::optional<Calibration> calibration;
   for (const Backend& backend : backends()) result.backends.push_back(try_backend(backend, calibration));
   result.checks.push_back(check_page_tables(calibration));
