@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-# Where COWTRACE_STATIC finds its libraries as archives. Debian has none of fmt, which is compiled from its headers, and none of Zydis,
-# whose decoder is compiled from Debian's source package; scripts/setup.sh static puts that into build/sources.
+# Where COWTRACE_STATIC finds its libraries as archives. Debian has none of fmt and of Zydis: these are compiled from its source packages, which
+# scripts/setup.sh puts into build/sources.
 enable_language(C)
 set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
-set(COWTRACE_FMT fmt::fmt-header-only)
 add_link_options(-static)
+
+# fmt's headers alone would do, and take twice as long to compile everything.
+set(COWTRACE_FMT_SOURCE ${CMAKE_SOURCE_DIR}/build/sources/fmt CACHE PATH "the source tree of fmt")
+if(NOT EXISTS ${COWTRACE_FMT_SOURCE}/src/format.cc)
+  message(FATAL_ERROR "cowtrace: no source of fmt in ${COWTRACE_FMT_SOURCE}: run scripts/setup.sh static")
+endif()
+add_library(fmt_archive STATIC ${COWTRACE_FMT_SOURCE}/src/format.cc ${COWTRACE_FMT_SOURCE}/src/os.cc)
+target_include_directories(fmt_archive SYSTEM PUBLIC ${COWTRACE_FMT_SOURCE}/include)
+set(COWTRACE_FMT fmt_archive)
 
 # It decodes x86 instructions only.
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")

@@ -11,9 +11,9 @@ build=(g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libc
 test=("${build[@]}" python3 python3-jsonschema)
 bench=("${build[@]}" python3 bpftrace)
 # The static cross-build: a compiler, and libraries of a second architecture.
-arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 libfmt-dev:arm64 zlib1g-dev:arm64
-       liblzma-dev:arm64 libbz2-dev:arm64)
-# cmake/StaticLibraries.cmake asks for these, and for the source of Zydis.
+arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 zlib1g-dev:arm64 liblzma-dev:arm64
+       libbz2-dev:arm64)
+# cmake/StaticLibraries.cmake asks for these, and for the sources of Zydis and fmt.
 static=("${build[@]}" zlib1g-dev liblzma-dev libbz2-dev libzycore-dev binutils)
 vm=("${static[@]}" python3 qemu-system-x86 qemu-system-arm busybox-static cpio)
 
@@ -25,7 +25,7 @@ for group in "${@:-test}"; do
     all) wanted+=("${test[@]}" "${bench[@]}" "${vm[@]}" "${arm64[@]}") ;;
     *) die "unknown group $group: use build, test, static, bench, vm, arm64 or all" ;;
   esac
-  case $group in static | vm | all) sources=yes ;; esac
+  case $group in static | vm | arm64 | all) sources=yes ;; esac
 done
 
 # Also of another architecture ("libdw-dev:arm64"). A name without one stands for this machine's, and is listed with all that are there.
@@ -36,13 +36,19 @@ installed() {
   dpkg-query -W -f='${db:Status-Status} ${Architecture}\n' "$1" 2>/dev/null | grep -qxE "installed ($architecture|all)"
 }
 
-# Debian has Zydis as a shared library only. Its source comes through apt, with lists of its own: the system's sources stay as they are.
-fetch_zydis() {
-  local home=$ROOT/build/sources site partial
-  [ ! -e "$home/zydis/src/Decoder.c" ] || return 0
-  partial=$home/partial
+# Debian has Zydis and fmt as shared libraries only. Their sources come through apt, with lists of its own: the system's stay as they are.
+# fetch_sources: into build/sources, where it is not there yet.
+fetch_sources() {
+  local home=$ROOT/build/sources
+  [ -e "$home/zydis/src/Decoder.c" ] || fetch_source zydis zydis
+  [ -e "$home/fmt/src/format.cc" ] || fetch_source fmtlib fmt
+}
+
+# fetch_source PACKAGE FOLDER
+fetch_source() {
+  local package=$1 home=$ROOT/build/sources/$2 partial=$ROOT/build/sources/partial site
   rm -rf "$partial"
-  mkdir -p "$partial"/state/lists/partial "$partial"/cache/archives/partial "$partial"/zydis
+  mkdir -p "$partial"/state/lists/partial "$partial"/cache/archives/partial "$partial"/source
   : >"$partial/status"
   # shellcheck disable=SC2016
   site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian/*$') || site=http://deb.debian.org/debian
@@ -52,13 +58,13 @@ fetch_zydis() {
       -o Dir::Etc::sourcelist="$partial/sources.list" -o Dir::Etc::sourceparts=/dev/null -o APT::Sandbox::User=root \
       -o APT::Update::Post-Invoke-Success= "$@"
   }
-  say "fetching the source of Zydis into build/sources"
-  if ! { apt_private update && cd -- "$partial" && apt_private --download-only source zydis && cd -- "$ROOT"; } >"$partial/log" 2>&1; then
-    die "cannot fetch the source package zydis: $(tail -n 1 "$partial/log"): is the network up?"
+  say "fetching the source of $package into build/sources"
+  if ! { apt_private update && cd -- "$partial" && apt_private --download-only source "$package" && cd -- "$ROOT"; } >"$partial/log" 2>&1; then
+    die "cannot fetch the source package $package: $(tail -n 1 "$partial/log"): is the network up?"
   fi
-  tar -xzf "$partial"/zydis_*.orig.tar.gz -C "$partial/zydis" --strip-components=1
-  rm -rf "$home/zydis"
-  mv "$partial/zydis" "$home/zydis"
+  tar -xf "$partial/$package"_*.orig.tar.* -C "$partial/source" --strip-components=1
+  rm -rf "$home"
+  mv "$partial/source" "$home"
   rm -rf "$partial"
 }
 
@@ -70,7 +76,7 @@ for package in "${wanted[@]}"; do
 done
 if [ ${#missing[@]} -eq 0 ]; then
   say "all ${#wanted[@]} packages are installed"
-  [ $sources = no ] || fetch_zydis
+  [ $sources = no ] || fetch_sources
   exit 0
 fi
 
@@ -83,4 +89,4 @@ apt-get -q update || { say "apt-get update failed, once more" && sleep 5 && apt-
 apt-get -q -y -o DPkg::Lock::Timeout=120 --no-install-recommends install "${missing[@]}" ||
   die "apt-get could not install ${missing[*]}: it said why above"
 say "installed ${#missing[@]} packages"
-[ $sources = no ] || fetch_zydis
+[ $sources = no ] || fetch_sources
