@@ -23,13 +23,16 @@ run_tests() {
 # The kernels boot beside the tests of the release build, most of which leave a processor to others, and behind everything else.
 start_matrix() {
   say "booting kernels beside the tests (scripts/vm-matrix.sh)"
-  nice -n 19 scripts/vm-matrix.sh </dev/null >"$ROOT/build/matrix.log" 2>&1 &
+  # A session of its own, to be ended as a whole if we end early.
+  setsid nice -n 19 scripts/vm-matrix.sh </dev/null >"$ROOT/build/matrix.log" 2>&1 &
   matrix=$!
+  trap 'kill -- -"$matrix" 2>/dev/null || true' EXIT
 }
 
 finish_matrix() {
   local status=0
   wait "$matrix" || status=$?
+  trap - EXIT
   cat "$ROOT/build/matrix.log"
   [ "$status" -eq 0 ] || failed+=("matrix")
   closing+=("$(grep '^matrix: ' "$ROOT/build/matrix.log" || echo 'matrix: it did not finish')")
