@@ -24,7 +24,7 @@ run_tests() {
 start_matrix() {
   say "booting kernels beside the tests (scripts/vm-matrix.sh)"
   # A session of its own, to be ended as a whole if we end early.
-  setsid nice -n 19 scripts/vm-matrix.sh </dev/null >"$ROOT/build/matrix.log" 2>&1 &
+  setsid nice -n 19 scripts/vm-matrix.sh --output "$ROOT/build/matrix.json" </dev/null >"$ROOT/build/matrix.log" 2>&1 &
   matrix=$!
   trap 'kill -- -"$matrix" 2>/dev/null || true' EXIT
 }
