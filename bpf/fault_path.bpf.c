@@ -150,7 +150,7 @@ static __always_inline void path_done(u32 result, u64 call)
 		return;
 	if (result & (RESULT_RETRY | RESULT_COMPLETED))
 		state->vma = 0;
-	state->again = !!(result & RESULT_RETRY);
+	state->retried = !!(result & RESULT_RETRY);
 	/* A visitor's stack is not in this memory. */
 	if (!state->visit)
 		user = state->user_mode ? registers_at(state->regs) : user_registers(task);

@@ -6,6 +6,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "lib/again.h"
 #include "lib/fault.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -53,7 +54,7 @@ static __always_inline void exception(unsigned long address, unsigned long error
 
 /*
  * Attached to page_fault_user and page_fault_kernel (arch/x86/include/asm/trace/exceptions.h): address, registers, error code. A raw tracepoint
- * program, because one of those is verified once for both.
+ * program, because one of those is verified once for both. Interrupts are off where they fire, so no preemption hides it (lib/again.h).
  */
 SEC("raw_tp")
 int fault_entry(struct bpf_raw_tracepoint_args *ctx)
@@ -87,22 +88,21 @@ int fault_done(struct bpf_perf_event_data *ctx)
 
 #define GFP_MOVABLE 0x08U /* user pages have it, page tables and slabs do not (include/linux/gfp_types.h) */
 
-/* Attached only when page tables cannot be read. */
-SEC("tp_btf/mm_page_alloc")
-int fault_allocation(u64 *ctx)
+/* struct page *page, unsigned int order, gfp_t flags, int migratetype; the pointer is needed as a number. */
+static __always_inline void allocated(u64 *ctx)
 {
-	/* struct page *page, unsigned int order, gfp_t flags, int migratetype; the pointer is needed as a number. */
 	struct task_state *state;
 	u64 page = 0;
 
 	if ((u32)ctx[1] || !((u32)ctx[2] & GFP_MOVABLE))
-		return 0;
+		return;
 	state = state_of(bpf_get_current_task());
 	if (!state || !state->open || bpf_probe_read_kernel(&page, sizeof(page), ctx) || !page)
-		return 0;
+		return;
 	if (layout.vmemmap)
 		state->allocated = (page - layout.vmemmap) / bpf_core_type_size(struct page);
 	else
 		state->allocated = 1;
-	return 0;
 }
+/* Attached only when page tables cannot be read. */
+HOOK("tp_btf/mm_page_alloc", fault_allocation, allocated)

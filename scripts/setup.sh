@@ -62,7 +62,7 @@ fetch_source() {
   if ! { apt_private update && cd -- "$partial" && apt_private --download-only source "$package" && cd -- "$ROOT"; } >"$partial/log" 2>&1; then
     die "cannot fetch the source package $package: $(tail -n 1 "$partial/log"): is the network up?"
   fi
-  tar -xf "$partial/$package"_*.orig.tar.* -C "$partial/source" --strip-components=1
+  tar -xf "$(compgen -G "$partial/${package}_*.orig.tar.*" | grep -v '\.asc$')" -C "$partial/source" --strip-components=1
   rm -rf "$home"
   mv "$partial/source" "$home"
   rm -rf "$partial"

@@ -147,7 +147,7 @@ static __always_inline void finish_fault(u64 mm, struct task_state *state, const
 		outcome.old_level = state->before.level;
 		outcome.new_pte = after.entry;
 		outcome.new_level = after.level;
-		settled = walk_present(&after) && !state->again;
+		settled = walk_present(&after) && !state->retried;
 		if (!walk_present(&state->before)) {
 			outcome.size = walk_size(&after);
 			found = absent_outcome(mm, state, walk_frame(&after, state->address), &outcome);
@@ -249,7 +249,7 @@ static __always_inline void begin_fault(u64 mm, struct task_state *state, const 
 	state->user_mode = fault->user_mode;
 	state->old_class = PAGE_NONE;
 	state->swapped_in = 0;
-	state->again = state->replacing = 0;
+	state->retried = state->replacing = 0;
 	if (layout.pairing) {
 		state->allocated = 0;
 	} else {

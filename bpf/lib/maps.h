@@ -39,7 +39,7 @@ struct task_state {
 	u8 shared_mm; /* other threads may race for the page */
 	u8 unshare; /* a pin that only reads: shared anonymous memory is copied for it */
 	u8 replacing; /* said so in `races`, see replacing_begins() */
-	u8 again; /* the kernel has not answered yet: it takes the fault once more */
+	u8 retried; /* the kernel has not answered yet: it takes the fault once more */
 	u8 visit; /* in somebody else's memory; see `visits` */
 	u8 mapping_valid;
 	u8 mapping_private_file;

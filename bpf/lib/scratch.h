@@ -8,7 +8,8 @@
 
 #include "lib/kernel.h"
 
-#define SCRATCH_PLACES 4
+/* As many as programs on one CPU can wait half-way: four each of the three hooks that take one (lib/again.h). */
+#define SCRATCH_PLACES 12
 
 /* A map `name` with places for a `kind` each, and take_##name(), which returns one or 0: all are taken. Give it back with give_back(). */
 #define DEFINE_SCRATCH(kind, name)                                                                                     \

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 
 namespace cowtrace::capture {
 namespace {
@@ -45,18 +46,23 @@ std::vector<bpf_program*> agains_of(bpf_object* object, const bpf_program* hook)
   return agains;
 }
 
-std::uint64_t skipped_runs(const bpf_object* object) {
+std::uint64_t skipped_runs(std::span<const std::pair<std::string_view, std::uint64_t>> missed) {
   std::map<std::string_view, std::uint64_t> least;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, object) {
-    if (bpf_program__fd(program) < 0) continue;
-    const std::uint64_t missed = missed_by(program);
-    const auto [found, fresh] = least.emplace(hook_of(name_of(program)), missed);
-    if (!fresh) found->second = std::min(found->second, missed);
+  for (const auto& [program, runs] : missed) {
+    const auto [found, fresh] = least.emplace(hook_of(program), runs);
+    if (!fresh) found->second = std::min(found->second, runs);
   }
   std::uint64_t sum = 0;
-  for (const auto& [hook, missed] : least) sum += missed;
+  for (const auto& [hook, runs] : least) sum += runs;
   return sum;
+}
+
+std::uint64_t skipped_runs(const bpf_object* object) {
+  std::vector<std::pair<std::string_view, std::uint64_t>> missed;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object) if (bpf_program__fd(program) >= 0)
+      missed.emplace_back(name_of(program), missed_by(program));
+  return skipped_runs(missed);
 }
 
 }  // namespace cowtrace::capture

@@ -3,8 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 struct bpf_object;
@@ -21,8 +22,11 @@ void choose_agains(bpf_object* object, bool wanted);
 // Those of a hook, as far as they are (or may be) loaded.
 [[nodiscard]] std::vector<bpf_program*> agains_of(bpf_object* object, const bpf_program* hook);
 
-// Runs of hooks that nobody has made: of each hook the least that it or one of those that stand in for it has missed (recursion_misses,
-// counted since 5.12).
+// Runs of hooks that nobody has made, at most: of each hook the least that it or one of those that
+// stand in for it has missed. `missed`: the name of a program, and runs.
+[[nodiscard]] std::uint64_t skipped_runs(std::span<const std::pair<std::string_view, std::uint64_t>> missed);
+
+// The same of the loaded programs (recursion_misses, counted since 5.12).
 [[nodiscard]] std::uint64_t skipped_runs(const bpf_object* object);
 
 }  // namespace cowtrace::capture

@@ -131,7 +131,7 @@ Counters KprobeCapture::counters() const {
 std::vector<std::string> KprobeCapture::notes() const {
   auto all = PathCapture::notes();
   if (!few_returns_.empty())
-    all.push_back(fmt::format("more than a few faults at a time may be missed: {}: mount tracefs at /sys/kernel/tracing", few_returns_));
+    all.push_back(fmt::format("more than a few faults at a time may be missed: {}", few_returns_));
   return all;
 }
 

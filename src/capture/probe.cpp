@@ -87,7 +87,7 @@ Check check_ptrace() {
 
 Check check_preemption() {
   if (!kernel_preempts()) return {"preemption", State::Good, "none inside the kernel", ""};
-  return {"preemption", State::Good, "the kernel preempts itself, or does not say: hooks are attached several times", ""};
+  return {"preemption", State::Good, "a preemptible kernel, or it does not say: hooks are attached several times", ""};
 }
 
 Check check_page_tables(const std::optional<Calibration>& calibration) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <linux/perf_event.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,19 +32,28 @@ Status command(const std::string& directory, const std::string& text) {
   return fail_errno("cannot define a kprobe in tracefs", errno, "");
 }
 
+std::uint64_t own_pid_namespace() {
+  struct stat status {};
+  return stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
+}
+
+std::string prefix_of(std::uint64_t pid_namespace) {
+  return fmt::format("{}{}_", kPrefix, pid_namespace);
+}
+
 void remove_stale(const std::string& directory) {
   std::ifstream events(directory + "/kprobe_events");
-  for (const auto& [pid, event] : return_probes(events))
+  for (const auto& [pid, event] : return_probes(events, own_pid_namespace()))
     if (kill(pid, 0) != 0 && errno == ESRCH) static_cast<void>(command(directory, fmt::format("-:{}/{}", kGroup, event)));
 }
 
 }  // namespace
 
-std::vector<std::pair<int, std::string>> return_probes(std::istream& events) {
+std::vector<std::pair<int, std::string>> return_probes(std::istream& events, std::uint64_t pid_namespace) {
   std::vector<std::pair<int, std::string>> found;
-  const std::string ours = fmt::format(":{}/{}", kGroup, kPrefix);
+  const std::string ours = fmt::format(":{}/{}", kGroup, prefix_of(pid_namespace));
   for (std::string line; std::getline(events, line);) {
-    // "r4096:cowtrace/return_4711_handle_mm_fault handle_mm_fault"
+    // "r4096:cowtrace/return_4026531836_4711_handle_mm_fault handle_mm_fault"
     const std::string probe = line.substr(0, line.find(' '));
     const auto at = probe.find(ours);
     if (at == std::string::npos) continue;
@@ -67,7 +77,7 @@ std::uint64_t missed_of(std::istream& profile, const std::string& event) {
 
 Result<ReturnProbe> ReturnProbe::create(const std::string& symbol) {
   // Dots are no part of an event's name.
-  std::string name = fmt::format("{}{}_{}", kPrefix, getpid(), symbol.substr(0, symbol.find('.')));
+  std::string name = fmt::format("{}{}_{}", prefix_of(own_pid_namespace()), getpid(), symbol.substr(0, symbol.find('.')));
   for (const char* directory : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
     if (access(fmt::format("{}/kprobe_events", directory).c_str(), W_OK) != 0) continue;
     remove_stale(directory);
@@ -75,7 +85,7 @@ Result<ReturnProbe> ReturnProbe::create(const std::string& symbol) {
       return tl::unexpected(defined.error());
     return ReturnProbe(directory, std::move(name));
   }
-  return fail("cannot define a kprobe in tracefs", "it is not mounted");
+  return fail("cannot define a kprobe in tracefs", "it is not mounted", "mount it at /sys/kernel/tracing");
 }
 
 ReturnProbe::ReturnProbe(ReturnProbe&& other) noexcept : directory_(std::move(other.directory_)), name_(std::exchange(other.name_, {})) {}

@@ -29,7 +29,7 @@ class StaticCapture final : public BpfCapture {
 Status StaticCapture::attach_faults(cowtrace_bpf& skeleton) {
   if (auto done = attach_completion(skeleton); !done) return done;
   if (pairing())
-    if (auto kept = keep(bpf_program__attach(skeleton.progs.fault_allocation), "to page allocations"); !kept) return kept;
+    if (auto attached = attach_hook(skeleton.progs.fault_allocation); !attached) return attached;
   for (const char* fault : {"page_fault_user", "page_fault_kernel"}) {
     bpf_link* link = bpf_program__attach_raw_tracepoint(skeleton.progs.fault_entry, fault);
     if (link == nullptr && errno == ENOENT)

@@ -120,7 +120,7 @@ void Family::finish() {
   const std::pair<std::uint64_t, const char*> oddities[] = {
       {counters.walk_failed, "faults whose page tables could not be read"},
       {counters.lost_populates, "refilled pages that the audit was not told of, for the ring buffer was full"},
-      {counters.skipped, "runs of hooks, at most, that the kernel left out, so that breaks may be missing"},
+      {counters.skipped, "runs of hooks, at most and perhaps none, that the kernel left out, so that breaks may be missing"},
       {counters.mapping_busy, "breaks whose mapping was locked, so that it is taken from /proc"}};
   for (const auto& [count, what] : oddities)
     if (count > 0) info.notes.push_back(fmt::format("{}: {}", what, human_count(count)));

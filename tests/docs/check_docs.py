@@ -101,6 +101,9 @@ class Docs:
         for name, content in places:
             if not content.strip():
                 self.fault(path, f"nothing is measured for {name}: run tests/vm/behaviour.py")
+        for line in dict(places).get("kernels", "").splitlines():
+            if not re.fullmatch(r"- \S+: \S+ \([^()]+\)", line):
+                self.fault(path, f"no kernel and its package: {line}")
         for name in sorted({name for name, _ in places} - experiments - {"kernels"}):
             self.fault(path, f"{name} is no experiment")
         for mechanism, _ in mechanisms_of(self.source):

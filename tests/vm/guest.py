@@ -33,7 +33,7 @@ def last_lines(console, count=8):
 
 def last_job(console):
     """The job that a guest was at when it ended, or ""."""
-    jobs = [line.split()[1] for line in console.splitlines() if line.startswith(JOB)]
+    jobs = [line.split()[1] for line in console.splitlines() if line.startswith(JOB + " ")]
     return jobs[-1] if jobs else ""
 
 

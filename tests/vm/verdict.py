@@ -34,8 +34,12 @@ class Cell:
 COMPLAINT = re.compile(r"^\[ *[\d.]+\] (WARNING|BUG|Oops): ")
 # How the blind spot begins (src/capture/coverage.cpp).
 FIRST_WRITES = "first writes to absent pages"
-# Why there is nothing to audit: no exit at which memory could be compared with what was inherited.
-NO_AUDIT = ("it ran another program (exec)", "it shared its parent's memory")
+# Why there is nothing to audit: no exit at which memory could be compared with what was inherited. The experiment's own process was forked
+# and then executed; of the others only these experiments have some that did, or that shared memory.
+EXECUTED, SHARED = "it ran another program (exec)", "it shared its parent's memory"
+WITHOUT_AUDIT = {"exec": (EXECUTED,), "vfork": (SHARED,), "clone-vm": (SHARED,)}
+# What a report of kprobe says where tracefs could not be used: it can miss faults, and here it can be used.
+FEW_RETURNS = "more than a few faults at a time may be missed"
 
 
 def regions_of(truth):
@@ -135,17 +139,20 @@ def check_actors(report, truth):
 
 
 def check_losses(report):
+    if any(note.startswith(FEW_RETURNS) for note in report["capture"].get("notes", ())):
+        yield FEW_RETURNS
     for key in ("lost_events", "lost_control", "undecodable_events", "untracked_tasks"):
         if report["capture"].get(key):
             yield f"{key} {report['capture'][key]}"
 
 
-def check_audits(report, unexplained):
+def check_audits(report, unexplained, scenario):
     """Yields processes without audit, and those whose audit leaves unexplained what is not in `unexplained` (pid -> pages)."""
-    for process in report["processes"]:
+    for number, process in enumerate(report["processes"]):
         audit, allowed = process["audit"], unexplained.get(process["pid"], 0)
         if audit is None:
-            if allowed or process.get("audit_missing") not in NO_AUDIT:
+            excuses = (*WITHOUT_AUDIT.get(scenario, ()), *((EXECUTED,) if number == 0 else ()))
+            if allowed or process.get("audit_missing") not in excuses:
                 yield f"no audit of process {process['pid']}: {process.get('audit_missing')}"
         elif audit["unexplained"] != allowed:
             yield f"process {process['pid']}: {audit['unexplained']} unexplained, not {allowed}: {audit['reasons']}"
@@ -200,7 +207,7 @@ def compare(report, truth, backend, audited=True):
     elif backend == "static" and truth.get("from_swap"):
         why = "no exception shows whether a page was copied as it came back from swap"
     if audited:
-        details += check_audits(report, unseen)
+        details += check_audits(report, unseen, truth.get("scenario"))
     if why:
         details += check_blindness(report, found)
         return Cell("wrong", details) if details else Cell("cannot", [why], blind=True)
@@ -215,6 +222,9 @@ def compare(report, truth, backend, audited=True):
 
 def complaints(files):
     """Yields what a guest's kernel has said against us, and what cowtrace has left behind in it."""
+    for name in ("dmesg", "probes"):
+        if name not in files:
+            yield f"it left no {name}"
     for line in files.get("dmesg", b"").decode(errors="replace").splitlines():
         if COMPLAINT.search(line):
             yield f"the kernel complained: {line}"
@@ -253,6 +263,7 @@ def judge(backend, capture, name, left):
     except ValueError:
         return Cell("failed", [f"status {status}, of cowtrace {captured}, no report or no truth", first, *reason[-12:]])
     cell = compare(part_of(report, int(left.text(backend, f"{name}.pid"))), truth, backend, audited=capture == "exact")
-    if status != 0:
-        return Cell("wrong", [f"status {status}: {first}", *cell.details], cell.measured)
+    for what, ended in (("the experiment", status), ("cowtrace", captured)):
+        if ended != 0:
+            return Cell("wrong", [f"{what} ended with {ended}: {first if ended is status else reason[0]}", *cell.details], cell.measured)
     return cell

@@ -49,13 +49,16 @@ class Copied(unittest.TestCase):
         self.assertEqual(self.word(report(*self.good["pages"], page(0x203000, copy=1, pid=8))), "wrong")
 
     def test_losses_and_bad_audits_are_wrong(self):
-        for change in ({"lost_events": 1}, {"lost_control": 1}, {"untracked_tasks": 1}):
+        for change in ({"notes": [f"{verdict.FEW_RETURNS}: why"]}, {"lost_events": 1}, {"lost_control": 1}, {"untracked_tasks": 1}):
             self.assertEqual(self.word(report(*self.good["pages"], **change)), "wrong", change)
         self.assertEqual(self.word(report(*self.good["pages"], unexplained=1)), "wrong")
         without = copy.deepcopy(self.good)
-        for missing, word in ((None, "wrong"), ("it was killed", "wrong"), (verdict.NO_AUDIT[0], "ok")):
+        for missing, word in ((None, "wrong"), ("it was killed", "wrong"), (verdict.SHARED, "wrong"), (verdict.EXECUTED, "ok")):
             without["processes"][0].update(audit=None, audit_missing=missing)
             self.assertEqual(self.word(without), word, missing)
+        without["processes"].append({**without["processes"][0], "pid": 8})
+        self.assertEqual(self.word(without), "wrong")
+        self.assertEqual(verdict.compare(without, {**self.truth, "scenario": "exec"}, "fentry").word, "ok")
 
     def test_a_truth_that_is_not_what_the_experiment_expects_is_wrong(self):
         self.assertEqual(verdict.compare(self.good, {**self.truth, "copied_pages_expected": 3}, "fentry").word, "wrong")
@@ -201,6 +204,7 @@ class Jobs(unittest.TestCase):
         left = {"report": Copied.good, "truth": Copied.truth}
         self.assertEqual(self.judge(0, **left).word, "ok")
         self.assertEqual(self.judge(1, **left).word, "wrong")
+        self.assertEqual(self.judge(0, captured=139, **left).word, "wrong")
 
     def test_only_an_exact_capture_has_to_have_audits(self):
         without = copy.deepcopy(Copied.good)
@@ -215,6 +219,7 @@ class Complaints(unittest.TestCase):
                  "probes": b"r4096:cowtrace/return_7_handle_mm_fault handle_mm_fault\n"}
         self.assertEqual(len(list(verdict.complaints(files))), 3)
         self.assertEqual(list(verdict.complaints({"dmesg": files["dmesg"].splitlines()[0], "probes": b""})), [])
+        self.assertEqual(len(list(verdict.complaints({}))), 2)
 
 
 class Rounds(unittest.TestCase):
