@@ -29,11 +29,12 @@ std::string_view hook_of(std::string_view program) {
   return program.substr(0, program.find(kMark));
 }
 
-void choose_agains(bpf_object* object, bool wanted) {
+void choose_agains(bpf_object* object, bool trampolines, bool tracepoints) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object) {
     const std::string hook(hook_of(name_of(program)));
     if (hook == name_of(program)) continue;
+    const bool wanted = std::string_view(bpf_program__section_name(program)).starts_with("tp_btf/") ? tracepoints : trampolines;
     bpf_program__set_autoload(program, wanted && bpf_program__autoload(bpf_object__find_program_by_name(object, hook.c_str())));
   }
 }

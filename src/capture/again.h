@@ -16,8 +16,9 @@ namespace cowtrace::capture {
 // The hook that a program stands in for, or the program's own name.
 [[nodiscard]] std::string_view hook_of(std::string_view program);
 
-// Before the load: with `wanted` all that stand in for hooks that are to be loaded, else none.
-void choose_agains(bpf_object* object, bool wanted);
+// Before the load: of those that stand in for hooks that are to be loaded, the ones on trampolines and the ones on tracepoints as wanted, no
+// others.
+void choose_agains(bpf_object* object, bool trampolines, bool tracepoints);
 
 // Those of a hook, as far as they are (or may be) loaded.
 [[nodiscard]] std::vector<bpf_program*> agains_of(bpf_object* object, const bpf_program* hook);

@@ -122,7 +122,8 @@ Status BpfCapture::load_with(int features, int attempt, bool& choices_left) {
   choose_programs();
   choices_left = choose(*skeleton_, attempt);
   if (!choices_left) return fail("cannot load BPF programs", "nothing is left to do without");
-  choose_agains(skeleton_->obj, preempted_);
+  // Tracepoints keep preemption off before 7.0 (a46023d5616e).
+  choose_agains(skeleton_->obj, preempted_, preempted_ && kernel_version() >= std::pair(7, 0));
   if (const int error = cowtrace_bpf__load(skeleton_.get()); error != 0)
     return tl::unexpected(load_error(fmt::format("cannot load the {} backend", backend()), log, error));
   return {};
