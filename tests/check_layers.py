@@ -19,10 +19,11 @@ MAY_INCLUDE = {
     "model": ("base",),
     "process": ("base",),
     "objects": ("process", "model", "base"),
+    "python": ("process", "model", "base"),
     "capture": ("model", "base"),
     "analysis": ("model", "base"),
     "report": ("analysis", "model", "base"),
-    "pipeline": ("capture", "objects", "process", "analysis", "report", "model", "base"),
+    "pipeline": ("capture", "objects", "python", "process", "analysis", "report", "model", "base"),
     "cli": ("pipeline", "report", "base"),
     "scenario": (),
 }
