@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/code_object.h"
+
+#include "python/line_table.h"
+#include "python/text.h"
+
+namespace cowtrace::python {
+namespace {
+
+using process::RemoteMemory;
+
+// None also where the field is absent or null.
+std::optional<std::uint64_t> pointer_at(RemoteMemory& memory, std::uint64_t address, Offset field) {
+  if (field == kAbsent) return std::nullopt;
+  const auto pointer = memory.read_value<std::uint64_t>(address + field);
+  if (!pointer || *pointer == 0) return std::nullopt;
+  return *pointer;
+}
+
+// The contents of a bytes object of at most `limit` bytes.
+std::optional<std::vector<std::byte>> read_bytes(RemoteMemory& memory, const Layout& layout,
+                                                 std::uint64_t address, std::size_t limit) {
+  if (layout.object.var_size == kAbsent || layout.bytes.data == kAbsent) return std::nullopt;
+  const auto size = memory.read_value<std::int64_t>(address + layout.object.var_size);
+  if (!size || *size < 0 || static_cast<std::uint64_t>(*size) > limit) return std::nullopt;
+  std::vector<std::byte> bytes(static_cast<std::size_t>(*size));
+  if (!bytes.empty() && !memory.read_exact(address + layout.bytes.data, bytes)) return std::nullopt;
+  return bytes;
+}
+
+class CodeReader {
+ public:
+  CodeReader(RemoteMemory& memory, const Layout& layout, std::uint64_t address)
+      : memory_(memory), layout_(layout), address_(address) {}
+
+  std::optional<CodeInfo> read() {
+    const auto& code = layout_.code;
+    if (code.firstlineno == kAbsent) return std::nullopt;
+    const auto first_line = memory_.read_value<std::int32_t>(address_ + code.firstlineno);
+    const auto name = text(code.name);
+    if (!first_line || *first_line < 0 || !name) return std::nullopt;
+    info_.first_line = *first_line;
+    info_.name = *name;
+    info_.qualname = text(code.qualname).value_or(*name);
+    info_.file = text(code.filename).value_or("");
+    if (code.code_adaptive != kAbsent) info_.code_start = address_ + code.code_adaptive;
+    const Offset table_field = code.linetable != kAbsent ? code.linetable : code.lnotab;
+    if (const auto table = pointer_at(memory_, address_, table_field)) {
+      if (auto bytes = read_bytes(memory_, layout_, *table, kMaxLineTable)) {
+        info_.line_table = std::move(*bytes);
+        info_.has_line_table = true;
+      }
+    }
+    return std::move(info_);
+  }
+
+ private:
+  std::optional<std::string> text(Offset field) {
+    const auto pointer = pointer_at(memory_, address_, field);
+    if (!pointer) return std::nullopt;
+    auto read = read_text(memory_, layout_, *pointer, kMaxName);
+    if (!read) return std::nullopt;
+    info_.cut |= read->cut;
+    return std::move(read->utf8);
+  }
+
+  RemoteMemory& memory_;
+  const Layout& layout_;
+  std::uint64_t address_;
+  CodeInfo info_;
+};
+
+}  // namespace
+
+std::optional<std::uint32_t> CodeInfo::line(Version version, std::uint32_t byte_offset) const {
+  if (!has_line_table) return std::nullopt;
+  return line_of(line_format(version), line_table, first_line, byte_offset);
+}
+
+std::optional<CodeInfo> read_code(RemoteMemory& memory, const Layout& layout, std::uint64_t address,
+                                  std::uint64_t code_type) {
+  const auto type = pointer_at(memory, address, layout.object.type);
+  if (!type || (code_type != 0 && *type != code_type)) return std::nullopt;
+  return CodeReader(memory, layout, address).read();
+}
+
+}  // namespace cowtrace::python
