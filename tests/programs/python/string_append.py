@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A string grows in place where nobody else has it and its memory has room: its last page is written.
+
+From 3.11 on only code that ran often enough does so; hence the warming up before the fork.
+"""
+from forked import in_child
+
+LENGTH = 200000
+LINES = []
+
+
+def grow(times):
+    text = LINES.pop()
+    for _ in range(times):
+        text += "x"  # expect: object=__main__.LINES[0] type=str field=text cause=value|native
+    LINES.append(text)
+
+
+def grow_once():
+    before = id(LINES[0])
+    grow(1)
+    if id(LINES[0]) != before:
+        raise AssertionError("the string did not grow in place")
+
+
+if __name__ == "__main__":
+    for _ in range(100):
+        LINES.append("w" * 1000)
+        grow(50)
+        LINES.pop()
+    LINES.append("w" * LENGTH)
+    in_child(grow_once)
