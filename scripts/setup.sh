@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that a build and the tests need; does nothing when all are there.
-# Usage: setup.sh [build|test|static|bench|vm|arm64|all]...   default: build test
+# Usage: setup.sh [build|test|static|bench|vm|arm64|pythons|all]...   default: build test
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
@@ -16,16 +16,20 @@ arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64
 # cmake/StaticLibraries.cmake asks for these, and for the sources of Zydis and fmt.
 static=("${build[@]}" zlib1g-dev liblzma-dev libbz2-dev libzycore-dev binutils)
 vm=("${static[@]}" python3 qemu-system-x86 qemu-system-arm busybox-static cpio)
+# Verifies the packages that scripts/pythons.sh fetches.
+pythons=(debian-archive-keyring)
 
 wanted=()
 sources=no
+interpreters=no
 for group in "${@:-test}"; do
   case $group in
-    build | test | static | bench | vm | arm64) declare -n packages=$group && wanted+=("${packages[@]}") ;;
-    all) wanted+=("${test[@]}" "${bench[@]}" "${vm[@]}" "${arm64[@]}") ;;
-    *) die "unknown group $group: use build, test, static, bench, vm, arm64 or all" ;;
+    build | test | static | bench | vm | arm64 | pythons) declare -n packages=$group && wanted+=("${packages[@]}") ;;
+    all) wanted+=("${test[@]}" "${bench[@]}" "${vm[@]}" "${arm64[@]}" "${pythons[@]}") ;;
+    *) die "unknown group $group: use build, test, static, bench, vm, arm64, pythons or all" ;;
   esac
   case $group in static | vm | arm64 | all) sources=yes ;; esac
+  case $group in pythons | all) interpreters=yes ;; esac
 done
 
 # Also of another architecture ("libdw-dev:arm64"). A name without one stands for this machine's, and is listed with all that are there.
@@ -46,26 +50,25 @@ fetch_sources() {
 
 # fetch_source PACKAGE FOLDER
 fetch_source() {
-  local package=$1 home=$ROOT/build/sources/$2 partial=$ROOT/build/sources/partial site
+  local package=$1 home=$ROOT/build/sources/$2 partial=$ROOT/build/sources/partial
   rm -rf "$partial"
-  mkdir -p "$partial"/state/lists/partial "$partial"/cache/archives/partial "$partial"/source
-  : >"$partial/status"
-  # shellcheck disable=SC2016
-  site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian/*$') || site=http://deb.debian.org/debian
-  printf 'deb-src [signed-by=%s] %s bookworm main\n' /usr/share/keyrings/debian-archive-keyring.gpg "$site" >"$partial/sources.list"
-  apt_private() {
-    apt-get -q -o Dir::State="$partial/state" -o Dir::State::status="$partial/status" -o Dir::Cache="$partial/cache" \
-      -o Dir::Etc::sourcelist="$partial/sources.list" -o Dir::Etc::sourceparts=/dev/null -o APT::Sandbox::User=root \
-      -o APT::Update::Post-Invoke-Success= "$@"
-  }
+  mkdir -p "$partial/source"
+  printf 'deb-src [signed-by=%s] %s bookworm main\n' "$DEBIAN_KEYRING" "$(debian_mirror)" >"$partial/sources.list"
   say "fetching the source of $package into build/sources"
-  if ! { apt_private update && cd -- "$partial" && apt_private --download-only source "$package" && cd -- "$ROOT"; } >"$partial/log" 2>&1; then
+  if ! { private_apt "$partial" apt-get update && cd -- "$partial" && private_apt "$partial" apt-get --download-only source "$package" &&
+    cd -- "$ROOT"; } >"$partial/log" 2>&1; then
     die "cannot fetch the source package $package: $(tail -n 1 "$partial/log"): is the network up?"
   fi
   tar -xf "$(compgen -G "$partial/${package}_*.orig.tar.*" | grep -v '\.asc$')" -C "$partial/source" --strip-components=1
   rm -rf "$home"
   mv "$partial/source" "$home"
   rm -rf "$partial"
+}
+
+# fetch_rest: what does not come as an installed package.
+fetch_rest() {
+  [ $sources = no ] || fetch_sources
+  [ $interpreters = no ] || scripts/pythons.sh
 }
 
 missing=()
@@ -76,7 +79,7 @@ for package in "${wanted[@]}"; do
 done
 if [ ${#missing[@]} -eq 0 ]; then
   say "all ${#wanted[@]} packages are installed"
-  [ $sources = no ] || fetch_sources
+  fetch_rest
   exit 0
 fi
 
@@ -89,4 +92,4 @@ apt-get -q update || { say "apt-get update failed, once more" && sleep 5 && apt-
 apt-get -q -y -o DPkg::Lock::Timeout=120 --no-install-recommends install "${missing[@]}" ||
   die "apt-get could not install ${missing[*]}: it said why above"
 say "installed ${#missing[@]} packages"
-[ $sources = no ] || fetch_sources
+fetch_rest
