@@ -25,7 +25,7 @@ struct Layout {
 
   struct {
     Offset interpreters_head = kAbsent, interpreters_main = kAbsent;
-    Offset auto_tss_key = kAbsent;     // gilstate.autoTSSkey, a Py_tss_t {int _is_initialized; pthread_key_t _key}; 3.15: may be absent
+    Offset auto_tss_key = kAbsent;     // gilstate.autoTSSkey, a Py_tss_t {int _is_initialized; pthread_key_t _key}; to 3.14
     Offset gc = kAbsent;               // 3.8: struct _gc_runtime_state is here
     Offset static_objects = kAbsent;   // 3.11 and later: the first of the objects that are part of the runtime
     Offset size = kAbsent;
@@ -38,6 +38,9 @@ struct Layout {
     Offset obmalloc = kAbsent;         // 3.12: struct _obmalloc_state; 3.13 and later: a pointer to one
     bool obmalloc_is_pointer = false;
     Offset types_builtins = kAbsent;   // 3.12 and later: array of managed_static_type_state
+    int types_builtins_count = 0;      // of its elements, most of them in use
+    Offset types_extensions = kAbsent; // 3.13 and later: another such array, of the types of extension modules
+    int types_extensions_count = 0;
     Offset size = kAbsent;
   } interpreter;                       // PyInterpreterState
 
@@ -159,7 +162,11 @@ struct Layout {
   } unicode;
   struct { Offset digits = kAbsent, tag = kAbsent, size = kAbsent; } integer;  // PyLongObject; tag from 3.12, before it ob_size
   struct { Offset data = kAbsent, hash = kAbsent, size = kAbsent; } bytes;
-  struct { Offset alloc = kAbsent, data = kAbsent, start = kAbsent, size = kAbsent; } bytearray;
+  struct {
+    Offset alloc = kAbsent, data = kAbsent, start = kAbsent;
+    Offset bytes_object = kAbsent;     // 3.15: the bytes object that `data` is in
+    Offset size = kAbsent;
+  } bytearray;
   struct {
     Offset globals = kAbsent, builtins = kAbsent, name = kAbsent, qualname = kAbsent, code = kAbsent, defaults = kAbsent;
     Offset kwdefaults = kAbsent, closure = kAbsent, doc = kAbsent, dict = kAbsent, weakreflist = kAbsent, module = kAbsent;
