@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The answer to "what is at this address?" in one image of one CPython: object, field, and what kind of write it is. The object graph is
+// walked at the first question.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/mechanism.h"
+#include "python/heap_index.h"
+#include "python/names.h"
+#include "python/pools.h"
+#include "python/runtime.h"
+
+namespace cowtrace::python {
+
+// What an address is part of.
+struct Place {
+  std::uint64_t object = 0;  // where the object begins, without what precedes it
+  std::uint64_t size = 0;    // of the object itself
+  std::string name;          // dotted; "<dict>" where no name leads there
+  std::string type;
+  std::string field;         // "refcount", "keys entry 'n'", ...; empty when only the object was asked for
+  model::Cause cause = model::Cause::Unknown;
+  bool evaluable = false;    // `name` gives this object when Python evaluates it
+};
+
+class Heap {
+ public:
+  // `before`: the heap of an image that this one differs little from, if there is one. Its names are used where the same object is still
+  // at the same address.
+  Heap(std::shared_ptr<const MemoryImage> image, Runtime runtime, std::shared_ptr<Heap> before = nullptr);
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
+
+  // None where no memory of Python's is known to be.
+  [[nodiscard]] std::optional<Place> at(std::uint64_t address);
+  // The objects that overlap [start, end), ascending; items of a large container as one (size 0), `name` then ends with "[...]".
+  [[nodiscard]] std::vector<Place> in(std::uint64_t start, std::uint64_t end);
+
+  [[nodiscard]] const MemoryImage& image() const { return *image_; }
+  [[nodiscard]] const std::shared_ptr<const MemoryImage>& shared_image() const { return image_; }
+  [[nodiscard]] const Runtime& runtime() const { return runtime_; }
+  [[nodiscard]] const TypeTable& types() const { return types_; }
+  // Of the object graph; of the heap that names are taken from.
+  [[nodiscard]] const HeapIndex& index() { return walked().index; }
+  [[nodiscard]] Names& names() { return walked().names; }
+  [[nodiscard]] const Pools& pools();
+  // Whose names are used: itself, or `before`.
+  [[nodiscard]] const std::shared_ptr<Heap>& before() const { return before_; }
+
+ private:
+  struct Walked {
+    Walked(const TypeTable& types, const Runtime& runtime) : index(types, runtime), names(types, index, runtime) {}
+    HeapIndex index;
+    Names names;
+  };
+  Walked& walked();
+  [[nodiscard]] std::optional<Place> in_node(std::uint32_t node, std::uint64_t address);
+  [[nodiscard]] std::optional<Place> in_table(const HeapIndex::OwnedTable& table, std::uint64_t address);
+  [[nodiscard]] std::optional<Place> in_pool(std::uint64_t address);
+  [[nodiscard]] std::optional<Place> in_block(const Block& block, std::uint64_t address);
+  // The same object as when the graph was walked; nullptr if it is another one now.
+  [[nodiscard]] const Type* type_now(std::uint32_t node);
+  [[nodiscard]] Place describe(std::uint32_t node, const Type& type);
+  void set_field(Place& place, const Type& type, std::uint64_t address);
+  void set_table_field(Place& place, const Type& type, const HeapIndex::OwnedTable& table, std::uint64_t address);
+
+  std::shared_ptr<const MemoryImage> image_;
+  Runtime runtime_;
+  TypeTable types_;
+  std::shared_ptr<Heap> before_;
+  std::unique_ptr<Walked> walked_;
+  std::unique_ptr<Pools> pools_;
+};
+
+}  // namespace cowtrace::python

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/memory_image.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <unordered_map>
+
+#include "base/units.h"
+#include "process/elf_file.h"
+
+namespace cowtrace::python {
+namespace {
+
+constexpr std::uint64_t kReadAtOnce = 1 << 20;
+
+bool is_wanted(const process::MapsEntry& entry) {
+  if (entry.shared() || !entry.readable() || entry.executable()) return false;
+  return !entry.path.starts_with("[v") && entry.path != "[uprobes]";
+}
+
+bool continues(const MemoryImage::Region& region, const process::MapsEntry& entry) {
+  return region.end == entry.start && region.path == entry.path && region.writable == entry.writable() &&
+         (!entry.is_file() || region.file_offset + (region.end - region.start) == entry.offset);
+}
+
+}  // namespace
+
+MemoryImage::~MemoryImage() {
+  for (const Region& region : regions_)
+    if (region.host != nullptr) munmap(region.host, region.end - region.start);
+}
+
+Status MemoryImage::look_at(pid_t tid) {
+  auto maps = process::read_maps(tid);
+  if (!maps) return tl::unexpected(maps.error());
+  auto frames = process::FrameSnapshot::take(tid, {});
+  if (!frames) return tl::unexpected(frames.error());
+  maps_ = std::move(*maps);
+  frames_ = std::move(*frames);
+  return {};
+}
+
+// What does not fit is left out from the largest mapping on: Python's own structures are in small ones.
+void MemoryImage::make_regions(process::ModuleCache& modules, pid_t tid, const Limits& limits) {
+  for (const process::MapsEntry& entry : maps_) {
+    if (!is_wanted(entry)) continue;
+    if (!regions_.empty() && continues(regions_.back(), entry)) {
+      regions_.back().end = entry.end;
+      continue;
+    }
+    Region region;
+    region.start = entry.start;
+    region.end = entry.end;
+    region.writable = entry.writable();
+    region.path = entry.path;
+    region.file_offset = entry.offset;
+    if (entry.is_file()) {
+      region.module = modules.open(entry, tid);
+      if (region.module->elf() == nullptr) region.module = nullptr;
+      if (region.module == nullptr && !region.writable) continue;
+    }
+    regions_.push_back(std::move(region));
+  }
+  std::unordered_map<std::size_t, std::uint64_t> resident;
+  std::uint64_t total = 0;
+  std::size_t at = 0;
+  frames_.for_each([&](std::uint64_t page, process::PageEntry) {
+    while (at < regions_.size() && regions_[at].end <= page) ++at;
+    if (at == regions_.size() || page < regions_[at].start) return;
+    resident[at] += kPageSize;
+    total += kPageSize;
+  });
+  std::vector<std::size_t> by_size(regions_.size());
+  for (std::size_t i = 0; i < by_size.size(); ++i) by_size[i] = i;
+  std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return resident[a] > resident[b]; });
+  for (const std::size_t i : by_size) {
+    if (total <= limits.max_bytes && regions_[i].end - regions_[i].start <= limits.max_region) continue;
+    if (total > limits.max_bytes || regions_[i].end - regions_[i].start > limits.max_region) {
+      total -= resident[i];
+      bytes_left_out_ += resident[i];
+      regions_[i].end = regions_[i].start;
+    }
+  }
+  std::erase_if(regions_, [](const Region& region) { return region.start == region.end; });
+  for (Region& region : regions_)
+    if (region.module != nullptr) region.filled.resize((region.end - region.start) / kPageSize);
+}
+
+Status MemoryImage::make_memory_file() {
+  memory_file_ = Fd(memfd_create("cowtrace-image", MFD_CLOEXEC));
+  if (!memory_file_) return fail_errno("cannot keep an image of a process", errno);
+  std::uint64_t size = 0;
+  for (Region& region : regions_) {
+    region.in_file = size;
+    region.shared = true;
+    size += region.end - region.start;
+  }
+  if (ftruncate(memory_file_.get(), static_cast<off_t>(size)) != 0) return fail_errno("cannot keep an image of a process", errno);
+  for (Region& region : regions_) {
+    void* host = mmap(nullptr, region.end - region.start, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_file_.get(),
+                      static_cast<off_t>(region.in_file));
+    if (host == MAP_FAILED) return fail_errno("cannot keep an image of a process", errno);
+    region.host = static_cast<std::byte*>(host);
+  }
+  return {};
+}
+
+// The memory that `root` has is mapped where this image has it too; the rest begins as zero.
+Status MemoryImage::map_over(const MemoryImage& root) {
+  for (Region& region : regions_) {
+    void* host = mmap(nullptr, region.end - region.start, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (host == MAP_FAILED) return fail_errno("cannot keep an image of a process", errno);
+    region.host = static_cast<std::byte*>(host);
+    for (const Region& old : root.regions_) {
+      const std::uint64_t start = std::max(old.start, region.start);
+      const std::uint64_t end = std::min(old.end, region.end);
+      if (start >= end || !old.shared) continue;
+      if (mmap(region.host + (start - region.start), end - start, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+               root.memory_file_.get(), static_cast<off_t>(old.in_file + (start - old.start))) == MAP_FAILED)
+        return fail_errno("cannot keep an image of a process", errno);
+    }
+  }
+  return {};
+}
+
+Status MemoryImage::read_pages(pid_t tid, const std::unordered_set<std::uint64_t>* written, const MemoryImage* before) {
+  auto memory = process::ProcMem::open(tid);
+  if (!memory) return tl::unexpected(memory.error());
+  Status status;
+  std::size_t at = 0;
+  Region* run_region = nullptr;
+  std::uint64_t run_start = 0, run_end = 0;
+  const auto read_run = [&] {
+    for (std::uint64_t from = run_start; from < run_end && status;) {
+      const std::uint64_t size = std::min(kReadAtOnce, run_end - from);
+      const auto got = memory->read(from, {run_region->host + (from - run_region->start), size});
+      if (!got) {
+        // Unmapped or dropped since: it stays zero.
+        from += kPageSize;
+        continue;
+      }
+      bytes_read_ += *got;
+      from += *got;
+    }
+    run_start = run_end = 0;
+  };
+  frames_.for_each([&](std::uint64_t page, process::PageEntry entry) {
+    while (at < regions_.size() && regions_[at].end <= page) ++at;
+    if (at == regions_.size() || page < regions_[at].start) return;
+    Region& region = regions_[at];
+    if (region.module != nullptr) region.filled[(page - region.start) / kPageSize] = true;
+    if (before != nullptr) {
+      const auto old = before->frames_.frame_at(page);
+      const Region* had = before->region_at(page);
+      const bool same = old && old->frame() == entry.frame() && had != nullptr && !written->contains(page);
+      if (!same) {
+        changed_.push_back(page);
+      } else if (std::binary_search(before->changed_.begin(), before->changed_.end(), page)) {
+        changed_.push_back(page);
+        std::memcpy(region.host + (page - region.start), had->host + (page - had->start), kPageSize);
+        return;
+      } else {
+        return;
+      }
+    }
+    if (run_region != &region || run_end != page) {
+      read_run();
+      run_region = &region;
+      run_start = page;
+    }
+    run_end = page + kPageSize;
+  });
+  read_run();
+  if (before == nullptr) return status;
+  // What is gone since must not be taken for what is there.
+  before->frames_.for_each([&](std::uint64_t page, process::PageEntry) {
+    const Region* region = region_at(page);
+    if (region == nullptr || frames_.frame_at(page)) return;
+    std::memset(region->host + (page - region->start), 0, kPageSize);
+    changed_.push_back(page);
+  });
+  std::sort(changed_.begin(), changed_.end());
+  return status;
+}
+
+Result<std::shared_ptr<MemoryImage>> MemoryImage::take(pid_t tid, process::ModuleCache& modules, const Limits& limits) {
+  std::shared_ptr<MemoryImage> image(new MemoryImage);
+  if (auto status = image->look_at(tid); !status) return tl::unexpected(status.error());
+  image->make_regions(modules, tid, limits);
+  if (image->regions_.empty()) return fail("cannot keep an image of a process", "it has no memory");
+  if (auto status = image->make_memory_file(); !status) return tl::unexpected(status.error());
+  if (auto status = image->read_pages(tid, nullptr, nullptr); !status) return tl::unexpected(status.error());
+  return image;
+}
+
+Result<std::shared_ptr<MemoryImage>> MemoryImage::take_after(std::shared_ptr<const MemoryImage> before,
+                                                             const std::unordered_set<std::uint64_t>& written, pid_t tid,
+                                                             process::ModuleCache& modules, const Limits& limits) {
+  std::shared_ptr<MemoryImage> image(new MemoryImage);
+  if (auto status = image->look_at(tid); !status) return tl::unexpected(status.error());
+  image->make_regions(modules, tid, limits);
+  if (image->regions_.empty()) return fail("cannot keep an image of a process", "it has no memory");
+  image->root_ = before->root_ != nullptr ? before->root_ : before;
+  if (auto status = image->map_over(*image->root_); !status) return tl::unexpected(status.error());
+  if (auto status = image->read_pages(tid, &written, before.get()); !status) return tl::unexpected(status.error());
+  return image;
+}
+
+const MemoryImage::Region* MemoryImage::find_region(std::uint64_t address) const {
+  const auto after = std::upper_bound(regions_.begin(), regions_.end(), address,
+                                      [](std::uint64_t value, const Region& region) { return value < region.start; });
+  if (after == regions_.begin()) return nullptr;
+  const auto found = std::prev(after);
+  if (address >= found->end) return nullptr;
+  last_ = static_cast<std::size_t>(found - regions_.begin());
+  return &*found;
+}
+
+// Pages of a file that the process has not changed are as they are in the file.
+void MemoryImage::fill(const Region& region, std::uint64_t address, std::uint64_t size) const {
+  if (size == 0) return;
+  auto& filled = const_cast<std::vector<bool>&>(region.filled);
+  const std::uint64_t last = (address + size - 1 - region.start) / kPageSize;
+  for (std::uint64_t page = (address - region.start) / kPageSize; page <= last; ++page) {
+    if (filled[page]) continue;
+    filled[page] = true;
+    // Beyond the end of the file there are zeros.
+    [[maybe_unused]] const ssize_t got =
+        pread(region.module->elf()->file(), region.host + page * kPageSize, kPageSize,
+              static_cast<off_t>(region.file_offset + page * kPageSize));
+  }
+}
+
+Result<std::size_t> MemoryImage::read(std::uint64_t address, std::span<std::byte> out) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const std::uint64_t from = address + done;
+    const Region* region = region_at(from);
+    if (region == nullptr) break;
+    const std::size_t size = std::min<std::uint64_t>(out.size() - done, region->end - from);
+    const std::byte* bytes = at(from, size);
+    if (bytes == nullptr) break;
+    std::memcpy(out.data() + done, bytes, size);
+    done += size;
+  }
+  if (done == 0) return fail("cannot read memory at " + hex(address), "the image of the process does not have it");
+  return done;
+}
+
+}  // namespace cowtrace::python

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/names.h"
+
+#include <fmt/format.h>
+
+#include "base/units.h"
+#include "python/repr.h"
+
+namespace cowtrace::python {
+namespace {
+
+constexpr int kDeepest = 48;                 // steps of a name
+constexpr std::size_t kLongestText = 400;
+constexpr std::uint64_t kLarge = 64;         // items of a container that are no longer told apart in groups
+constexpr std::uint64_t kMostKeys = 200'000; // of a module or a class
+
+Name unknown() { return {"", false, false}; }
+
+// What an attribute access gives back as it is in the class' dict: no descriptor.
+bool is_plain(const Type& type) {
+  switch (type.kind) {
+    case Kind::Other: case Kind::BuiltinFunction: case Kind::Method: case Kind::Generator: case Kind::Frame: return false;
+    default: return true;
+  }
+}
+
+std::pair<std::string_view, std::string_view> split(std::string_view name, char at) {
+  const std::size_t dot = name.find(at);
+  if (dot == std::string_view::npos) return {name, {}};
+  return {name.substr(0, dot), name.substr(dot + 1)};
+}
+
+}  // namespace
+
+Names::Names(const TypeTable& types, const HeapIndex& index, const Runtime& runtime)
+    : types_(types), image_(types.image()), index_(index), runtime_(runtime) {}
+
+Name Names::of(std::uint32_t node) { return path(node, false, 0); }
+Name Names::group_of(std::uint32_t node) { return path(node, true, 0); }
+
+Name Names::path(std::uint32_t node, bool grouped, int depth) {
+  if (node == HeapIndex::kNone || depth > kDeepest) return unknown();
+  if (auto name = qualified(node)) return {std::move(*name), true, true};
+  return step(node, grouped, depth);
+}
+
+Name Names::attribute(Name of, std::string_view key) const {
+  if (!of.known) return of;
+  if (is_identifier(key))
+    of.text += fmt::format(".{}", key);
+  else
+    of.text += fmt::format(".__dict__[{}]", repr_of(key));
+  return of;
+}
+
+// A module `a.b` is not always what the attribute b of a is.
+bool Names::is_reached_by(const std::string& module, std::uint64_t object) {
+  const auto [found, is_new] = reached_.try_emplace(module, 0);
+  if (is_new) {
+    const auto [first, tail] = split(module, '.');
+    std::uint64_t at = is_identifier(first) ? look_up(runtime_.modules, std::string(first)) : 0;
+    for (std::string_view rest = tail; at != 0 && !rest.empty();) {
+      const auto [part, more] = split(rest, '.');
+      at = is_identifier(part) ? look_up(dict_of(at), std::string(part)) : 0;
+      rest = more;
+    }
+    found->second = at;
+  }
+  return found->second == object;
+}
+
+std::string Names::prefix_of_module(std::uint32_t module, bool grouped, int depth) {
+  const HeapIndex::Node& node = index_.nodes()[module];
+  // A module that sys.modules leads to is called by its name there.
+  if (node.edge == Edge::DictValue && node.parent != HeapIndex::kNone && index_.nodes()[node.parent].edge == Edge::SysModules) {
+    const auto dict = read_dict(image_, types_.layout(), runtime_.modules);
+    const auto key = dict ? text_at(types_, read_entry(image_, *dict, node.slot).key, kLongestText) : std::nullopt;
+    if (key && is_reached_by(*key, node.address)) return *key;
+  }
+  return path(module, grouped, depth + 1).text;
+}
+
+Name Names::step(std::uint32_t number, bool grouped, int depth) {
+  const HeapIndex::Node& node = index_.nodes()[number];
+  const Type& type = index_.type(node);
+  if (node.parent == HeapIndex::kNone) {
+    if (node.edge == Edge::SysModules) return {"sys.modules", true, true};
+    if (node.edge == Edge::Thread && type.kind == Kind::Code)
+      return {fmt::format("{}.__code__", function_of_code(number, grouped, depth)), false, true};
+    return unknown();
+  }
+  const HeapIndex::Node& parent = index_.nodes()[node.parent];
+  const Type& parent_type = index_.type(parent);
+  const auto suffixed = [&](const std::string& suffix, bool evaluable) {
+    Name name = path(node.parent, grouped, depth + 1);
+    name.text += suffix;
+    name.evaluable = name.evaluable && evaluable;
+    return name;
+  };
+  const bool together = grouped && is_large(parent.address, parent_type);
+  switch (node.edge) {
+    case Edge::ModuleDict: {
+      return {prefix_of_module(node.parent, grouped, depth) + ".__dict__", true, true};
+    }
+    case Edge::InstanceDict: return suffixed(".__dict__", true);
+    // Python code gets a proxy of it.
+    case Edge::TypeDict: return suffixed(".__dict__", true);
+    case Edge::Subclass: return suffixed(fmt::format(".__subclasses__()[{}]", subclass_rank(parent.address, node.slot)), true);
+    case Edge::WeakReference: {
+      Name name = path(node.parent, grouped, depth + 1);
+      name.text = fmt::format("weakref.ref({})", name.text);
+      return name;
+    }
+    case Edge::DictValue:
+      if (together && parent.edge != Edge::ModuleDict && parent.edge != Edge::TypeDict) return suffixed("[...]", false);
+      return dict_value(node, grouped, depth);
+    case Edge::DictKey: {
+      Name name = path(node.parent, grouped, depth + 1);
+      name.text = together ? fmt::format("list({})[...]", name.text) : fmt::format("list({})[{}]", name.text, rank(parent.address, node.slot));
+      return name;
+    }
+    case Edge::InlineValue: {
+      const auto keys = read_key_table(image_, types_.layout(), parent_type.cached_keys);
+      const auto key = keys ? text_at(types_, image_.word(keys->entry(node.slot) + keys->key_at), kLongestText) : std::nullopt;
+      if (!key) return unknown();
+      return attribute(path(node.parent, grouped, depth + 1), *key);
+    }
+    case Edge::Item:
+      if (parent.edge == Edge::Field && parent.slot == static_cast<std::uint32_t>(FieldId::CodeLocals))
+        return local_of_code(node, grouped, depth);
+      return suffixed(together ? "[...]" : fmt::format("[{}]", node.slot), !together);
+    case Edge::SetItem: {
+      Name name = path(node.parent, grouped, depth + 1);
+      name.text = fmt::format("list({})[{}]", name.text, together ? "..." : std::to_string(set_rank(parent.address, node.slot)));
+      return name;
+    }
+    case Edge::Field: {
+      const FieldName& field = kFields[node.slot];
+      if (parent_type.kind == Kind::Module && node.slot == static_cast<std::uint32_t>(FieldId::ModuleName))
+        return {prefix_of_module(node.parent, grouped, depth) + ".__name__", true, true};
+      if (node.slot == static_cast<std::uint32_t>(FieldId::FrameObject) || node.slot == static_cast<std::uint32_t>(FieldId::FrameFunction))
+        return parent_type.kind == Kind::Generator && node.slot == static_cast<std::uint32_t>(FieldId::FrameObject)
+                   ? suffixed(".gi_frame", true)
+                   : suffixed(fmt::format(".<{}>", field.name), false);
+      if (parent_type.kind == Kind::Generator && field.name.starts_with("gi_") && parent_type.name != "generator")
+        return suffixed(fmt::format(".{}{}", parent_type.name == "coroutine" ? "cr_" : "ag_", field.name.substr(3)), true);
+      if (node.slot == static_cast<std::uint32_t>(FieldId::Annotations) && type.kind != Kind::Dict) return suffixed(".__annotations__", false);
+      return suffixed(field.python ? fmt::format(".{}", field.name) : fmt::format(".<{}>", field.name), field.python);
+    }
+    case Edge::Member:
+      for (const Type::Member& member : parent_type.members)
+        if (member.offset == node.slot) return attribute(path(node.parent, grouped, depth + 1), member.name);
+      return unknown();
+    case Edge::Closure: return suffixed(".cell_contents", true);
+    case Edge::Local: {
+      const std::uint64_t code = parent_type.kind == Kind::Code ? parent.address : 0;
+      if (code != 0) {
+        const std::string function = function_of_code(node.parent, grouped, depth);
+        if (function.ends_with("<module>")) return unknown();
+        return {fmt::format("{}.<locals>.{}", function, local_name(code, node.slot)), false, true};
+      }
+      return suffixed(fmt::format(".<locals>[{}]", node.slot), false);
+    }
+    case Edge::Temporary: return suffixed(".<stack>", false);
+    case Edge::Class: return suffixed(".__class__", true);
+    case Edge::Word: return suffixed(fmt::format(".<+{}>", node.slot), false);
+    default: return unknown();
+  }
+}
+
+// co_localsplusnames is not for Python code to see; the three tuples that are made of it have the same strings.
+Name Names::local_of_code(const HeapIndex::Node& node, bool grouped, int depth) {
+  constexpr struct {
+    std::uint8_t flag;  // CO_FAST_*, Include/internal/pycore_code.h
+    const char* name;
+  } kKinds[] = {{0x20, "co_varnames"}, {0x40, "co_cellvars"}, {0x80, "co_freevars"}};
+  const HeapIndex::Node& tuple = index_.nodes()[node.parent];
+  if (tuple.parent == HeapIndex::kNone) return unknown();
+  const Layout& layout = types_.layout();
+  const std::uint64_t code = index_.nodes()[tuple.parent].address;
+  const std::uint64_t kinds = image_.word(code + layout.code.localspluskinds) + layout.bytes.data;
+  for (const auto& kind : kKinds) {
+    if ((image_.load<std::uint8_t>(kinds + node.slot) & kind.flag) == 0) continue;
+    std::uint32_t rank = 0;
+    for (std::uint32_t i = 0; i < node.slot; ++i) rank += (image_.load<std::uint8_t>(kinds + i) & kind.flag) != 0 ? 1 : 0;
+    Name name = path(tuple.parent, grouped, depth + 1);
+    name.text += fmt::format(".{}[{}]", kind.name, rank);
+    return name;
+  }
+  return unknown();
+}
+
+Name Names::dict_value(const HeapIndex::Node& node, bool grouped, int depth) {
+  const HeapIndex::Node& parent = index_.nodes()[node.parent];
+  const auto dict = read_dict(image_, types_.layout(), parent.address);
+  if (!dict) return unknown();
+  const std::uint64_t key_object = read_entry(image_, *dict, node.slot).key;
+  const auto key = text_at(types_, key_object, kLongestText);
+  const auto subscript = [&](const Name& of) -> Name {
+    Name name = of;
+    std::optional<std::string> text = repr_at(types_, key_object);
+    if (!text)
+      if (const Type* type = types_.type_of(key_object); type != nullptr && type->kind == Kind::Type) text = find_qualified(key_object, *type);
+    if (text)
+      name.text += fmt::format("[{}]", *text);
+    else
+      name.text = fmt::format("list({}.values())[{}]", name.text, rank(parent.address, node.slot));
+    return name;
+  };
+  switch (parent.edge) {
+    case Edge::ModuleDict: {
+      if (!key) break;
+      return attribute({prefix_of_module(parent.parent, grouped, depth), true, true}, *key);
+    }
+    case Edge::InstanceDict:
+      if (!key) break;
+      return attribute(path(parent.parent, grouped, depth + 1), *key);
+    case Edge::Field:
+      if (key && parent.slot == static_cast<std::uint32_t>(FieldId::Dict)) return attribute(path(parent.parent, grouped, depth + 1), *key);
+      break;
+    case Edge::TypeDict: {
+      Name type = path(parent.parent, grouped, depth + 1);
+      if (key && is_identifier(*key) && is_plain(index_.type(node))) return attribute(std::move(type), *key);
+      type.text += ".__dict__";
+      return subscript(type);
+    }
+    default: break;
+  }
+  return subscript(path(node.parent, grouped, depth + 1));
+}
+
+std::uint64_t Names::dict_of(std::uint64_t object) const {
+  const std::uint32_t node = index_.find(object);
+  if (node == HeapIndex::kNone) return 0;
+  const Type& type = index_.type(index_.nodes()[node]);
+  if (type.kind == Kind::Module) return image_.word(object + types_.layout().module.dict);
+  if (type.kind != Kind::Type) return 0;
+  if (const std::uint64_t state = state_of_static(object); state != 0) return image_.word(state + types_.layout().static_type.tp_dict);
+  return image_.word(object + types_.layout().type.dict);
+}
+
+// managed_static_type_state of a static type (3.12 and later); 0: none.
+std::uint64_t Names::state_of_static(std::uint64_t type) const {
+  const auto& layout = types_.layout();
+  if (layout.interpreter.types_builtins == kAbsent || layout.static_type.type == kAbsent) return 0;
+  const Type* itself = types_.find(type);
+  if (itself == nullptr || itself->heap()) return 0;
+  const auto find = [&](Offset array, int count) -> std::uint64_t {
+    for (int i = 0; array != kAbsent && i < count; ++i) {
+      const std::uint64_t entry =
+          runtime_.interpreter + static_cast<std::uint64_t>(array) + static_cast<std::uint64_t>(i * layout.static_type.size);
+      if (image_.word(entry + layout.static_type.type) == type) return entry;
+    }
+    return 0;
+  };
+  const std::uint64_t builtin = find(layout.interpreter.types_builtins, layout.interpreter.types_builtins_count);
+  return builtin != 0 ? builtin : find(layout.interpreter.types_extensions, layout.interpreter.types_extensions_count);
+}
+
+std::uint64_t Names::look_up(std::uint64_t dict, const std::string& key) {
+  const auto [found, is_new] = dicts_.try_emplace(dict);
+  if (is_new) {
+    const auto read = read_dict(image_, types_.layout(), dict);
+    if (!read) return 0;
+    for (std::uint64_t i = 0; i < read->keys.used && i < kMostKeys; ++i) {
+      const Entry entry = read_entry(image_, *read, i);
+      if (entry.key == 0 || entry.value == 0) continue;
+      if (auto text = text_at(types_, entry.key, kLongestText)) found->second.emplace(std::move(*text), entry.value);
+    }
+  }
+  const auto value = found->second.find(key);
+  return value == found->second.end() ? 0 : value->second;
+}
+
+std::optional<std::string> Names::qualified(std::uint32_t number) {
+  const HeapIndex::Node& node = index_.nodes()[number];
+  const Type& type = index_.type(node);
+  if (type.kind != Kind::Type && type.kind != Kind::Function) return std::nullopt;
+  const auto [found, is_new] = qualified_.try_emplace(number);
+  if (is_new) {
+    auto name = find_qualified(node.address, type);
+    found->second = std::move(name);
+  }
+  return qualified_[number];
+}
+
+std::optional<std::string> Names::find_qualified(std::uint64_t object, const Type& type) {
+  const Layout& layout = types_.layout();
+  std::string module, qualname;
+  if (type.kind == Kind::Function) {
+    module = text_at(types_, image_.word(object + layout.function.module), kLongestText).value_or("");
+    qualname = text_at(types_, image_.word(object + layout.function.qualname), kLongestText).value_or("");
+  } else if (type.kind == Kind::Type) {
+    const Type* itself = types_.find(object);
+    if (itself == nullptr) return std::nullopt;
+    if (itself->heap()) {
+      qualname = text_at(types_, image_.word(object + layout.heap_type.qualname), kLongestText).value_or("");
+      module = text_at(types_, look_up(dict_of(object), "__module__"), kLongestText).value_or("");
+    } else {
+      const std::size_t dot = itself->name.rfind('.');
+      qualname = dot == std::string::npos ? itself->name : itself->name.substr(dot + 1);
+      module = dot == std::string::npos ? "builtins" : itself->name.substr(0, dot);
+    }
+  }
+  if (module.empty() || qualname.empty() || qualname.find('<') != std::string::npos) return std::nullopt;
+  std::uint64_t at = look_up(runtime_.modules, module);
+  for (std::string_view rest = qualname; at != 0 && !rest.empty();) {
+    const auto [first, tail] = split(rest, '.');
+    if (!is_identifier(first)) return std::nullopt;
+    at = look_up(dict_of(at), std::string(first));
+    rest = tail;
+  }
+  if (at != object || !is_reached_by(module, look_up(runtime_.modules, module))) return std::nullopt;
+  return module == "builtins" ? qualname : fmt::format("{}.{}", module, qualname);
+}
+
+std::string Names::function_of_code(std::uint32_t number, bool grouped, int depth) {
+  const HeapIndex::Node& node = index_.nodes()[number];
+  const Layout& layout = types_.layout();
+  if (node.parent != HeapIndex::kNone && index_.type(index_.nodes()[node.parent]).kind == Kind::Function) {
+    const Name name = path(node.parent, grouped, depth + 1);
+    if (name.known) return name.text;
+  }
+  const Offset offset = layout.code.qualname != kAbsent ? layout.code.qualname : layout.code.name;
+  return text_at(types_, image_.word(node.address + offset), kLongestText).value_or("<code>");
+}
+
+std::string Names::local_name(std::uint64_t code, std::uint32_t slot) const {
+  const Layout& layout = types_.layout();
+  const auto from = [&](Offset offset, std::uint64_t index) -> std::optional<std::string> {
+    if (offset == kAbsent) return std::nullopt;
+    const std::uint64_t tuple = image_.word(code + offset);
+    if (index >= image_.word(tuple + layout.object.var_size)) return std::nullopt;
+    return text_at(types_, image_.word(tuple + layout.tuple.items + index * 8), kLongestText);
+  };
+  if (auto name = from(layout.code.localsplusnames, slot)) return *name;
+  std::uint64_t index = slot;
+  for (const Offset offset : {layout.code.varnames, layout.code.cellvars, layout.code.freevars}) {
+    if (offset == kAbsent) continue;
+    const std::uint64_t count = image_.word(image_.word(code + offset) + layout.object.var_size);
+    if (index < count) return from(offset, index).value_or("?");
+    index -= count;
+  }
+  return fmt::format("{}", slot);
+}
+
+bool Names::is_large(std::uint64_t container, const Type& type) const {
+  const Layout& layout = types_.layout();
+  switch (type.kind) {
+    case Kind::Dict: return image_.word(container + layout.dict.used) > kLarge;
+    case Kind::List: case Kind::Tuple: case Kind::Deque: return image_.word(container + layout.object.var_size) > kLarge;
+    case Kind::Set: return image_.word(container + layout.set.used) > kLarge;
+    default: return false;
+  }
+}
+
+std::uint64_t Names::rank(std::uint64_t dict, std::uint32_t entry) const {
+  const auto read = read_dict(image_, types_.layout(), dict);
+  std::uint64_t live = 0;
+  for (std::uint64_t i = 0; read && i < entry && i < read->keys.used; ++i) {
+    const Entry one = read_entry(image_, *read, i);
+    if (one.value != 0 && one.key != 0) ++live;
+  }
+  return live;
+}
+
+// __subclasses__() leaves out those that are gone.
+std::uint64_t Names::subclass_rank(std::uint64_t type, std::uint32_t entry) const {
+  const auto& layout = types_.layout();
+  std::uint64_t dict = image_.word(type + layout.type.subclasses);
+  if (const std::uint64_t state = state_of_static(type); state != 0) dict = image_.word(state + layout.static_type.tp_subclasses);
+  const auto read = read_dict(image_, layout, dict);
+  std::uint64_t live = 0;
+  for (std::uint64_t i = 0; read && i < entry && i < read->keys.used; ++i) {
+    const std::uint64_t reference = read_entry(image_, *read, i).value;
+    const std::uint64_t object = reference != 0 ? image_.word(reference + layout.weakref.object) : 0;
+    if (object != 0 && types_.type_of(object) != nullptr && types_.type_of(object)->kind == Kind::Type) ++live;
+  }
+  return live;
+}
+
+std::uint64_t Names::set_rank(std::uint64_t set, std::uint32_t slot) const {
+  const auto& at = types_.layout().set;
+  const std::uint64_t table = image_.word(set + at.table);
+  std::uint64_t live = 0;
+  for (std::uint64_t i = 0; i < slot; ++i) {
+    const std::uint64_t key = image_.word(table + i * at.entry_size);
+    // A dummy stands where an item was removed; it is no item. Its hash is -1.
+    if (key != 0 && image_.word(table + i * at.entry_size + 8) != UINT64_MAX) ++live;
+  }
+  return live;
+}
+
+std::string Names::key_of(std::uint64_t dict, std::uint64_t entry) const {
+  const auto read = read_dict(image_, types_.layout(), dict);
+  if (!read || entry >= read->keys.used) return {};
+  return repr_at(types_, read_entry(image_, *read, entry).key).value_or("");
+}
+
+}  // namespace cowtrace::python

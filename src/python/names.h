@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dotted names, as a Python programmer writes them: `myapp.config.RULES[12]['re']`, `json.decoder.JSONDecoder.decode`,
+// `worker.<locals>.cache`. A name that is marked as evaluable gives the same object when Python evaluates it in the same process.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "python/heap_index.h"
+
+namespace cowtrace::python {
+
+struct Name {
+  std::string text;
+  bool evaluable = true;
+  bool known = true;  // false: no reference with a name leads there
+};
+
+class Names {
+ public:
+  Names(const TypeTable& types, const HeapIndex& index, const Runtime& runtime);
+
+  [[nodiscard]] Name of(std::uint32_t node);
+  // The same with the items of large containers taken together: `myapp.DATA[...]`.
+  [[nodiscard]] Name group_of(std::uint32_t node);
+  // "attribute 'x'" and the like: what an entry of a table stands for.
+  [[nodiscard]] std::string key_of(std::uint64_t dict, std::uint64_t entry) const;
+
+ private:
+  [[nodiscard]] Name path(std::uint32_t node, bool grouped, int depth);
+  [[nodiscard]] Name step(std::uint32_t node, bool grouped, int depth);
+  [[nodiscard]] Name dict_value(const HeapIndex::Node& node, bool grouped, int depth);
+  [[nodiscard]] Name local_of_code(const HeapIndex::Node& node, bool grouped, int depth);
+  [[nodiscard]] Name attribute(Name of, std::string_view key) const;
+  [[nodiscard]] std::string prefix_of_module(std::uint32_t module, bool grouped, int depth);
+  // `module.qualname`, if that leads to the object.
+  [[nodiscard]] std::optional<std::string> qualified(std::uint32_t node);
+  [[nodiscard]] std::optional<std::string> find_qualified(std::uint64_t object, const Type& type);
+  [[nodiscard]] std::uint64_t look_up(std::uint64_t dict, const std::string& key);
+  [[nodiscard]] std::uint64_t dict_of(std::uint64_t object) const;
+  [[nodiscard]] std::uint64_t state_of_static(std::uint64_t type) const;
+  [[nodiscard]] bool is_reached_by(const std::string& module, std::uint64_t object);
+  [[nodiscard]] std::uint64_t subclass_rank(std::uint64_t type, std::uint32_t entry) const;
+  [[nodiscard]] std::string function_of_code(std::uint32_t node, bool grouped, int depth);
+  [[nodiscard]] std::string local_name(std::uint64_t code, std::uint32_t slot) const;
+  [[nodiscard]] bool is_large(std::uint64_t container, const Type& type) const;
+  [[nodiscard]] std::uint64_t rank(std::uint64_t dict, std::uint32_t entry) const;
+  [[nodiscard]] std::uint64_t set_rank(std::uint64_t set, std::uint32_t slot) const;
+
+  const TypeTable& types_;
+  const MemoryImage& image_;
+  const HeapIndex& index_;
+  const Runtime& runtime_;
+  std::unordered_map<std::uint64_t, std::unordered_map<std::string, std::uint64_t>> dicts_;  // of modules and types, by text
+  std::unordered_map<std::uint32_t, std::optional<std::string>> qualified_;
+  std::unordered_map<std::string, std::uint64_t> reached_;  // what the attributes of a dotted name lead to
+};
+
+}  // namespace cowtrace::python

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/types.h"
+
+#include <algorithm>
+
+namespace cowtrace::python {
+namespace {
+
+constexpr int kLongestMetatypeChain = 6;
+constexpr int kLongestBaseChain = 64;
+constexpr std::size_t kLongestName = 300;
+constexpr std::size_t kMostMembers = 512;
+
+struct NamedKind {
+  std::string_view name;
+  Kind kind;
+};
+// By tp_name of a static type, or of a heap type that C code made (its name has a dot).
+constexpr NamedKind kNamedKinds[] = {
+    {"set", Kind::Set}, {"frozenset", Kind::Set}, {"module", Kind::Module}, {"function", Kind::Function}, {"cell", Kind::Cell},
+    {"method", Kind::Method}, {"builtin_function_or_method", Kind::BuiltinFunction}, {"code", Kind::Code}, {"frame", Kind::Frame},
+    {"generator", Kind::Generator}, {"coroutine", Kind::Generator}, {"async_generator", Kind::Generator}, {"weakref", Kind::Weakref},
+    {"weakref.ReferenceType", Kind::Weakref}, {"weakproxy", Kind::Weakref}, {"weakref.ProxyType", Kind::Weakref},
+    {"weakcallableproxy", Kind::Weakref}, {"weakref.CallableProxyType", Kind::Weakref}, {"bytearray", Kind::ByteArray},
+    {"float", Kind::Float}, {"complex", Kind::Complex}, {"collections.deque", Kind::Deque}, {"NoneType", Kind::None},
+};
+
+}  // namespace
+
+std::string read_name(const MemoryImage& image, std::uint64_t address, std::size_t limit) {
+  std::string name;
+  if (address == 0) return name;
+  const MemoryImage::Region* region = image.region_at(address);
+  if (region == nullptr) return name;
+  limit = std::min<std::uint64_t>(limit, region->end - address);
+  for (std::size_t i = 0; i < limit; ++i) {
+    const auto* byte = image.at(address + i, 1);
+    if (byte == nullptr || *byte == std::byte{0}) return byte == nullptr ? std::string() : name;
+    const char c = static_cast<char>(*byte);
+    if (c < 0x20 || c > 0x7e) return {};
+    name.push_back(c);
+  }
+  return {};
+}
+
+TypeTable::TypeTable(const MemoryImage& image, const Layout& layout, std::uint64_t type_type)
+    : image_(image), layout_(layout), type_type_(type_type) {}
+
+bool TypeTable::is_type(std::uint64_t address) const {
+  std::uint64_t meta = address;
+  for (int step = 0; step < kLongestMetatypeChain; ++step) {
+    if (meta == 0 || meta % 8 != 0) return false;
+    meta = image_.word(meta + layout_.object.type);
+    if (meta == type_type_) return true;
+  }
+  return false;
+}
+
+const Type* TypeTable::find_slowly(std::uint64_t address) const {
+  const auto [found, is_new] = types_.try_emplace(address);
+  if (is_new && is_type(address)) {
+    auto type = read(address);
+    // read() may have looked up others.
+    types_[address] = std::move(type);
+  }
+  const Type* type = types_[address].get();
+  cache_[address / 16 % cache_.size()] = {address, type};
+  return type;
+}
+
+std::unique_ptr<Type> TypeTable::read(std::uint64_t address) const {
+  const auto& at = layout_.type;
+  auto type = std::make_unique<Type>();
+  type->address = address;
+  type->name = read_name(image_, image_.word(address + at.name), kLongestName);
+  if (type->name.empty()) {
+    // A class may be called by any text: it is still a type.
+    const std::uint64_t name = image_.word(address + at.name);
+    if (name == 0 || image_.at(name, 1) == nullptr) return nullptr;
+    type->name.assign(1, '?');
+  }
+  const std::uint64_t basicsize = image_.word(address + at.basicsize);
+  const std::uint64_t itemsize = image_.word(address + at.itemsize);
+  if (basicsize < 16 || basicsize > 64 * 1024 || itemsize > 64 * 1024) return nullptr;
+  type->basicsize = static_cast<std::uint32_t>(basicsize);
+  type->itemsize = static_cast<std::uint32_t>(itemsize);
+  type->flags = image_.word(address + at.flags);
+  type->base = image_.word(address + at.base);
+  type->dictoffset = image_.load<std::int64_t>(address + at.dictoffset);
+  type->weaklistoffset = image_.load<std::int64_t>(address + at.weaklistoffset);
+  const bool managed = layout_.version >= Version{3, 11} && (type->flags & kManagedDict) != 0;
+  const bool weakref = layout_.version >= Version{3, 12} && (type->flags & kManagedWeakref) != 0;
+  type->before = (type->gc() ? 16 : 0) + (managed || weakref ? 16 : 0);
+  type->kind = kind_of(*type);
+  if (type->heap() && layout_.heap_type.cached_keys != kAbsent) type->cached_keys = image_.word(address + layout_.heap_type.cached_keys);
+  read_members(*type);
+  return type;
+}
+
+Kind TypeTable::kind_of(const Type& type) const {
+  constexpr std::pair<int, Kind> kSubclassBits[] = {{24, Kind::Integer}, {25, Kind::List}, {26, Kind::Tuple}, {27, Kind::Bytes},
+                                                    {28, Kind::Text},    {29, Kind::Dict}, {31, Kind::Type}};
+  for (const auto& [bit, kind] : kSubclassBits)
+    if ((type.flags >> bit & 1) != 0) return kind;
+  std::uint64_t at = type.address;
+  for (int step = 0; step < kLongestBaseChain && at != 0; ++step) {
+    const std::string name = at == type.address ? type.name : read_name(image_, image_.word(at + layout_.type.name), kLongestName);
+    const bool heap = (image_.word(at + layout_.type.flags) & kHeapType) != 0;
+    if (!heap || name.find('.') != std::string::npos)
+      for (const NamedKind& named : kNamedKinds)
+        if (named.name == name) return named.kind;
+    at = image_.word(at + layout_.type.base);
+  }
+  return Kind::Other;
+}
+
+void TypeTable::read_members(Type& type) const {
+  const auto& member = layout_.member;
+  std::uint64_t of = type.address;
+  for (int step = 0; step < kLongestBaseChain && of != 0; ++step) {
+    std::uint64_t at = image_.word(of + layout_.type.members);
+    for (std::size_t i = 0; at != 0 && i < kMostMembers; ++i, at += static_cast<std::uint64_t>(member.size)) {
+      const std::uint64_t name = image_.word(at + member.name);
+      if (name == 0) break;
+      const int kind = image_.load<int>(at + member.type);
+      const std::uint64_t offset = image_.word(at + member.offset);
+      // The members of a type describe its instances, which are types and have fields of their own.
+      if ((kind != member.object && kind != member.object_ex) || offset < 16 || offset + 8 > type.basicsize) continue;
+      std::string text = read_name(image_, name, kLongestName);
+      if (text.empty() || text == "__dict__") continue;
+      type.members.push_back({static_cast<std::uint32_t>(offset), std::move(text)});
+    }
+    of = image_.word(of + layout_.type.base);
+  }
+  // What a subclass calls it goes before what its base does.
+  std::stable_sort(type.members.begin(), type.members.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  type.members.erase(std::unique(type.members.begin(), type.members.end(),
+                                 [](const auto& a, const auto& b) { return a.offset == b.offset; }),
+                     type.members.end());
+}
+
+// C module state imitates objects: without this it would be taken for some.
+bool TypeTable::sane_refcount(std::uint64_t object) const {
+  const std::uint64_t count = image_.word(object + layout_.object.refcnt);
+  if (layout_.version < Version{3, 12}) return count > 0 && count < std::uint64_t{1} << 40;
+  if (layout_.version < Version{3, 14}) return count > 0 && count >> 32 == 0;
+  return static_cast<std::uint32_t>(count) != 0;
+}
+
+const Type* TypeTable::type_of(std::uint64_t object) const {
+  if (object == 0 || object % 8 != 0 || image_.at(object, 16) == nullptr) return nullptr;
+  if (!sane_refcount(object)) return nullptr;
+  return find(image_.word(object + layout_.object.type));
+}
+
+std::uint64_t TypeTable::size_of(std::uint64_t object, const Type& type) const {
+  const auto count = [&] { return image_.word(object + layout_.object.var_size); };
+  switch (type.kind) {
+    case Kind::Text: {
+      const std::uint64_t state = image_.load<std::uint32_t>(object + layout_.unicode.state);
+      const std::uint64_t length = image_.word(object + layout_.unicode.length);
+      if ((state >> layout_.unicode.compact_shift & 1) == 0 || type.heap()) return type.basicsize;
+      const std::uint64_t width = state >> layout_.unicode.kind_shift & 7;
+      const bool ascii = (state >> layout_.unicode.ascii_shift & 1) != 0;
+      const auto header = static_cast<std::uint64_t>(ascii ? layout_.unicode.ascii_size : layout_.unicode.compact_size);
+      return header + (length + 1) * (ascii ? 1 : width);
+    }
+    case Kind::Integer: {
+      const std::uint64_t tag = layout_.integer.tag != kAbsent ? image_.word(object + layout_.integer.tag) >> 3 : count();
+      const auto signed_tag = static_cast<std::int64_t>(tag);
+      const std::uint64_t digits = static_cast<std::uint64_t>(signed_tag < 0 ? -signed_tag : signed_tag);
+      return std::max<std::uint64_t>(type.heap() ? type.basicsize : 28,
+                                     static_cast<std::uint64_t>(layout_.integer.digits) + digits * 4);
+    }
+    case Kind::Type:
+      if (!type.itemsize) return type.basicsize;
+      // Static types are PyTypeObjects only.
+      if ((image_.word(object + layout_.type.flags) & kHeapType) == 0) return static_cast<std::uint64_t>(layout_.type.size);
+      break;
+    default: break;
+  }
+  if (type.itemsize == 0) return type.basicsize;
+  const auto items = static_cast<std::int64_t>(count());
+  const std::uint64_t many = static_cast<std::uint64_t>(items < 0 ? -items : items);
+  if (many > std::uint64_t{1} << 40) return type.basicsize;
+  return type.basicsize + many * type.itemsize;
+}
+
+}  // namespace cowtrace::python

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The types of one interpreter, each read and checked once: how large their instances are, what lies before them, and what refers to other
+// objects.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "python/layout.h"
+#include "python/memory_image.h"
+
+namespace cowtrace::python {
+
+// How an instance is laid out, as far as it matters here. Subclasses have the kind of their base.
+enum class Kind : std::uint8_t {
+  Other, Type, Dict, List, Tuple, Set, Text, Bytes, ByteArray, Integer, Float, Complex, Module, Function, Cell, Method, BuiltinFunction,
+  Code, Frame, Generator, Weakref, Deque, None, Bool
+};
+
+// tp_flags (Include/object.h; 3.8 to 3.15 agree but for the three that are named with a version).
+inline constexpr std::uint64_t kInlineValues = 1 << 2;    // 3.13 and later
+inline constexpr std::uint64_t kManagedWeakref = 1 << 3;  // 3.12 and later
+inline constexpr std::uint64_t kManagedDict = 1 << 4;     // 3.11 and later
+inline constexpr std::uint64_t kHeapType = 1 << 9;
+inline constexpr std::uint64_t kHaveGc = 1 << 14;
+
+struct Type {
+  // A reference that C code declares to Python: PyMemberDef of T_OBJECT or T_OBJECT_EX, __slots__ among them.
+  struct Member {
+    std::uint32_t offset = 0;
+    std::string name;  // untrusted
+  };
+  std::uint64_t address = 0;
+  std::string name;       // tp_name, untrusted
+  std::uint64_t flags = 0;
+  std::uint64_t base = 0;
+  std::uint64_t cached_keys = 0;  // of a heap type whose instances share keys; 0: none
+  std::int64_t dictoffset = 0, weaklistoffset = 0;
+  std::uint32_t basicsize = 0, itemsize = 0;
+  std::uint32_t before = 0;       // bytes between the beginning of the block and the object
+  Kind kind = Kind::Other;
+  std::vector<Member> members;    // of itself and of its bases, ascending
+
+  [[nodiscard]] bool heap() const { return (flags & kHeapType) != 0; }
+  [[nodiscard]] bool gc() const { return (flags & kHaveGc) != 0; }
+};
+
+class TypeTable {
+ public:
+  // `type_type`: the address of PyType_Type, already checked.
+  TypeTable(const MemoryImage& image, const Layout& layout, std::uint64_t type_type);
+
+  // nullptr if there is no sane type at `address`. Pointers stay valid.
+  [[nodiscard]] const Type* find(std::uint64_t address) const {
+    Cached& cached = cache_[address / 16 % cache_.size()];
+    if (cached.address == address) return cached.type;
+    return find_slowly(address);
+  }
+  // The type of a sane object at `object`; nullptr if there is none.
+  [[nodiscard]] const Type* type_of(std::uint64_t object) const;
+
+  [[nodiscard]] std::uint64_t type_type() const { return type_type_; }
+  [[nodiscard]] const MemoryImage& image() const { return image_; }
+  [[nodiscard]] const Layout& layout() const { return layout_; }
+
+  // Bytes of the object itself, from its address on, without what lies before it.
+  [[nodiscard]] std::uint64_t size_of(std::uint64_t object, const Type& type) const;
+
+ private:
+  struct Cached {
+    std::uint64_t address = 1;
+    const Type* type = nullptr;
+  };
+  const Type* find_slowly(std::uint64_t address) const;
+  [[nodiscard]] std::unique_ptr<Type> read(std::uint64_t address) const;
+  [[nodiscard]] bool is_type(std::uint64_t address) const;
+  [[nodiscard]] Kind kind_of(const Type& type) const;
+  void read_members(Type& type) const;
+  [[nodiscard]] bool sane_refcount(std::uint64_t object) const;
+
+  const MemoryImage& image_;
+  const Layout& layout_;
+  std::uint64_t type_type_;
+  mutable std::unordered_map<std::uint64_t, std::unique_ptr<Type>> types_;
+  mutable std::array<Cached, 512> cache_;
+};
+
+// A NUL-terminated string of at most `limit` printable ASCII bytes; empty if there is none.
+[[nodiscard]] std::string read_name(const MemoryImage& image, std::uint64_t address, std::size_t limit);
+
+}  // namespace cowtrace::python
