@@ -67,7 +67,7 @@ class Aggregator {
   void finish();
 
  private:
-  void add_break(model::ProcessKey process, const Touch& touch, std::uint32_t object);
+  void add_break(model::ProcessKey process, const Touch& raw, std::uint32_t object);
   ObjectSummary& object(std::uint32_t number);
   void finish_objects();
   void finish_mappings();
@@ -106,7 +106,10 @@ void Aggregator::add(const PageGroup& group) {
   }
 }
 
-void Aggregator::add_break(model::ProcessKey process, const Touch& touch, std::uint32_t number) {
+void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uint32_t number) {
+  const model::Write write = resolver_.write_at(raw.space->id, raw.address, raw.last_ns);
+  Touch touch = raw;
+  touch.cause = cause_of(raw, write);
   const std::uint64_t bytes = touch.bytes();
   const auto cause = static_cast<std::size_t>(touch.cause);
   summary_.totals.by_cause[cause].add(touch.count, bytes);
@@ -125,6 +128,7 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& touch, std::u
   written.breaks += touch.count;
   written.copied_bytes += bytes;
   written.by_cause[cause].add(touch.count, bytes);
+  if (!write.field.empty()) written.fields[write.field] += touch.count;
   note_process(written, process);
 }
 

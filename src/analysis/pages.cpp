@@ -58,7 +58,6 @@ void fill_from_touches(PageRow& row, const PageGroup& group, std::uint64_t start
   row.first_ns = since(started_ns, first);
   row.last_ns = since(started_ns, last);
   const Touch& decisive = group.decisive();
-  row.cause = decisive.cause;
   row.written = decisive.address;
   row.old_frame = decisive.old_frame;
   row.new_frame = decisive.new_frame;
@@ -78,6 +77,7 @@ void for_each_page(const Summary& summary, const model::Session& session, model:
     row.address = group.page;
     row.size = group.size;
     fill_from_touches(row, group, session.capture.started_ns);
+    row.cause = cause_of(decisive, resolver.write_at(decisive.space->id, decisive.address, decisive.last_ns));
     row.actor = actors.of(group.process, decisive);
     const model::Object* mapping = summary.object_index.mapping_of(session, decisive);
     row.mapping = mapping != nullptr ? std::string_view(mapping->name) : std::string_view();

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,6 +63,7 @@ struct ObjectSummary {
   std::optional<std::uint64_t> written_bytes;  // as in Totals
   std::uint64_t neighbour_breaks = 0;  // of its pages, while nobody wrote it there
   ByCause by_cause{};
+  std::map<std::string, std::uint64_t> fields;  // breaks by the field that was written, where it is known; untrusted
   std::vector<model::ProcessKey> processes;  // that broke a page of it
 };
 

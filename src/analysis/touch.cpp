@@ -11,6 +11,10 @@ std::uint64_t page_start(std::uint64_t address, std::uint64_t size) {
   return size > kPageSize && std::has_single_bit(size) ? address & ~(size - 1) : page_of(address);
 }
 
+model::Cause cause_of(const Touch& touch, const model::Write& write) {
+  return touch.cause != model::Cause::Unknown ? touch.cause : write.cause;
+}
+
 Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution) {
   Touch touch;
   touch.space = &space;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "model/objects.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -35,6 +36,9 @@ struct Touch {
 // Start of the page of `size` bytes (a power of two) that holds `address`; any other size means a
 // base page.
 std::uint64_t page_start(std::uint64_t address, std::uint64_t size);
+
+// The kernel knows who wrote, the resolver what to: that it was a system call or another process says more.
+model::Cause cause_of(const Touch& touch, const model::Write& write);
 
 Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution);
 Touch touch_of(const model::AddressSpace& space, const model::PageCount& row);

@@ -35,6 +35,13 @@ struct Object {
   std::uint64_t died_ns = UINT64_MAX;
 };
 
+// What a write went to.
+struct Write {
+  const Object* object = nullptr;  // nullptr if only the mapping is known
+  Cause cause = Cause::Unknown;
+  std::string field;               // of the object, where it is known; untrusted
+};
+
 // One function of a stack; an inlined call is a stack frame of its own.
 struct StackFrame {
   std::string function;  // demangled; "0x..." with `why_unnamed` set when no symbol covers it
@@ -55,6 +62,11 @@ class Resolver {
   // The most specific object that covers `address` in `space` at `time_ns`; nullptr if only the mapping is known. The pointer stays
   // valid, and the same object gives the same pointer, as long as the resolver lives.
   [[nodiscard]] virtual const Object* object_at(SpaceId space, std::uint64_t address, std::uint64_t time_ns) = 0;
+
+  // The object of object_at(), and what kind of write goes to that address of it.
+  [[nodiscard]] virtual Write write_at(SpaceId space, std::uint64_t address, std::uint64_t time_ns) {
+    return {object_at(space, address, time_ns), Cause::Unknown, {}};
+  }
 
   // All objects (not mappings) that overlap [start, end) in `space` at `time_ns`, ordered by address.
   [[nodiscard]] virtual std::vector<const Object*> objects_in(SpaceId space, std::uint64_t start, std::uint64_t end,

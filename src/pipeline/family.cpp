@@ -28,7 +28,8 @@ Family::Family(capture::Capture& capture, model::Session& session, bool stops, c
       session_(session),
       stops_(stops),
       auditor_(session, limits),
-      objects_(session) {
+      objects_(session, modules_),
+      python_(session, *modules_) {
   if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
 }
 
@@ -49,8 +50,10 @@ void Family::take(model::Event&& event) {
   if (const auto* mapping = std::get_if<model::Mapping>(&event)) changed_.insert(mapping->space);
   session_.apply(event);
   const auto* fork = std::get_if<model::Fork>(&event);
-  if (!stops_ && fork != nullptr && !fork->shares_memory)
-    objects_.inherit(fork->child_pid, fork->child_space, fork->parent_space);
+  if (stops_ || fork == nullptr || fork->shares_memory) return;
+  objects_.inherit(fork->child_pid, fork->child_space, fork->parent_space);
+  if (const model::Process* child = session_.find_pid(fork->child_pid); child != nullptr && child->forked_from)
+    python_.on_fork(fork->child_pid, *child, session_.process(*child->forked_from));
 }
 
 // A new mapping is told just before the first break in it: its process is likely to live still.
@@ -73,6 +76,7 @@ void Family::on_start(pid_t tid) {
   }
   const model::Process& parent = session_.process(*child->forked_from);
   if (!parent.spaces.empty()) objects_.inherit(tid, child->spaces.front(), parent.spaces.back());
+  python_.on_fork(tid, *child, parent);
 }
 
 void Family::on_exec(pid_t pid) {
@@ -111,6 +115,7 @@ void Family::finish() {
   info.blind_spots = capture_.blind_spots();
   for (const std::string& note : capture_.notes()) info.notes.push_back(note);
   for (const std::string& note : objects_.notes()) info.notes.push_back(note);
+  for (const std::string& note : python_.notes()) info.notes.push_back(note);
   const auto unread = std::count_if(session_.spaces.begin(), session_.spaces.end(), [this](const model::AddressSpace& space) {
     return !space.mappings.empty() && !objects_.knows(space.id);
   });

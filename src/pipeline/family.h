@@ -14,6 +14,8 @@
 #include "pipeline/auditor.h"
 #include "pipeline/follower.h"
 #include "pipeline/object_capture.h"
+#include "pipeline/python_capture.h"
+#include "process/elf_module.h"
 
 namespace cowtrace::pipeline {
 
@@ -32,7 +34,7 @@ class Family final : public StopHandler {
   [[nodiscard]] const std::string& outgrown() const { return outgrown_; }
   // All hooks are detached and all events taken in: reads the kernel's counters and settles the session.
   void finish();
-  [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver() { return objects_.take_resolver(); }
+  [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver() { return python_.take_resolver(objects_.take_resolver()); }
   [[nodiscard]] std::uint64_t breaks() const { return breaks_; }
   [[nodiscard]] std::uint64_t copied_bytes() const { return copied_bytes_; }
 
@@ -45,7 +47,9 @@ class Family final : public StopHandler {
   model::Session& session_;
   bool stops_;
   Auditor auditor_;
+  std::shared_ptr<process::ModuleCache> modules_ = std::make_shared<process::ModuleCache>();
   ObjectCapture objects_;
+  PythonCapture python_;
   std::unordered_set<model::SpaceId> changed_;  // without stops: spaces with a mapping that is not captured yet
   std::unordered_set<std::string> programs_;    // looked at by warn_about_ptrace
   std::string outgrown_;

@@ -17,7 +17,8 @@ namespace cowtrace::pipeline {
 
 class ObjectCapture {
  public:
-  explicit ObjectCapture(model::Session& session) : session_(session) {}
+  ObjectCapture(model::Session& session, std::shared_ptr<process::ModuleCache> modules)
+      : session_(session), resolver_(std::make_unique<objects::CapturedResolver>(std::move(modules))) {}
 
   // Reads the memory map and the registries of `tid`, which runs in `space` now. A process that dies meanwhile is no error.
   void capture(pid_t tid, model::SpaceId space);
@@ -35,7 +36,7 @@ class ObjectCapture {
   void note(std::string text);
 
   model::Session& session_;
-  std::unique_ptr<objects::CapturedResolver> resolver_ = std::make_unique<objects::CapturedResolver>();
+  std::unique_ptr<objects::CapturedResolver> resolver_;
   std::unordered_set<model::SpaceId> captured_;
   std::vector<std::string> notes_;
 };

@@ -170,7 +170,7 @@ Json object_json(const analysis::ObjectSummary& object) {
           {"kind", model::name(object.kind)},
           {"address", hex(object.address)},
           {"size", object.size},
-          {"fields", Json::object()},
+          {"fields", object.fields.empty() ? Json::object() : Json(object.fields)},
           {"breaks", object.breaks},
           {"copied_bytes", object.copied_bytes},
           {"written_bytes", or_null(object.written_bytes)},

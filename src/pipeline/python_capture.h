@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps images of the Python processes of a family, one at each fork: of what the child inherits, which is what the parent had.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "model/session.h"
+#include "process/elf_module.h"
+#include "python/resolver.h"
+
+namespace cowtrace::pipeline {
+
+class PythonCapture {
+ public:
+  PythonCapture(model::Session& session, process::ModuleCache& modules) : session_(session), modules_(modules) {}
+
+  // The stopped task `tid` was just forked; all events until then have been applied.
+  void on_fork(pid_t tid, const model::Process& child, const model::Process& parent);
+
+  // Gives what is known away, with `others` to answer the rest.
+  [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver(std::unique_ptr<model::Resolver> others);
+  // What was not understood or left out, each thing once.
+  [[nodiscard]] std::vector<std::string> notes() const { return {notes_.begin(), notes_.end()}; }
+
+ private:
+  struct Known {
+    std::shared_ptr<python::Heap> heap;
+    std::size_t events = 0;  // resolutions of the space when the image was taken
+    std::uint64_t lost = 0;
+  };
+  struct Entry {
+    model::SpaceId space;
+    std::uint64_t time_ns;
+    std::shared_ptr<python::Heap> heap;
+  };
+
+  [[nodiscard]] bool may_be_python(pid_t tid, const model::Process& parent);
+  [[nodiscard]] std::shared_ptr<python::Heap> take(pid_t tid, model::SpaceId parent_space);
+  [[nodiscard]] std::unordered_set<std::uint64_t> written_since(const Known& known, model::SpaceId space) const;
+
+  model::Session& session_;
+  process::ModuleCache& modules_;
+  std::unordered_map<model::SpaceId, Known> known_;  // the last image of each space
+  std::unordered_map<std::string, bool> programs_;   // executable -> has an interpreter
+  std::vector<Entry> entries_;
+  std::set<std::string> notes_;
+  std::uint64_t held_bytes_ = 0;
+};
+
+}  // namespace cowtrace::pipeline
