@@ -140,7 +140,8 @@ def main(arguments):
     for python in arguments:
         version = subprocess.run([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], stdout=subprocess.PIPE,
                                  check=True).stdout.decode().strip()
-        recorded = json.loads(subprocess.run([python, __file__, "--record"], stdout=subprocess.PIPE, check=True).stdout)
+        with open(__file__, "rb") as this:  # not by its name: PYTHON may be a script that enters another root
+            recorded = json.loads(subprocess.run([python, "-", "--record"], stdin=this, stdout=subprocess.PIPE, check=True).stdout)
         rows = ",\n".join(json.dumps(row, separators=(",", ":")) for row in recorded)
         versions.append(f'"{version}": [\n{rows}\n]')
     print("{\n" + ",\n".join(versions) + "\n}")
