@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A string grows in place where nobody else has it and its memory has room: its last page is written.
 
-From 3.11 on only code that ran often enough does so; hence the warming up before the fork.
+What is written first is the new end, one byte behind the object as it was at the fork. From 3.11 on only code that ran
+often enough does so; hence the warming up before the fork.
 """
 from forked import in_child
 
@@ -12,7 +13,7 @@ LINES = []
 def grow(times):
     text = LINES.pop()
     for _ in range(times):
-        text += "x"  # expect: object=__main__.LINES[0] type=str field=text cause=value|native
+        text += "x"  # expect: cause=value|native named=maybe
     LINES.append(text)
 
 
