@@ -51,8 +51,12 @@ def wait(child):
 
 
 def cut_by_a_page(objects, offset):
-    """One of the objects that begins on one page and has its byte `offset` on a later one."""
-    for one in objects:
+    """One of the objects that begins on one page and has its byte `offset` on a later one.
+
+    The first and the last of many have free blocks beside them, which the child may use: from the middle on.
+    """
+    middle = len(objects) // 2
+    for one in objects[middle:] + objects[:middle]:
         if id(one) // PAGE < (id(one) + offset) // PAGE:
             return one
     raise LookupError("no object is cut by a page")
