@@ -5,6 +5,7 @@ their parts, the causes and the lines that the programs themselves announce (tes
 
 COWTRACE_PYTHON_VERSIONS, if set, is a list like "3.9 3.14": only these.
 """
+import ctypes
 import os
 import pathlib
 import re
@@ -27,6 +28,7 @@ import expectations  # noqa: E402
 NO_PROGRAMS = ("expectations.py", "forked.py")
 OLDEST = (3, 8)
 SKIPPED = 77
+CLONE_NEWNS = 0x20000  # linux/sched.h
 
 
 class Interpreter(typing.NamedTuple):
@@ -60,6 +62,17 @@ def interpreters():
         versions = [expectations.parse_version(word) for word in wanted.split()]
         listed = [one for one in listed if one.version[:2] in versions]
     return listed
+
+
+def furnish(roots):
+    """Gives the roots the /dev and /proc that programs need (multiprocessing: /dev/shm), in a mount namespace of this process alone."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "cannot unshare the mount namespace")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    for root in roots:
+        for folder in ("dev", "proc"):
+            subprocess.run(["mount", "--rbind", f"/{folder}", root / folder], check=True)
 
 
 def total(counts, pattern):
@@ -152,6 +165,7 @@ class PythonPrograms(IntegrationTest):
         cls.interpreters = interpreters()
         if not cls.interpreters:
             raise unittest.SkipTest("no interpreter: scripts/pythons.sh unpacks some")
+        furnish({one.root for one in cls.interpreters if one.root != pathlib.Path("/")})
 
     def place(self, interpreter, folder):
         """A copy of a folder of programs where the interpreter can read it, as it names it."""
@@ -184,14 +198,12 @@ class PythonPrograms(IntegrationTest):
                 self.assertEqual("\n".join(Checker(trace.report).problems(listed, interpreter.version)), "")
 
     def check_seed(self, path):
-        """A Pool of five workers that map three numbers."""
+        """A Pool has five workers. What they print is not looked at: the Pool ends them when it likes, and their pieces mix."""
         for interpreter in self.interpreters:
             with self.subTest(interpreter=str(interpreter)):
                 trace = self.run_program(interpreter, path)
-                lines = trace.stdout.decode().splitlines()
-                self.assertEqual(len(lines), 3, lines)
-                for line in lines:
-                    self.assertGreater(trace.process(int(line.split()[0]))["breaks"], 0)
+                workers = [process for process in trace.processes[1:] if process["breaks"]]
+                self.assertGreaterEqual(len(workers), 5, trace.processes)
 
 
 def add_programs(folder, check):
