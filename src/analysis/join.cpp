@@ -159,6 +159,7 @@ void Aggregator::finish_objects() {
     object.kind = known[number]->kind;
     object.name = known[number]->name;
     object.type = known[number]->type;
+    object.group = known[number]->group;
     object.address = known[number]->address;
     object.size = known[number]->size;
     summary_.objects.push_back(std::move(object));

@@ -33,6 +33,7 @@ struct Object {
   std::string type;  // untrusted; empty if not known
   std::uint64_t born_ns = 0;
   std::uint64_t died_ns = UINT64_MAX;
+  std::string group{};  // what it is called together with others of its kind, items of one container; untrusted; empty: nothing else
 };
 
 // What a write went to.

@@ -49,6 +49,7 @@ Place Heap::describe(std::uint32_t node, const Type& type) {
   Name name = walked().names.of(node);
   place.evaluable = name.known && name.evaluable;
   place.name = name.known ? std::move(name.text) : fmt::format("<{}>", type.name);
+  if (Name group = walked().names.group_of(node); group.known && group.text != place.name) place.group = std::move(group.text);
   return place;
 }
 
@@ -86,8 +87,8 @@ std::optional<Place> Heap::in_pool(std::uint64_t address) {
   const auto pool = pools_now.pool_at(address);
   if (!pool) {
     if (!pools_now.in_arena(address)) return std::nullopt;
-    return Place{address & ~(pools_now.pool_size() - 1), pools_now.pool_size(), "<unused pool>", "pymalloc pool", "unused", Cause::Allocator,
-                 false};
+    return Place{address & ~(pools_now.pool_size() - 1), pools_now.pool_size(), "<unused pool>", "pymalloc pool", {}, "unused",
+                 Cause::Allocator, false};
   }
   const auto block = pools_now.block_at(*pool, address);
   if (block && !block->free) return in_block(*block, address);
@@ -102,16 +103,27 @@ std::optional<Place> Heap::in_pool(std::uint64_t address) {
 }
 
 std::optional<Place> Heap::in_block(const Block& block, std::uint64_t address) {
+  // The whole block is its object's, also what C code keeps behind it (the frame of a generator, values of attributes).
+  const HeapIndex& index = walked().index;
+  if (const std::uint32_t node = index.at_or_before(block.address + 32); node != HeapIndex::kNone) {
+    const std::uint64_t object = index.nodes()[node].address;
+    const Type* type = object >= block.address ? type_now(node) : nullptr;
+    if (type != nullptr && object - type->before == block.address) {
+      Place place = describe(node, *type);
+      set_field(place, *type, address);
+      return place;
+    }
+  }
   for (const std::uint64_t before : {0, 16, 32}) {
     const Type* type = types_.type_of(block.address + before);
     if (type == nullptr || type->before != before) continue;
     const std::uint64_t size = types_.size_of(block.address + before, *type);
     if (before + size > block.size) continue;
-    Place place{block.address + before, size, fmt::format("<{}>", type->name), type->name, {}, Cause::Value, false};
+    Place place{block.address + before, size, fmt::format("<{}>", type->name), type->name, {}, {}, Cause::Value, false};
     set_field(place, *type, address);
     return place;
   }
-  return Place{block.address, block.size, fmt::format("<block of {} bytes>", block.size), "memory", "data", Cause::Native, false};
+  return Place{block.address, block.size, fmt::format("<block of {} bytes>", block.size), "memory", {}, "data", Cause::Native, false};
 }
 
 void Heap::set_field(Place& place, const Type& type, std::uint64_t address) {
@@ -136,7 +148,7 @@ std::vector<Place> Heap::in(std::uint64_t start, std::uint64_t end) {
     Name group = heap.names.group_of(node);
     if (group.known && group.text.find("[...]") != std::string::npos) {
       if (groups.insert(group.text).second)
-        found.push_back({0, 0, std::move(group.text), type->name, {}, Cause::Unknown, false});
+        found.push_back({0, 0, std::move(group.text), type->name, {}, {}, Cause::Unknown, false});
       return;
     }
     found.push_back(describe(node, *type));

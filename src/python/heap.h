@@ -23,6 +23,7 @@ struct Place {
   std::uint64_t size = 0;    // of the object itself
   std::string name;          // dotted; "<dict>" where no name leads there
   std::string type;
+  std::string group;         // the same with the items of large containers taken together; empty where that is the name
   std::string field;         // "refcount", "keys entry 'n'", ...; empty when only the object was asked for
   model::Cause cause = model::Cause::Unknown;
   bool evaluable = false;    // `name` gives this object when Python evaluates it

@@ -25,6 +25,7 @@ const model::Object* PythonResolver::intern(const Place& place) {
     object.size = place.size;
     object.name = place.name;
     object.type = place.type;
+    object.group = place.group;
   }
   return &found->second;
 }

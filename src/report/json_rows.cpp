@@ -168,6 +168,7 @@ Json object_json(const analysis::ObjectSummary& object) {
           {"name", object.name},
           {"type", or_null(object.type)},
           {"kind", model::name(object.kind)},
+          {"group", or_null(object.group)},
           {"address", hex(object.address)},
           {"size", object.size},
           {"fields", object.fields.empty() ? Json::object() : Json(object.fields)},

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/units.h"
@@ -50,34 +54,85 @@ void print_mappings(const TextContext& context) {
             });
 }
 
+namespace {
+
+// Objects that a reader does not tell apart: the items of a large container, and what has no name but its type.
+struct ObjectRow {
+  std::string name, type;
+  model::ObjectKind kind = model::ObjectKind::Mapping;
+  std::uint64_t objects = 0, size = 0, breaks = 0, copied_bytes = 0;
+  std::optional<std::uint64_t> written_bytes;
+  analysis::ByCause by_cause{};
+};
+
+std::vector<ObjectRow> together(const std::vector<const ObjectSummary*>& objects) {
+  std::vector<ObjectRow> rows;
+  std::map<std::tuple<model::ObjectKind, std::string, std::string>, std::size_t> row_of;
+  for (const ObjectSummary* object : objects) {
+    const bool python = object->kind == model::ObjectKind::Python;
+    const std::string& name = object->group.empty() ? object->name : object->group;
+    std::size_t at = rows.size();
+    if (python) at = row_of.try_emplace({object->kind, name, object->type}, at).first->second;
+    if (at == rows.size()) rows.push_back({name, object->type, object->kind, 0, 0, 0, 0, {}, {}});
+    ObjectRow& row = rows[at];
+    ++row.objects;
+    row.size += object->size;
+    row.breaks += object->breaks;
+    row.copied_bytes += object->copied_bytes;
+    if (object->written_bytes) row.written_bytes = row.written_bytes.value_or(0) + *object->written_bytes;
+    for (std::size_t cause = 0; cause < row.by_cause.size(); ++cause)
+      row.by_cause[cause].add(object->by_cause[cause].breaks, object->by_cause[cause].bytes);
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const ObjectRow& a, const ObjectRow& b) { return a.copied_bytes > b.copied_bytes; });
+  return rows;
+}
+
+std::string row_name(const ObjectRow& row) {
+  if (row.objects == 1) return printable(row.name);
+  return fmt::format("{} ({} of them)", printable(row.name), human_count(row.objects));
+}
+
+std::string written(const ObjectRow& row) { return row.written_bytes ? human_bytes(*row.written_bytes) : std::string("-"); }
+
+}  // namespace
+
 void print_objects(const TextContext& context) {
   std::vector<const ObjectSummary*> list;
   std::uint64_t elsewhere = 0;
+  bool python = false;
   for (const ObjectSummary& object : context.summary.objects) {
-    if (object.kind == model::ObjectKind::Mapping)
+    if (object.kind == model::ObjectKind::Mapping) {
       elsewhere += object.breaks;
-    else if (object.breaks != 0)
+    } else if (object.breaks != 0) {
       list.push_back(&object);
+      python = python || object.kind == model::ObjectKind::Python;
+    }
   }
-  print_top(context, "Objects that were written",
-            TextTable({{"OBJECT", Align::Left, true},
-                       {"TYPE", Align::Left, true},
-                       {"KIND", Align::Left},
-                       {"SIZE"},
-                       {"BREAKS"},
-                       {"WRITTEN"},
-                       {"COPIED"}}),
-            list, [](const ObjectSummary& object) {
-              return std::vector<std::string>{printable(object.name),
-                                              printable(object.type),
-                                              std::string(model::name(object.kind)),
-                                              human_bytes(object.size),
-                                              human_count(object.breaks),
-                                              object.written_bytes
-                                                  ? human_bytes(*object.written_bytes)
-                                                  : std::string("-"),
-                                              human_bytes(object.copied_bytes)};
-            });
+  const std::vector<ObjectRow> rows = together(list);
+  std::vector<const ObjectRow*> shown;
+  for (const ObjectRow& row : rows) shown.push_back(&row);
+  const std::string_view title = "Objects that were written";
+  if (python)
+    print_top(context, title,
+              TextTable({{"OBJECT", Align::Left, true}, {"TYPE", Align::Left, true}, {"CAUSE", Align::Left, true}, {"BREAKS"}, {"COPIED"}}),
+              shown, [](const ObjectRow& row) {
+                return std::vector<std::string>{row_name(row), row.type.empty() ? fmt::format("({})", model::name(row.kind)) : printable(row.type),
+                                                main_causes(row.by_cause), human_count(row.breaks), human_bytes(row.copied_bytes)};
+              });
+  else
+    print_top(context, title,
+              TextTable({{"OBJECT", Align::Left, true},
+                         {"TYPE", Align::Left, true},
+                         {"KIND", Align::Left},
+                         {"SIZE"},
+                         {"BREAKS"},
+                         {"WRITTEN"},
+                         {"COPIED"}}),
+              shown, [](const ObjectRow& row) {
+                return std::vector<std::string>{printable(row.name),   printable(row.type),      std::string(model::name(row.kind)),
+                                                human_bytes(row.size), human_count(row.breaks), written(row),
+                                                human_bytes(row.copied_bytes)};
+              });
   if (!list.empty() && elsewhere != 0)
     context.out << fmt::format("  and {} where only the mapping is known\n",
                                counted(elsewhere, "break", "breaks"));
@@ -86,7 +141,9 @@ void print_objects(const TextContext& context) {
 void print_neighbours(const TextContext& context) {
   std::vector<const ObjectSummary*> list;
   for (const ObjectSummary& object : context.summary.objects)
-    if (object.neighbour_breaks != 0) list.push_back(&object);
+    // What nothing names but its type tells nobody anything here.
+    if (object.neighbour_breaks != 0 && !(object.kind == model::ObjectKind::Python && object.name.starts_with('<')))
+      list.push_back(&object);
   if (list.empty()) return;
   // What the program named itself comes before what its libraries happen to define.
   std::stable_sort(list.begin(), list.end(), [](const ObjectSummary* a, const ObjectSummary* b) {
@@ -101,7 +158,7 @@ void print_neighbours(const TextContext& context) {
   const std::size_t shown = std::min(list.size(), context.options.rows);
   for (std::size_t i = 0; i < shown; ++i)
     table.add({printable(list[i]->name), printable(list[i]->type),
-               std::string(model::name(list[i]->kind)), human_bytes(list[i]->size),
+               std::string(model::name(list[i]->kind)), list[i]->size != 0 ? human_bytes(list[i]->size) : std::string("-"),
                human_count(list[i]->neighbour_breaks)});
   context.title("Innocent neighbours (on broken pages that nobody wrote them on)");
   context.print(table);
