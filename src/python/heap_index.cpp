@@ -160,7 +160,9 @@ class HeapVisitor {
     const auto& at = types_.layout().static_type;
     refer(Edge::TypeDict, 0, image_.word(entry + at.tp_dict));
     if (at.tp_weaklist != kAbsent) refer(Edge::WeakReference, 0, image_.word(entry + at.tp_weaklist));
-    if (at.tp_subclasses != kAbsent) references_.subclasses(image_.word(entry + at.tp_subclasses), *this);
+    if (at.tp_subclasses == kAbsent) return;
+    refer(Edge::Field, static_cast<std::uint32_t>(FieldId::Subclasses), image_.word(entry + at.tp_subclasses));
+    references_.subclasses(image_.word(entry + at.tp_subclasses), *this);
   }
 
   static bool has_unknown_words(const Type& type) {
@@ -174,9 +176,10 @@ class HeapVisitor {
   void follow_state(std::uint64_t module) {
     const std::uint64_t state = image_.word(module + static_cast<std::uint64_t>(types_.layout().module.state));
     if (state == 0 || state % 16 != 0) return;
-    const std::uint64_t chunk = image_.word(state - 8) & ~std::uint64_t{7};
-    std::uint64_t size = 512;
-    if (chunk >= 32 && chunk <= 64 * 1024) size = chunk - 8;
+    // PyModuleDef.m_size (Include/moduleobject.h); 3.15 keeps no definition.
+    constexpr std::uint64_t kDefinition = 24, kSize = 56, kUsual = 512, kMost = 64 * 1024;
+    std::uint64_t size = types_.layout().version < Version{3, 15} ? image_.word(image_.word(module + kDefinition) + kSize) : kUsual;
+    if (size == 0 || size > kMost) size = kUsual;
     if (image_.at(state, size) == nullptr || !table(Table::State, state, state + size)) return;
     for (std::uint64_t at = 0; at + 8 <= size; at += 8) refer(Edge::Word, static_cast<std::uint32_t>(at), image_.word(state + at));
   }

@@ -115,6 +115,7 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
       if (together && parent.edge != Edge::ModuleDict && parent.edge != Edge::TypeDict) return suffixed("[...]", false);
       return dict_value(node, grouped, depth);
     case Edge::DictKey: {
+      if (auto text = interned(node)) return {std::move(*text), true, true};
       Name name = path(node.parent, grouped, depth + 1);
       name.text = together ? fmt::format("list({})[...]", name.text) : fmt::format("list({})[{}]", name.text, rank(parent.address, node.slot));
       return name;
@@ -190,12 +191,25 @@ Name Names::local_of_code(const HeapIndex::Node& node, bool grouped, int depth) 
   return unknown();
 }
 
+// The interpreter's own dict of interned strings has each as key and as value.
+std::optional<std::string> Names::interned(const HeapIndex::Node& node) const {
+  const HeapIndex::Node& parent = index_.nodes()[node.parent];
+  if (parent.parent != HeapIndex::kNone || parent.edge == Edge::SysModules) return std::nullopt;
+  const auto dict = read_dict(image_, types_.layout(), parent.address);
+  if (!dict) return std::nullopt;
+  const Entry entry = read_entry(image_, *dict, node.slot);
+  if (entry.key != node.address || entry.value != node.address) return std::nullopt;
+  const auto text = text_at(types_, node.address, kLongestText);
+  return text ? std::optional(fmt::format("sys.intern({})", repr_of(*text))) : std::nullopt;
+}
+
 Name Names::dict_value(const HeapIndex::Node& node, bool grouped, int depth) {
   const HeapIndex::Node& parent = index_.nodes()[node.parent];
   const auto dict = read_dict(image_, types_.layout(), parent.address);
   if (!dict) return unknown();
   const std::uint64_t key_object = read_entry(image_, *dict, node.slot).key;
   const auto key = text_at(types_, key_object, kLongestText);
+  if (auto text = interned(node)) return {std::move(*text), true, true};
   const auto subscript = [&](const Name& of) -> Name {
     Name name = of;
     std::optional<std::string> text = repr_at(types_, key_object);

@@ -34,6 +34,7 @@ class Names {
   [[nodiscard]] Name step(std::uint32_t node, bool grouped, int depth);
   [[nodiscard]] Name dict_value(const HeapIndex::Node& node, bool grouped, int depth);
   [[nodiscard]] Name local_of_code(const HeapIndex::Node& node, bool grouped, int depth);
+  [[nodiscard]] std::optional<std::string> interned(const HeapIndex::Node& node) const;
   [[nodiscard]] Name attribute(Name of, std::string_view key) const;
   [[nodiscard]] std::string prefix_of_module(std::uint32_t module, bool grouped, int depth);
   // `module.qualname`, if that leads to the object.

@@ -2,77 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python programs that write to known objects after a fork, under every interpreter of this machine: the report names the objects,
 their parts, the causes and the lines that the programs themselves announce (tests/programs/python/expectations.py).
-
-COWTRACE_PYTHON_VERSIONS, if set, is a list like "3.9 3.14": only these.
+pythons.py says which interpreters.
 """
-import ctypes
 import os
 import pathlib
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
-import typing
 import unittest
 
 from support import SOURCE, IntegrationTest
 
 PYTHON_PROGRAMS = SOURCE / "tests" / "programs" / "python"
 SEED_PROGRAMS = SOURCE / "tests" / "programs" / "seed"
-LIST = SOURCE / "scripts" / "pythons.sh"
 
 sys.path.insert(0, str(PYTHON_PROGRAMS))
 import expectations  # noqa: E402
+from pythons import furnish, interpreters, parse_interpreters, place  # noqa: E402
 
 NO_PROGRAMS = ("expectations.py", "forked.py")
-OLDEST = (3, 8)
 SKIPPED = 77
-CLONE_NEWNS = 0x20000  # linux/sched.h
-
-
-class Interpreter(typing.NamedTuple):
-    version: tuple
-    root: pathlib.Path
-    executable: str
-
-    def __str__(self):
-        return ".".join(map(str, self.version)) + f" of {self.root}"
-
-    def command(self, script):
-        enter = ["chroot", self.root] if self.root != pathlib.Path("/") else []
-        return [*enter, self.executable, "-B", script]
-
-
-def parse_interpreters(text):
-    """Interpreters of the lines VERSION<TAB>ROOT<TAB>EXECUTABLE, the oldest first; free-threaded ones ("3.14.0t") are left out."""
-    found = set()
-    for line in text.splitlines():
-        version, root, executable = line.split("\t")
-        numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?(?:(?:a|b|rc)\d+|\+)*$", version)
-        if numbers and tuple(map(int, numbers.group(1, 2))) >= OLDEST:
-            found.add(Interpreter(tuple(int(number) for number in numbers.groups() if number), pathlib.Path(root), executable))
-    return sorted(found)
-
-
-def interpreters():
-    listed = parse_interpreters(subprocess.run([LIST, "--list"], capture_output=True, text=True, check=True).stdout)
-    wanted = os.environ.get("COWTRACE_PYTHON_VERSIONS")
-    if wanted:
-        versions = [expectations.parse_version(word) for word in wanted.split()]
-        listed = [one for one in listed if one.version[:2] in versions]
-    return listed
-
-
-def furnish(roots):
-    """Gives the roots the /dev and /proc that programs need (multiprocessing: /dev/shm), in a mount namespace of this process alone."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0:
-        raise OSError(ctypes.get_errno(), "cannot unshare the mount namespace")
-    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-    for root in roots:
-        for folder in ("dev", "proc"):
-            subprocess.run(["mount", "--rbind", f"/{folder}", root / folder], check=True)
 
 
 def total(counts, pattern):
@@ -167,19 +114,10 @@ class PythonPrograms(IntegrationTest):
             raise unittest.SkipTest("no interpreter: scripts/pythons.sh unpacks some")
         furnish({one.root for one in cls.interpreters if one.root != pathlib.Path("/")})
 
-    def place(self, interpreter, folder):
-        """A copy of a folder of programs where the interpreter can read it, as it names it."""
-        if interpreter.root == pathlib.Path("/"):
-            return folder
-        copy = pathlib.Path(tempfile.mkdtemp(prefix="cowtrace-programs-", dir=interpreter.root / "tmp"))
-        self.addCleanup(shutil.rmtree, copy, ignore_errors=True)
-        shutil.copytree(folder, copy, dirs_exist_ok=True)
-        return pathlib.Path("/tmp") / copy.name
-
     def run_program(self, interpreter, path):
         """The trace of a program, or None when it cannot run here."""
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        folder = self.place(interpreter, path.parent)
+        folder = place(self, interpreter, path.parent)
         trace = self.trace(*interpreter.command(folder / path.name), options=("-q",), status=None, env=environment)
         if trace.returncode == SKIPPED:
             return None

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Python process with a heap of many kinds, and a forked copy of it that judges what others found in there.
 
-usage: python_oracle.py FOUND VERDICT [OBJECTS]
+usage: main.py FOUND VERDICT [OBJECTS]
 The process forks its copy, prints its own pid, and stands still until its standard input is closed. Whoever looks at it writes FOUND
 (python_names' output), and then "judge" on standard input. The copy compares that with what it knows of itself: every object that the
 garbage collector tracks and all that these refer to must be there with its exact address and type; a name must evaluate to the same
 object. VERDICT is JSON. OBJECTS: so many more small objects are made, to measure speed.
 """
-import asyncio
 import collections
 import dataclasses
 import email.message
@@ -99,7 +98,7 @@ TUPLES = {(1, "a"): ["tuple key"], None: ["none key"], True: ["true"], b"by\x00t
 CHAIN = None
 for _ in range(30):
     CHAIN = Node(CHAIN)
-LOGGER = logging.getLogger("oracle.child")
+LOGGER = logging.getLogger("oracle.logger")
 PATTERNS = [re.compile("a+%d" % i) for i in range(20)]
 BYTES = [bytearray(b"x" * i) for i in range(0, 2000, 100)]
 
@@ -188,6 +187,3 @@ def main():
     os.waitpid(pid, 0)
     return more
 
-
-if __name__ == "__main__":
-    main()
