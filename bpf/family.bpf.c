@@ -5,6 +5,7 @@
 #include <bpf/bpf_tracing.h>
 #include "lib/again.h"
 #include "lib/maps.h"
+#include "lib/pythons.h"
 
 static __always_inline void send_control(void *event, u64 size)
 {
@@ -79,8 +80,11 @@ static __always_inline void forked(u64 *ctx)
 		if (!child_state->space)
 			child_state->space = new_space();
 		event.child_space = child_state->space;
-		if (!event.shares_memory)
+		child_state->guest = event.shares_memory && (!event.is_thread || state->guest);
+		if (!event.shares_memory) {
 			shared.forked = 1;
+			inherit_python(space, child_state->space);
+		}
 	} else {
 		event.untracked = 1;
 		COUNT(untracked);
@@ -109,6 +113,9 @@ static __always_inline void executed(u64 *ctx)
 	event.old_space = state->exec_from;
 	event.new_space = state->told_exec = state->space;
 	event.counts = state->exec_counts;
+	if (!state->guest)
+		forget_python(event.old_space);
+	state->guest = 0;
 	BPF_CORE_READ_STR_INTO(&event.command, task, comm);
 	add_counts(&event.counts, &state->visitors);
 	__builtin_memset(&state->visitors, 0, sizeof(state->visitors));
@@ -135,6 +142,8 @@ static __always_inline void exited(u64 *ctx)
 	/* Already lowered for this thread, on every kernel, before the tracepoint. */
 	event.process_ended = task->signal->live.counter == 0;
 	event.counts = state->counts;
+	if (event.process_ended && !state->guest)
+		forget_python(event.space);
 	BPF_CORE_READ_STR_INTO(&event.command, task, group_leader, comm);
 	add_counts(&event.counts, &state->visitors);
 	send_control(&event, sizeof(event));

@@ -204,7 +204,7 @@ static __always_inline void copying_ends(void)
 }
 
 /* The child's space has no task yet: its counts are kept as those of a visit, until sched_process_fork. */
-static __noinline struct task_state *child_of_fork(u64 parent, u64 child_mm)
+static __noinline struct task_state *child_of_fork(u64 parent, u32 parent_space, u64 child_mm)
 {
 	struct task_state *child = bpf_map_lookup_elem(&visits, &parent);
 	u64 key = parent;
@@ -221,6 +221,7 @@ static __noinline struct task_state *child_of_fork(u64 parent, u64 child_mm)
 		return 0;
 	child->mm = child_mm;
 	child->space = new_space();
+	inherit_python(parent_space, child->space);
 	return child;
 }
 
@@ -244,7 +245,7 @@ static __always_inline void path_new_page(u64 page, u64 vma, u64 address)
 	state = state_of(task);
 	if (!state || !state->copying_to || FIELD(struct vm_area_struct, vma, vm_mm) != state->copying_to)
 		return;
-	child = child_of_fork(task, state->copying_to);
+	child = child_of_fork(task, state->space, state->copying_to);
 	if (!child) {
 		COUNT(lost);
 		return;

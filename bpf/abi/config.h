@@ -19,7 +19,8 @@ struct cowtrace_config {
 	__u8 wake_control;  /* wake user space for each new mapping: it has to look while the process lives */
 	__u8 lanes;	    /* breaks go to the lane of their CPU first */
 	__u8 task_regs;	    /* bpf_task_pt_regs works (5.15) */
-	__u8 reserved[3];
+	__u8 python_frames; /* Python stack frames kept, 0: none */
+	__u8 reserved[2];
 	__u32 cpus;
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 32);
@@ -41,6 +42,7 @@ struct cowtrace_shared {
 	__u32 stored; /* tasks whose state is not in the table */
 	__u32 visits; /* faults under way in somebody else's memory */
 	__u32 pinning_forks; /* forks under way whose parent has pinned pages */
+	__u32 pythons; /* user space: there is, or was, something in the map of the same name */
 };
 
 #define COWTRACE_PEEK_WORDS 8

@@ -66,9 +66,11 @@ enum cowtrace_event_kind {
 #define COWTRACE_LATE (1u << 1)	     /* found at the thread's next fault */
 #define COWTRACE_PAIRED (1u << 2)    /* no page tables: paired with an allocation */
 #define COWTRACE_REMOTE (1u << 3)    /* header.pid acted on memory that is not its own */
+#define COWTRACE_PYTHON_THREAD (1u << 4) /* the thread has a Python thread state */
+#define COWTRACE_GC_COLLECTING (1u << 5) /* and its interpreter was collecting garbage */
 
 #define COWTRACE_WINDOW 64
-#define COWTRACE_MAX_FRAMES 64
+#define COWTRACE_MAX_FRAMES 64 /* of either kind */
 #define COWTRACE_COMM 16
 #define COWTRACE_NAME 80
 
@@ -200,15 +202,32 @@ struct cowtrace_actor {
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_actor) == 24 + COWTRACE_COMM);
 
-/* A distinct user stack, innermost stack frame first. Always whole; `depth` are valid. */
+struct cowtrace_python_frame {
+	__u64 code;	   /* address of the PyCodeObject */
+	__u64 instruction; /* address in its code; to 3.10 f_lasti, as it is there */
+	__u8 owner;	   /* enum _frameowner; 0 to 3.10 */
+	__u8 reserved[7];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_python_frame) == 24);
+
+/*
+ * A distinct user stack, innermost stack frame first; `depth` and `python_depth` are valid, one may be 0. Ends after the last of the Python
+ * frames that it has.
+ */
 struct cowtrace_stack {
 	struct cowtrace_header header;
 	__u64 hash;
 	__u32 space;
 	__u16 depth;
 	__u8 truncated;
-	__u8 reserved;
+	__u8 python_truncated;
+	__u16 python_depth;
+	__u8 reserved[6];
 	__u64 ip[COWTRACE_MAX_FRAMES];
+	struct cowtrace_python_frame python[COWTRACE_MAX_FRAMES];
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_stack) == 40 + 8 * COWTRACE_MAX_FRAMES);
+#define COWTRACE_STACK_BYTES(python_depth)                                                                             \
+	(__builtin_offsetof(struct cowtrace_stack, python) + (python_depth) * sizeof(struct cowtrace_python_frame))
+COWTRACE_ASSERT(COWTRACE_STACK_BYTES(0) == 48 + 8 * COWTRACE_MAX_FRAMES);
+COWTRACE_ASSERT(COWTRACE_STACK_BYTES(COWTRACE_MAX_FRAMES) == sizeof(struct cowtrace_stack));
 #endif

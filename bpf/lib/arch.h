@@ -39,6 +39,8 @@ static __always_inline bool entry_is_table(u64 entry)
 #define REGISTER_BP bp
 #define REGISTER_IP_OF(regs) ((regs).ip)
 #define REGISTER_BP_OF(regs) ((regs).bp)
+/* As arch_prctl() or clone() has set it; a program that writes FS itself (FSGSBASE) is seen after the next switch of tasks. */
+#define THREAD_POINTER thread.fsbase
 
 static __always_inline u32 fault_bits(u64 error)
 {
@@ -77,6 +79,8 @@ static __always_inline bool entry_is_table(u64 entry)
 #define REGISTER_BP regs[29]
 #define REGISTER_IP_OF(registers) ((registers).pc)
 #define REGISTER_BP_OF(registers) ((registers).regs[29])
+/* As it was at the last switch of tasks: the register itself is the user's to write. */
+#define THREAD_POINTER thread.uw.tp_value
 
 /* arch/arm64/include/asm/esr.h: the class (0x24 from user space, 0x25 from the kernel), 6 a write, 2..5 the kind (3 a permission). */
 static __always_inline u32 fault_bits(u64 esr)

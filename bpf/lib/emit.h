@@ -283,8 +283,16 @@ static __always_inline void resolve(u64 mm, struct task_state *state, struct out
 		count_page(state, outcome, now);
 		return;
 	}
-	if (options.frames && user->ip)
-		state->stack_sent = stack = capture_stack(state->space, user->ip, user->bp, state->stack_sent);
+	if (user->ip) {
+		u64 thread = shared.pythons ? find_python_thread(state->space) : 0;
+
+		if (thread)
+			outcome->flags |= COWTRACE_PYTHON_THREAD |
+					  (thread & THREAD_COLLECTING ? COWTRACE_GC_COLLECTING : 0);
+		if (options.frames || options.python_frames)
+			state->stack_sent = stack =
+				capture_stack(state->space, user->ip, user->bp, state->stack_sent, thread);
+	}
 	slot = take_slot(lane, &turn);
 	if (!slot) {
 		send_to_ring(state, outcome, stack, user->ip, now);

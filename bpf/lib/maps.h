@@ -41,6 +41,7 @@ struct task_state {
 	u8 replacing; /* said so in `races`, see replacing_begins() */
 	u8 retried; /* the kernel has not answered yet: it takes the fault once more */
 	u8 visit; /* in somebody else's memory; see `visits` */
+	u8 guest; /* of a process that shares its parent's memory: vfork, CLONE_VM */
 	u8 mapping_valid;
 	u8 mapping_private_file;
 	u8 mapping_anonymous; /* and not for KSM */

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* User stacks by frame pointer. Each distinct stack is sent once, over the control ring; breaks carry its hash. */
+/*
+ * User stacks: native ones by frame pointer, Python's from its thread state. Each distinct pair is sent once, over the control ring; breaks
+ * carry its hash.
+ */
 #ifndef COWTRACE_LIB_STACK_H
 #define COWTRACE_LIB_STACK_H
 
 #include "lib/maps.h"
+#include "lib/python.h"
 #include "lib/scratch.h"
 
 struct {
@@ -13,7 +17,12 @@ struct {
 	__type(value, u8);
 } sent SEC(".maps") __weak;
 
-DEFINE_SCRATCH(struct cowtrace_stack, stacks)
+struct stack_walk {
+	struct cowtrace_stack stack;
+	u64 frame[COWTRACE_PYTHON_FRAME_BYTES / 8]; /* the Python frame at hand */
+};
+
+DEFINE_SCRATCH(struct stack_walk, stacks)
 
 static __always_inline u64 mix(u64 hash, u64 value)
 {
@@ -63,41 +72,93 @@ static __always_inline u64 walk_stack(struct cowtrace_stack *stack, u32 space, u
 	return hash ? hash : 1;
 }
 
+/*
+ * Leaves the Python frames of `thread` (find_python_thread()) in place `key` of the scratch memory, and returns `hash` with them mixed in. A
+ * global function, for what capture_stack() says.
+ */
+__weak __noinline u64 walk_python(u32 key, u32 space, u64 thread, u64 hash)
+{
+	struct place_of_stacks *place = bpf_map_lookup_elem(&stacks, &key);
+	struct cowtrace_python *python = bpf_map_lookup_elem(&pythons, &space);
+	u32 limit = options.python_frames;
+	struct cowtrace_stack *stack;
+	u64 frame;
+
+	if (!place || !python)
+		return hash;
+	stack = &place->content.stack;
+	frame = first_python_frame(python, thread);
+	for (u32 i = 0; i < COWTRACE_MAX_FRAMES; i++) {
+		u32 size = python->frame_size & (COWTRACE_PYTHON_FRAME_BYTES - 1);
+
+		if (!frame)
+			return hash;
+		if (i >= limit ||
+		    bpf_probe_read_user(place->content.frame, size, (void *)(frame + python->frame_start)))
+			break;
+		stack->python[i].code = frame_word(place->content.frame, python->code) & ~(u64)python->tag_bits;
+		stack->python[i].instruction = frame_word(place->content.frame, python->instruction);
+		if (python->kind == COWTRACE_PYTHON_OLD)
+			stack->python[i].instruction = (u32)stack->python[i].instruction;
+		*(u64 *)&stack->python[i].owner =
+			python->owner < size ? frame_byte(place->content.frame, python->owner) : 0;
+		stack->python_depth = i + 1;
+		hash = mix(mix(hash, stack->python[i].code), stack->python[i].instruction);
+		frame = frame_word(place->content.frame, python->previous);
+	}
+	stack->python_truncated = !!frame;
+	return hash ? hash : 1;
+}
+
 static __always_inline void send_stack(struct cowtrace_stack *stack, u32 space, u64 hash)
 {
+	u32 python_depth = stack->python_depth, size;
+
+	if (python_depth > COWTRACE_MAX_FRAMES)
+		return;
+	size = COWTRACE_STACK_BYTES(python_depth);
 	stack->hash = hash;
 	stack->space = space;
-	stack->reserved = 0;
-	fill_header(&stack->header, sizeof(*stack), COWTRACE_EVENT_STACK, bpf_ktime_get_ns());
+	__builtin_memset(stack->reserved, 0, sizeof(stack->reserved));
+	fill_header(&stack->header, size, COWTRACE_EVENT_STACK, bpf_ktime_get_ns());
 	for (u32 i = 0; i < COWTRACE_MAX_FRAMES; i++)
 		if (i >= stack->depth)
 			stack->ip[i] = 0;
-	if (bpf_ringbuf_output(&control_ring, stack, sizeof(*stack), BPF_RB_NO_WAKEUP))
+	if (bpf_ringbuf_output(&control_ring, stack, size, BPF_RB_NO_WAKEUP))
 		COUNT(lost_control);
 	else
 		mark_sent(hash);
 }
 
 /*
- * The hash of the user stack that starts at ip and bp, 0: stacks are off. `last` is the hash that this thread sent last. A global function:
- * the verifier goes through its loops once instead of once for each path that leads here (kernel 6.1 gave up on those).
+ * The hash of the user stack that starts at ip and bp, with the Python frames of `thread` (0: it runs no Python); 0: stacks are off. `last`
+ * is the hash that this thread sent last. A global function: the verifier goes through its loops once instead of once for each path that
+ * leads here (kernel 6.1 gave up on those).
  */
-__weak __noinline u64 capture_stack(u32 space, u64 ip, u64 bp, u64 last)
+__weak __noinline u64 capture_stack(u32 space, u64 ip, u64 bp, u64 last, u64 thread)
 {
+	bool python = thread && options.python_frames;
 	struct place_of_stacks *place;
-	u32 limit = options.frames;
+	struct cowtrace_stack *stack;
 	u64 hash;
 
-	if (!limit)
+	if (!options.frames && !python)
 		return 0;
 	place = take_stacks();
 	if (!place) {
 		COUNT(lost_control);
 		return 0;
 	}
-	hash = walk_stack(&place->content, space, ip, bp, limit);
-	if (hash != last && !already_sent(hash))
-		send_stack(&place->content, space, hash);
+	stack = &place->content.stack;
+	stack->depth = stack->truncated = 0;
+	stack->python_depth = stack->python_truncated = 0;
+	hash = options.frames ? walk_stack(stack, space, ip, bp, options.frames) : mix(space, 0);
+	if (python)
+		hash = walk_python(place->key, space, thread, hash);
+	if (!stack->depth && !stack->python_depth)
+		hash = 0;
+	else if (hash != last && !already_sent(hash))
+		send_stack(stack, space, hash);
 	give_back(place);
 	return hash;
 }

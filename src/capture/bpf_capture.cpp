@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "abi/config.h"
+#include "abi/python.h"
 #include "base/fd.h"
 #include "base/units.h"
 #include "capture/again.h"
@@ -154,6 +155,7 @@ void BpfCapture::configure(int features) {
   cowtrace_config& config = *const_cast<cowtrace_config*>(&skeleton.rodata->options);
   config.zero_frame = options_.zero_frame;
   config.frames = std::min<std::uint32_t>(options_.frames, COWTRACE_MAX_FRAMES);
+  config.python_frames = static_cast<__u8>(std::min<std::uint32_t>(options_.python_frames, COWTRACE_MAX_FRAMES));
   config.counts_only = options_.counts_only;
   config.audit = options_.audit;
   config.find_mapping = find_mapping_;
@@ -227,6 +229,15 @@ Status BpfCapture::track_next_exec(pid_t pid) {
   }
   bpf_link__destroy(link);
   if (shared.found_tasks != 1) return fail("cannot mark the command for tracing", fmt::format("found {} times", shared.found_tasks));
+  return {};
+}
+
+Status BpfCapture::set_python(model::SpaceId space, const PythonProbe& probe) {
+  const auto python = encode(probe);
+  if (!python) return tl::unexpected(python.error());
+  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.pythons), &space.value, &*python, BPF_ANY) != 0)
+    return fail_errno("cannot tell BPF where Python keeps its frames", errno);
+  skeleton_->data->shared.pythons = 1;
   return {};
 }
 

@@ -30,6 +30,7 @@ class BpfCapture : public Capture {
   Status open();
 
   Status track_next_exec(pid_t pid) override;
+  Status set_python(model::SpaceId space, const PythonProbe& probe) override;
   int poll_fd() const override;
   std::uint64_t drain(const Sink& sink) override;
   void stop() override;

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "capture/calibrate.h"
+#include "capture/python_probe.h"
 #include "model/events.h"
 #include "model/session.h"
 
@@ -20,7 +21,8 @@ namespace cowtrace::capture {
 
 struct CaptureOptions {
   std::uint64_t buffer_bytes = 64 << 20;  // of the ring buffer of breaks; rounded up to a power of two
-  std::uint32_t frames = 16;              // user stack frames a break, 0: no stacks
+  std::uint32_t frames = 16;              // native stack frames a break, 0: none
+  std::uint32_t python_frames = 16;       // Python stack frames a break, 0: none
   bool counts_only = false;               // --detail counts
   bool audit = true;                      // report pages that were populated anew, for the audit
   bool wake_early = false;                // report each new mapping at once: nothing else stops a process before it ends
@@ -56,6 +58,10 @@ class Capture {
 
   // From now on `pid` (a single-threaded process of ours that is about to exec) is traced from its exec on, with all it forks.
   virtual Status track_next_exec(pid_t pid) = 0;
+  // From now on breaks in `space` tell whether their thread runs this Python, its frames, and whether the garbage collector runs. Spaces that
+  // are forked later inherit it; an exec and the end of a space forget it. May be called again, with what is better known. Each call hides
+  // faults of this CPU from perf's BPF programs for a microsecond. Errors: no such layout, or there are too many spaces.
+  virtual Status set_python(model::SpaceId space, const PythonProbe& probe) = 0;
   // A descriptor for epoll: readable when a ring buffer is well filled.
   [[nodiscard]] virtual int poll_fd() const = 0;
   // Hands all events that are there to `sink`, without waiting. Returns how many could not be decoded.

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "abi/events.h"
@@ -45,6 +47,13 @@ std::uint64_t frame(std::uint64_t entry, std::uint8_t level, std::uint64_t addre
   return ((entry & COWTRACE_FRAME_BITS & ~inside) | (address & inside)) / kPageSize;
 }
 
+void take_before(const cowtrace_resolution& raw, model::Resolution& event) {
+  const std::uint64_t word = raw.address & ~std::uint64_t{7}, start = cowtrace_window_start(raw.address);
+  if (raw.window_size > sizeof(raw.window) || word < start || word - start + sizeof(event.before) > raw.window_size) return;
+  std::memcpy(&event.before, raw.window + (word - start), sizeof(event.before));
+  event.has_before = true;
+}
+
 Result<model::Event> convert(const cowtrace_resolution& raw) {
   if (raw.old_level > 3 || raw.new_level > 3) return fail("event with unknown levels of page tables");
   if (raw.mechanism >= COWTRACE_MECHANISMS) return fail(fmt::format("event with unknown mechanism {}", raw.mechanism));
@@ -66,6 +75,9 @@ Result<model::Event> convert(const cowtrace_resolution& raw) {
   event.cause = static_cast<model::Cause>(raw.cause);
   event.in_kernel = (raw.flags & COWTRACE_IN_KERNEL) != 0;
   event.late = (raw.flags & COWTRACE_LATE) != 0;
+  event.in_python = (raw.flags & COWTRACE_PYTHON_THREAD) != 0;
+  event.gc_collecting = (raw.flags & COWTRACE_GC_COLLECTING) != 0;
+  take_before(raw, event);
   return event;
 }
 
@@ -133,12 +145,18 @@ Result<model::Event> convert(const cowtrace_mapping& raw) {
 }
 
 Result<model::Event> convert(const cowtrace_stack& raw) {
-  if (raw.depth == 0 || raw.depth > COWTRACE_MAX_FRAMES) return fail(fmt::format("stack of depth {}", raw.depth));
+  if (raw.depth > COWTRACE_MAX_FRAMES || raw.python_depth > COWTRACE_MAX_FRAMES || raw.depth + raw.python_depth == 0)
+    return fail(fmt::format("stack of depth {} and {} in Python", raw.depth, raw.python_depth));
+  if (raw.header.size < COWTRACE_STACK_BYTES(raw.python_depth))
+    return fail(fmt::format("stack of {} bytes with {} Python frames", raw.header.size, raw.python_depth));
   model::Stack event;
   event.hash = model::StackHash(raw.hash);
   event.space = model::SpaceId(raw.space);
   event.frames.assign(raw.ip, raw.ip + raw.depth);
   event.truncated = raw.truncated != 0;
+  for (const cowtrace_python_frame& frame : std::span(raw.python).first(raw.python_depth))
+    if (frame.code != 0) event.python.push_back({frame.code, frame.instruction, frame.owner});
+  event.python_truncated = raw.python_truncated != 0;
   return event;
 }
 
@@ -154,6 +172,14 @@ Result<model::Event> decode_as(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof(Raw)) return fail(fmt::format("event of {} bytes instead of {}", bytes.size(), sizeof(Raw)));
   Raw raw;
   std::memcpy(&raw, bytes.data(), sizeof(raw));
+  return convert(raw);
+}
+
+// Ends behind the frames that it has.
+Result<model::Event> decode_stack(std::span<const std::byte> bytes) {
+  if (bytes.size() < COWTRACE_STACK_BYTES(0)) return fail(fmt::format("stack of {} bytes", bytes.size()));
+  cowtrace_stack raw{};
+  std::memcpy(&raw, bytes.data(), std::min(bytes.size(), sizeof(raw)));
   return convert(raw);
 }
 
@@ -179,7 +205,7 @@ Result<model::Event> decode(std::span<const std::byte> bytes) {
     case COWTRACE_EVENT_EXEC: return decode_as<cowtrace_exec>(bytes);
     case COWTRACE_EVENT_EXIT: return decode_as<cowtrace_exit>(bytes);
     case COWTRACE_EVENT_MAPPING: return decode_as<cowtrace_mapping>(bytes);
-    case COWTRACE_EVENT_STACK: return decode_as<cowtrace_stack>(bytes);
+    case COWTRACE_EVENT_STACK: return decode_stack(bytes);
     case COWTRACE_EVENT_ACTOR: return decode_as<cowtrace_actor>(bytes);
     default: return fail(fmt::format("event of unknown kind {}", header.kind));
   }

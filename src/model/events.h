@@ -36,8 +36,13 @@ struct Resolution {
   std::uint32_t size = 0;        // bytes that were given: 4096, or a huge page
   Mechanism mechanism = Mechanism::Copy;
   Cause cause = Cause::Unknown;
-  bool in_kernel = false;        // the kernel wrote on behalf of a system call
-  bool late = false;             // seen only at the thread's next fault (futex); latency is then an upper bound
+  // Bits, for there may be millions of these.
+  bool in_kernel : 1 = false;    // the kernel wrote on behalf of a system call
+  bool late : 1 = false;         // seen only at the thread's next fault (futex); latency is then an upper bound
+  bool in_python : 1 = false;    // the thread has a Python thread state
+  bool gc_collecting : 1 = false;  // and the garbage collector of its interpreter was at work, in this thread or in another
+  bool has_before : 1 = false;
+  std::uint64_t before = 0;      // has_before: the aligned 8 bytes that hold `address`, as they were before the write
 };
 
 // A page that was absent got a frame without copy-on-write: it was unmapped or discarded since. Only for the audit.
@@ -99,11 +104,21 @@ struct Mapping {
   std::string path;               // full path, where /proc/PID/maps told it
 };
 
+// A stack frame of a Python function, as the interpreter keeps it.
+struct PythonFrame {
+  std::uint64_t code = 0;         // address of the code object
+  std::uint64_t instruction = 0;  // address in its code; to 3.10 f_lasti, as it is there
+  std::uint8_t owner = 0;         // enum _frameowner; 0 to 3.10
+  friend constexpr auto operator<=>(const PythonFrame&, const PythonFrame&) = default;
+};
+
 struct Stack {
   StackHash hash;
   SpaceId space;                      // where it was first seen
   std::vector<std::uint64_t> frames;  // user-space instruction pointers, innermost first; return addresses after the first
-  bool truncated = false;
+  bool truncated = false;             // of `frames`
+  std::vector<PythonFrame> python;    // innermost first, as the interpreter links them: its entry frames too
+  bool python_truncated = false;
 };
 
 // A process that broke pages of a space that is not its own, and may be of no traced family.

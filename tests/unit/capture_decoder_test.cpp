@@ -47,7 +47,7 @@ TEST(Decoder, AResolutionKeepsEveryField) {
   raw.latency_ns = 900;
   raw.mechanism = COWTRACE_KSM_COPY;
   raw.cause = COWTRACE_CAUSE_SYSCALL;
-  raw.flags = COWTRACE_IN_KERNEL | COWTRACE_LATE;
+  raw.flags = COWTRACE_IN_KERNEL | COWTRACE_LATE | COWTRACE_PYTHON_THREAD | COWTRACE_GC_COLLECTING;
   const auto event = decode_raw(raw);
   ASSERT_TRUE(event);
   const auto& resolution = std::get<model::Resolution>(*event);
@@ -66,6 +66,37 @@ TEST(Decoder, AResolutionKeepsEveryField) {
   EXPECT_EQ(resolution.cause, model::Cause::Syscall);
   EXPECT_TRUE(resolution.in_kernel);
   EXPECT_TRUE(resolution.late);
+  EXPECT_TRUE(resolution.in_python);
+  EXPECT_TRUE(resolution.gc_collecting);
+  EXPECT_FALSE(resolution.has_before);
+}
+
+// Anywhere in a page, also where the window does not lie around the address.
+TEST(Decoder, TheWordBeforeTheWriteComesFromTheWindow) {
+  for (std::uint64_t offset = 0; offset < 4096; ++offset) {
+    auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);
+    raw.address = 0x7000 + offset;
+    raw.window_size = COWTRACE_WINDOW;
+    const std::uint64_t start = cowtrace_window_start(raw.address), word = raw.address & ~7ULL;
+    const std::uint64_t value = 0x1122'3344'5566'7788;
+    ASSERT_LE(start, word);
+    ASSERT_LE(word + 8, start + COWTRACE_WINDOW);
+    std::memcpy(raw.window + (word - start), &value, sizeof(value));
+    const auto event = decode_raw(raw);
+    ASSERT_TRUE(event);
+    const auto& resolution = std::get<model::Resolution>(*event);
+    EXPECT_TRUE(resolution.has_before);
+    EXPECT_EQ(resolution.before, value) << offset;
+  }
+}
+
+TEST(Decoder, AWindowThatIsShortOrTooLongTellsNoWord) {
+  auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);
+  raw.address = 0x7800;
+  raw.window_size = 32;
+  EXPECT_FALSE(std::get<model::Resolution>(*decode_raw(raw)).has_before);
+  raw.window_size = 255;
+  EXPECT_FALSE(std::get<model::Resolution>(*decode_raw(raw)).has_before);
 }
 
 TEST(Decoder, AnActorHasANameThatMayFillItsField) {
@@ -161,6 +192,29 @@ TEST(Decoder, AStackHasAsManyFramesAsItSays) {
   EXPECT_FALSE(decode_raw(raw));
 }
 
+TEST(Decoder, AStackEndsBehindItsPythonFrames) {
+  auto raw = raw_event<cowtrace_stack>(COWTRACE_EVENT_STACK);
+  raw.python_depth = 3;
+  raw.python_truncated = 1;
+  raw.python[0] = {0x1000, 0x1040, 1, {}};
+  raw.python[1] = {0, 7, 0, {}};  // being made
+  raw.python[2] = {0x2000, 0x2040, 3, {}};
+  raw.header.size = COWTRACE_STACK_BYTES(3);
+  const auto event = decode_raw(raw, raw.header.size);
+  ASSERT_TRUE(event);
+  const auto& stack = std::get<model::Stack>(*event);
+  EXPECT_TRUE(stack.frames.empty());
+  EXPECT_EQ(stack.python, (std::vector<model::PythonFrame>{{0x1000, 0x1040, 1}, {0x2000, 0x2040, 3}}));
+  EXPECT_TRUE(stack.python_truncated);
+  raw.header.size -= 1;
+  EXPECT_FALSE(decode_raw(raw, raw.header.size));
+  raw.python_depth = COWTRACE_MAX_FRAMES + 1;
+  raw.header.size = sizeof(raw);
+  EXPECT_FALSE(decode_raw(raw));
+  raw.python_depth = COWTRACE_MAX_FRAMES;
+  EXPECT_TRUE(decode_raw(raw));
+}
+
 TEST(Decoder, ExitCarriesTheThreadsCounters) {
   auto raw = raw_event<cowtrace_exit>(COWTRACE_EVENT_EXIT);
   raw.space = 4;
@@ -183,7 +237,7 @@ TEST(Decoder, RandomBytesAreDecodedOrRefused) {
   std::mt19937 random(1);
   std::size_t decoded = 0;
   for (int round = 0; round < 20'000; ++round) {
-    std::vector<std::byte> bytes(random() % 700);
+    std::vector<std::byte> bytes(random() % 2400);
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
     if (bytes.size() >= sizeof(cowtrace_header)) {
       cowtrace_header header{};
