@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/mixed_stack.h"
+
 namespace cowtrace::analysis {
 
 namespace {
@@ -35,13 +37,18 @@ std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& 
 SiteTable::SiteTable(const model::Session& session)
     : image_of_(images(session)) {
   // Forked processes share addresses: the same stack in several of them is one site.
-  std::map<std::pair<model::SpaceId, std::vector<std::uint64_t>>, model::StackHash> first;
+  using Frames = std::tuple<model::SpaceId, std::vector<std::uint64_t>,
+                            std::vector<model::PythonFrame>>;
+  const auto frames = [this](const model::Stack& stack) {
+    return Frames{image(stack.space), stack.frames, stack.python};
+  };
+  std::map<Frames, model::StackHash> first;
   for (const auto& [hash, stack] : session.stacks) {
-    const auto at = first.try_emplace({image(stack.space), stack.frames}, hash).first;
+    const auto at = first.try_emplace(frames(stack), hash).first;
     at->second = std::min(at->second, hash);
   }
   for (const auto& [hash, stack] : session.stacks)
-    canonical_.emplace(hash, first.at({image(stack.space), stack.frames}));
+    canonical_.emplace(hash, first.at(frames(stack)));
 }
 
 model::SpaceId SiteTable::image(model::SpaceId space) const {
@@ -79,23 +86,50 @@ std::vector<SiteSummary> SiteTable::take() {
 
 std::vector<model::StackFrame> SiteFrames::of(const SiteSummary& site) {
   const auto found = session_.stacks.find(site.stack);
-  if (found == session_.stacks.end() || found->second.frames.empty()) {
-    if (site.ip == 0) return {};
-    return frames_at(site.space, site.ip, false, site.last_ns);
+  if (found != session_.stacks.end()) {
+    auto frames = mix(native(found->second, site.last_ns), python(found->second, site.last_ns));
+    if (!frames.empty()) return frames;
   }
+  if (site.ip == 0) return {};
+  return frames_at(site.space, site.ip, false, site.last_ns);
+}
+
+bool SiteFrames::truncated(const SiteSummary& site) {
+  const auto found = session_.stacks.find(site.stack);
+  if (found == session_.stacks.end()) return false;
   const model::Stack& stack = found->second;
+  // The outermost stack frames are Python's, if any can be shown.
+  return python(stack, site.last_ns).empty() ? stack.truncated : stack.python_truncated;
+}
+
+std::vector<model::StackFrame> SiteFrames::native(const model::Stack& stack,
+                                                  std::uint64_t time_ns) {
   std::vector<model::StackFrame> frames;
   for (std::size_t depth = 0; depth < stack.frames.size(); ++depth) {
-    const auto& named = frames_at(stack.space, stack.frames[depth], depth != 0, site.last_ns);
+    const auto& named = frames_at(stack.space, stack.frames[depth], depth != 0, time_ns);
     if (depth != 0 && !named.empty() && named.front().not_code) break;
     frames.insert(frames.end(), named.begin(), named.end());
   }
   return frames;
 }
 
-bool SiteFrames::truncated(const SiteSummary& site) const {
-  const auto found = session_.stacks.find(site.stack);
-  return found != session_.stacks.end() && found->second.truncated;
+std::vector<model::StackFrame> SiteFrames::python(const model::Stack& stack,
+                                                  std::uint64_t time_ns) {
+  std::vector<model::StackFrame> frames;
+  for (const model::PythonFrame& frame : stack.python) {
+    const auto& named = python_frames(stack.space, frame, time_ns);
+    frames.insert(frames.end(), named.begin(), named.end());
+  }
+  return frames;
+}
+
+const std::vector<model::StackFrame>& SiteFrames::python_frames(model::SpaceId space,
+                                                                const model::PythonFrame& frame,
+                                                                std::uint64_t time_ns) {
+  const PythonKey key{space, frame};
+  const auto known = python_cache_.find(key);
+  if (known != python_cache_.end()) return known->second;
+  return python_cache_.emplace(key, resolver_.python_frames(space, frame, time_ns)).first->second;
 }
 
 const std::vector<model::StackFrame>& SiteFrames::frames_at(model::SpaceId space, std::uint64_t ip,

@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "analysis/summary.h"
@@ -42,20 +43,27 @@ class SiteFrames {
   SiteFrames(const model::Session& session, model::Resolver& resolver)
       : session_(session), resolver_(resolver) {}
 
-  // The stack frames of a site, innermost first; empty if neither stack nor instruction pointer is
-  // known.
+  // The stack frames of a site, innermost first, Python's in place of the interpreter's; empty if
+  // neither stack nor instruction pointer is known.
   [[nodiscard]] std::vector<model::StackFrame> of(const SiteSummary& site);
   // The walk ended before the stack did.
-  [[nodiscard]] bool truncated(const SiteSummary& site) const;
+  [[nodiscard]] bool truncated(const SiteSummary& site);
 
  private:
   using Key = std::tuple<model::SpaceId, std::uint64_t, bool>;
+  using PythonKey = std::pair<model::SpaceId, model::PythonFrame>;
   const std::vector<model::StackFrame>& frames_at(model::SpaceId space, std::uint64_t ip,
                                                   bool is_return_address, std::uint64_t time_ns);
+  const std::vector<model::StackFrame>& python_frames(model::SpaceId space,
+                                                      const model::PythonFrame& frame,
+                                                      std::uint64_t time_ns);
+  std::vector<model::StackFrame> native(const model::Stack& stack, std::uint64_t time_ns);
+  std::vector<model::StackFrame> python(const model::Stack& stack, std::uint64_t time_ns);
 
   const model::Session& session_;
   model::Resolver& resolver_;
   std::map<Key, std::vector<model::StackFrame>> cache_;
+  std::map<PythonKey, std::vector<model::StackFrame>> python_cache_;
 };
 
 }  // namespace cowtrace::analysis

@@ -52,6 +52,8 @@ struct StackFrame {
   bool inlined = false;
   std::string why_unnamed;
   bool not_code = false;  // in no executable mapping: a walk by frame pointers has left the stack
+  bool python = false;    // a Python function; `file` is its source, and there is no module
+  bool interpreter = false;  // native, in the ELF file that holds the Python interpreter
 };
 
 // Everything the join asks about addresses. Implementations answer for the moment of the break, from what was captured while the
@@ -76,6 +78,9 @@ class Resolver {
   // The functions at an instruction pointer, innermost first, never empty. `is_return_address`: look at the call before it.
   [[nodiscard]] virtual std::vector<StackFrame> frames_at(SpaceId space, std::uint64_t ip, bool is_return_address,
                                                           std::uint64_t time_ns) = 0;
+
+  // The function of a Python stack frame; none if it cannot be named, or is none of the program's own (an entry frame of the interpreter).
+  [[nodiscard]] virtual std::vector<StackFrame> python_frames(SpaceId, const PythonFrame&, std::uint64_t /*time_ns*/) { return {}; }
 
   // Bytes that the instruction at `ip` stores to memory; none if it cannot be read or does not tell.
   [[nodiscard]] virtual std::optional<std::uint32_t> store_size_at(SpaceId, std::uint64_t /*ip*/) { return std::nullopt; }

@@ -70,7 +70,7 @@ Json audit_json(const std::optional<model::Audit>& audit) {
 }
 
 Json stack_frame_json(const model::StackFrame& frame) {
-  return {{"kind", "native"},
+  return {{"kind", frame.python ? "python" : "native"},
           {"function", frame.function},
           {"file", or_null(frame.file)},
           {"line", frame.line != 0 ? Json(frame.line) : Json(nullptr)},

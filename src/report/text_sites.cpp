@@ -23,8 +23,21 @@ std::string place(const model::StackFrame& frame) {
   return printable(frame.why_unnamed);
 }
 
+// "write_config (app.py:15)"; of a long path the end is kept.
+std::string described_python(const model::StackFrame& frame, std::size_t room) {
+  const std::string function = printable(frame.function);
+  const std::string where = place(frame);
+  if (where.empty()) return fitted(function, room);
+  constexpr std::size_t kAround = 3;  // " (" and ")"
+  const std::size_t for_function =
+      std::min(columns(function), std::max(room / 2, room - std::min(room, columns(where) + kAround)));
+  const std::size_t left = room - std::min(room, for_function + kAround);
+  return fmt::format("{} ({})", fitted(function, for_function), fitted(where, left, true));
+}
+
 // The function keeps its start and the file its end.
 std::string described(const model::StackFrame& frame, std::size_t room) {
+  if (frame.python) return described_python(frame, room);
   const std::string where = place(frame);
   const std::string function = printable(frame.function);
   const std::size_t both = columns(function) + 2 + columns(where);

@@ -91,5 +91,52 @@ TEST_F(AnalysisSites, FramesAreNamedLazilyAndOnce) {
   EXPECT_EQ(resolver.frames_asked, 2);
 }
 
+TEST_F(AnalysisSites, PythonFramesMakeSitesOfTheirOwn) {
+  const auto parent = builder.process(1, "p");
+  const auto child = builder.process(2, "c", parent);
+  const auto first = builder.stack(parent, {0x10, 0x20}, false, {{0x100, 5}, {0x200, 9}});
+  const auto same = builder.stack(child, {0x10, 0x20}, false, {{0x100, 5}, {0x200, 9}});
+  const auto other = builder.stack(parent, {0x10, 0x20}, false, {{0x100, 6}, {0x200, 9}});
+  builder.write(parent, 1, kPage, at(first, 0x10));
+  builder.write(child, 2, kPage, at(same, 0x10));
+  builder.write(parent, 3, kPage + kPageSize, at(other, 0x10));
+  const auto found = sites();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].breaks, 2U);
+  EXPECT_EQ(found[1].breaks, 1U);
+}
+
+TEST_F(AnalysisSites, PythonFramesStandForTheInterpreters) {
+  const auto process = builder.process(1, "p");
+  model::StackFrame eval;
+  eval.function = "_PyEval_EvalFrameDefault";
+  eval.interpreter = true;
+  resolver.name(0x20, {eval});
+  resolver.name_code(0x100, "write_config");
+  resolver.name_code(0x200, "main");
+  const auto stack = builder.stack(process, {0x10, 0x20, 0x30}, true,
+                                   {{0x100, 15}, {0x300, 1, 3}, {0x200, 40}});
+  builder.write(process, 1, kPage, at(stack, 0x10));
+  const auto unnamed = builder.stack(process, {0x10, 0x30}, false, {{0x300, 1}});
+  builder.write(process, 2, kPage + kPageSize, at(unnamed, 0x10));
+  const auto only = builder.stack(process, {}, false, {{0x300, 1}});
+  builder.write(process, 3, kPage + 2 * kPageSize, at(only, 0x10));
+  const auto found = sites();
+  ASSERT_EQ(found.size(), 3U);
+  analysis::SiteFrames frames(builder.session, resolver);
+  const auto mixed = frames.of(found[0]);
+  ASSERT_EQ(mixed.size(), 3U);
+  EXPECT_EQ(mixed[0].function, "0x10");
+  EXPECT_EQ(mixed[1].function, "write_config");
+  EXPECT_EQ(mixed[1].line, 15U);
+  EXPECT_EQ(mixed[2].function, "main");
+  EXPECT_FALSE(frames.truncated(found[0]));  // the native walk was, the Python one was not
+  EXPECT_EQ(frames.of(found[1]).size(), 2U);
+  // Nothing has a name: what wrote is known all the same.
+  const auto fallback = frames.of(found[2]);
+  ASSERT_EQ(fallback.size(), 1U);
+  EXPECT_EQ(fallback[0].function, "0x10");
+}
+
 }  // namespace
 }  // namespace cowtrace

@@ -46,6 +46,18 @@ class ReportHeadline : public ::testing::Test {
   test::FakeResolver resolver;
 };
 
+TEST_F(ReportHeadline, PythonFramesAreWrittenAsPythonDoes) {
+  const auto process = builder.process(1, "p");
+  resolver.name_code(0x100, "write_config");
+  resolver.name_code(0x200, std::string(100, 'f'));
+  model::Resolution event;
+  event.stack = builder.stack(process, {}, false, {{0x100, 15}, {0x200, 40}});
+  builder.write(process, 1, 0x10'0000, event);
+  const std::string text = text_of(builder.finish(), resolver);
+  EXPECT_THAT(text, HasSubstr("  write_config (app.py:15)\n"));
+  EXPECT_THAT(text, HasSubstr("fff... (app.py:40)\n"));
+}
+
 TEST_F(ReportHeadline, SaysHowMuch) {
   const auto parent = builder.process(1, "p");
   const auto child = builder.process(2, "c", parent);

@@ -66,6 +66,24 @@ class FakeResolver : public model::Resolver {
     return {unnamed};
   }
 
+  // A code object without a name is an entry frame.
+  void name_code(std::uint64_t code, std::string function) {
+    codes_[code] = std::move(function);
+  }
+
+  std::vector<model::StackFrame> python_frames(model::SpaceId, const model::PythonFrame& frame,
+                                               std::uint64_t) override {
+    ++frames_asked;
+    const auto found = codes_.find(frame.code);
+    if (found == codes_.end()) return {};
+    model::StackFrame named;
+    named.function = found->second;
+    named.file = "app.py";
+    named.line = static_cast<std::uint32_t>(frame.instruction);
+    named.python = true;
+    return {named};
+  }
+
   int frames_asked = 0;
 
   // Every instruction stores a word, but for those that are not known.
@@ -88,6 +106,7 @@ class FakeResolver : public model::Resolver {
 
   std::deque<Placed> objects_;
   std::map<std::uint64_t, std::vector<model::StackFrame>> frames_;
+  std::map<std::uint64_t, std::string> codes_;
 };
 
 }  // namespace cowtrace::test

@@ -58,8 +58,9 @@ class SessionBuilder {
   }
 
   model::StackHash stack(model::ProcessKey process, std::vector<std::uint64_t> frames,
-                         bool truncated = false) {
+                         bool truncated = false, std::vector<model::PythonFrame> python = {}) {
     model::Stack made;
+    made.python = std::move(python);
     made.hash = model::StackHash(session.stacks.size() + 1);
     made.space = session.process(process).spaces.back();
     made.frames = std::move(frames);
