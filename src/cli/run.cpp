@@ -27,7 +27,7 @@ namespace {
 struct RunArguments {
   std::vector<std::string> command;
   std::vector<std::string> outputs;
-  std::string duration, user, backend = "auto", stacks, detail = "events", snapshot = "exact", buffer = "64MiB", color = "auto";
+  std::string duration, user, backend = "auto", stacks = "python,native", detail = "events", snapshot = "exact", buffer = "64MiB", color = "auto";
   std::uint32_t frames = 16;
   bool no_page_tables = false;
   bool quiet = false;
@@ -49,8 +49,6 @@ Status check_unbuilt(const RunArguments& arguments) {
   if (!arguments.watch.empty()) return fail("--watch", "not built yet");
   if (!arguments.max_copied.empty()) return fail("--max-copied", "not built yet");
   if (!arguments.max_copied_per_process.empty()) return fail("--max-copied-per-process", "not built yet");
-  if (arguments.stacks == "python" || arguments.stacks == "python,native")
-    return fail(fmt::format("--stacks {}", arguments.stacks), "Python stacks are not built yet", "use native or none");
   if (std::find(arguments.outputs.begin(), arguments.outputs.end(), "-") != arguments.outputs.end())
     return fail("-o -", "standard output is the command's", "name a file");
   return {};
@@ -64,11 +62,20 @@ Result<pipeline::RunOptions> resolve(const RunArguments& arguments) {
   options.backend = arguments.backend;
   options.progress = !arguments.quiet;
 
-  const auto stacks = choose<bool>({{"", true}, {"native", true}, {"none", false}}, "--stacks", arguments.stacks);
+  struct Stacks {
+    bool python, native;
+  };
+  const auto stacks = choose<Stacks>({{"python,native", {true, true}},
+                                      {"native,python", {true, true}},
+                                      {"python", {true, false}},
+                                      {"native", {false, true}},
+                                      {"none", {false, false}}},
+                                     "--stacks", arguments.stacks);
   if (!stacks) return tl::unexpected(stacks.error());
   if (arguments.frames == 0 || arguments.frames > 64)
     return fail(fmt::format("--frames {}", arguments.frames), "not from 1 to 64", "use --stacks none for no stacks");
-  options.capture.frames = *stacks ? arguments.frames : 0;
+  options.capture.frames = stacks->native ? arguments.frames : 0;
+  options.capture.python_frames = stacks->python ? arguments.frames : 0;
 
   const auto counts = choose<bool>({{"events", false}, {"counts", true}}, "--detail", arguments.detail);
   if (!counts) return tl::unexpected(counts.error());
@@ -139,8 +146,8 @@ Action configure_run(CLI::App& app) {
   app.add_option("-d,--duration", to.duration, "stop after TIME (30s, 5m) and let COMMAND go on")->type_name("TIME");
   app.add_option("-u,--user", to.user, "run COMMAND as this user")->type_name("NAME");
   app.add_option("--backend", to.backend, "auto, fentry, kprobe or static")->capture_default_str();
-  app.add_option("--frames", to.frames, "stack frames kept per break")->capture_default_str();
-  app.add_option("--stacks", to.stacks, "native or none (python is not built yet)");
+  app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")->capture_default_str();
+  app.add_option("--stacks", to.stacks, "python,native, or one of them, or none")->capture_default_str();
   app.add_option("--detail", to.detail, "events, or counts per process, page and mechanism only")->capture_default_str();
   app.add_option("--snapshot", to.snapshot, "exact, passive (no ptrace) or off")->capture_default_str();
   app.add_option("--buffer", to.buffer, "size of the ring buffer")->type_name("SIZE")->capture_default_str();

@@ -87,12 +87,12 @@ class Usage(IntegrationTest):
         self.refused("--watch", "sys.modules", words=("--watch", "not built yet"))
         self.refused("--max-copied", "1MiB", words=("--max-copied", "not built yet"))
         self.refused("--max-copied-per-process", "1MiB", words=("not built yet",))
-        self.refused("--stacks", "python", words=("not built yet",))
 
     def test_values(self):
         for options, word in (
             (("--backend", "magic"), "magic"),
             (("--stacks", "x"), "--stacks x"),
+            (("--stacks", "python,none"), "--stacks python,none"),
             (("--detail", "x"), "--detail x"),
             (("--snapshot", "x"), "--snapshot x"),
             (("--color", "x"), "--color x"),
