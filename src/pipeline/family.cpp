@@ -29,7 +29,7 @@ Family::Family(capture::Capture& capture, model::Session& session, bool stops, c
       stops_(stops),
       auditor_(session, limits),
       objects_(session, modules_),
-      python_(session, *modules_) {
+      python_(capture, session, *modules_) {
   if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
 }
 
@@ -49,6 +49,7 @@ void Family::take(model::Event&& event) {
   }
   if (const auto* mapping = std::get_if<model::Mapping>(&event)) changed_.insert(mapping->space);
   session_.apply(event);
+  if (const auto* stack = std::get_if<model::Stack>(&event)) python_.on_stack(*stack);
   const auto* fork = std::get_if<model::Fork>(&event);
   if (stops_ || fork == nullptr || fork->shares_memory) return;
   objects_.inherit(fork->child_pid, fork->child_space, fork->parent_space);

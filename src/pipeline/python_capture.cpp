@@ -8,6 +8,8 @@
 
 #include "base/units.h"
 #include "process/maps.h"
+#include "process/remote_memory.h"
+#include "python/code_object.h"
 
 namespace cowtrace::pipeline {
 namespace {
@@ -15,6 +17,52 @@ namespace {
 constexpr std::uint64_t kMostHeldBytes = std::uint64_t{4} << 30;  // of all images together
 constexpr std::uint64_t kLeastChanged = 256;                      // pages
 constexpr std::uint64_t kNamesStaySeventh = 50;                   // names are made anew when one page in so many has changed
+
+constexpr std::uint64_t kThreadLocal = 16 * 1024;                 // bytes of static thread-local storage that are looked through
+
+// Where a thread keeps its PyThreadState: a pthread key, or from 3.15 on a variable below the thread pointer, found by its value.
+std::optional<capture::ThreadSlot> thread_slot(const python::MemoryImage& image, const python::Runtime& runtime) {
+  const python::Layout& layout = runtime.layout;
+  if (layout.runtime.auto_tss_key != python::kAbsent)
+    return capture::glibc_slot(image.load<std::uint32_t>(runtime.address + layout.runtime.auto_tss_key + 4));
+  const std::uint64_t thread = image.word(runtime.interpreter + layout.interpreter.threads_head);
+  // pthread_self() is the thread pointer.
+  const std::uint64_t pointer = image.word(thread + layout.thread.thread_id);
+  for (std::uint64_t below = kThreadLocal; below != 0; below -= 8)
+    if (image.word(pointer - below) == thread) return capture::ThreadSlot{-static_cast<std::int32_t>(below), std::nullopt};
+  return std::nullopt;
+}
+
+std::optional<capture::PythonProbe> probe_of(const python::Heap& heap) {
+  const python::Runtime& runtime = heap.runtime();
+  const python::Layout& layout = runtime.layout;
+  const auto slot = thread_slot(heap.image(), runtime);
+  if (!slot) return std::nullopt;
+  capture::PythonProbe probe;
+  probe.slot = *slot;
+  probe.interpreter = runtime.interpreter;
+  if (layout.gc.collecting != python::kAbsent) probe.gc_collecting = runtime.gc + layout.gc.collecting;
+  probe.thread.interp = layout.thread.interp;
+  if (layout.thread.cframe != python::kAbsent) {
+    probe.thread.frame = layout.thread.cframe;
+    probe.thread.cframe_current_frame = layout.thread.cframe_current_frame;
+  } else {
+    probe.thread.frame = layout.thread.frame;
+  }
+  if (layout.interpreter_frame.executable != python::kAbsent) {
+    probe.frame.code = layout.interpreter_frame.executable;
+    probe.frame.previous = layout.interpreter_frame.previous;
+    probe.frame.instruction = layout.interpreter_frame.instruction;
+    if (layout.interpreter_frame.owner != python::kAbsent) probe.frame.owner = layout.interpreter_frame.owner;
+    if (layout.version >= python::Version{3, 14}) probe.frame.code_tag = 3;
+  } else {
+    probe.frame.code = layout.frame.code;
+    probe.frame.previous = layout.frame.back;
+    probe.frame.instruction = layout.frame.lasti;
+    probe.frame.has_lasti = true;
+  }
+  return probe;
+}
 
 }  // namespace
 
@@ -96,6 +144,41 @@ void PythonCapture::on_fork(pid_t tid, const model::Process& child, const model:
     const model::AddressSpace* found = session_.find_space(space);
     known_[space] = {heap, found != nullptr ? found->resolutions.size() : 0, 0};
     entries_.push_back({space, time_ns, heap});
+    look_for_frames(space, *heap);
+  }
+}
+
+void PythonCapture::look_for_frames(model::SpaceId space, const python::Heap& heap) {
+  const auto probe = probe_of(heap);
+  if (!probe) {
+    notes_.insert(fmt::format("CPython {}: where its threads keep their state is not known, Python functions have no names",
+                              heap.runtime().version));
+    return;
+  }
+  if (const auto status = capture_.set_python(space, *probe); !status)
+    notes_.insert(fmt::format("Python functions have no names: {}", status.error().message()));
+}
+
+void PythonCapture::on_stack(const model::Stack& stack) {
+  constexpr std::size_t kMostCodes = 200'000;
+  const auto known = known_.find(stack.space);
+  if (stack.python.empty() || known == known_.end() || codes_.size() > kMostCodes) return;
+  const model::AddressSpace* space = session_.find_space(stack.space);
+  if (space == nullptr || space->owner.value >= session_.processes.size()) return;
+  const model::Process& owner = session_.process(space->owner);
+  // After an exec the addresses are another program's.
+  if (owner.exit_ns || owner.spaces.empty() || owner.spaces.back() != stack.space) return;
+  std::optional<process::ProcMem> memory;
+  for (const model::PythonFrame& frame : stack.python) {
+    const auto [found, is_new] = codes_.try_emplace({stack.space, frame.code});
+    if (!is_new) continue;
+    if (!memory) {
+      auto opened = process::ProcMem::open(owner.pid);
+      if (!opened) return;
+      memory = std::move(*opened);
+    }
+    const python::Runtime& runtime = known->second.heap->runtime();
+    found->second = python::read_code(*memory, runtime.layout, frame.code, runtime.code_type);
   }
 }
 
@@ -103,6 +186,7 @@ std::unique_ptr<model::Resolver> PythonCapture::take_resolver(std::unique_ptr<mo
   if (entries_.empty()) return others;
   auto resolver = std::make_unique<python::PythonResolver>(std::move(others));
   for (Entry& entry : entries_) resolver->add(entry.space, entry.time_ns, std::move(entry.heap));
+  resolver->add_codes(std::move(codes_));
   return resolver;
 }
 

@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "capture/capture.h"
 #include "model/session.h"
 #include "process/elf_module.h"
 #include "python/resolver.h"
@@ -19,10 +20,14 @@ namespace cowtrace::pipeline {
 
 class PythonCapture {
  public:
-  PythonCapture(model::Session& session, process::ModuleCache& modules) : session_(session), modules_(modules) {}
+  PythonCapture(capture::Capture& capture, model::Session& session, process::ModuleCache& modules)
+      : capture_(capture), session_(session), modules_(modules) {}
 
   // The stopped task `tid` was just forked; all events until then have been applied.
   void on_fork(pid_t tid, const model::Process& child, const model::Process& parent);
+
+  // Reads the code objects that `stack` names, while their process lives.
+  void on_stack(const model::Stack& stack);
 
   // Gives what is known away, with `others` to answer the rest.
   [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver(std::unique_ptr<model::Resolver> others);
@@ -42,14 +47,17 @@ class PythonCapture {
   };
 
   [[nodiscard]] bool may_be_python(pid_t tid, const model::Process& parent);
+  void look_for_frames(model::SpaceId space, const python::Heap& heap);
   [[nodiscard]] std::shared_ptr<python::Heap> take(pid_t tid, model::SpaceId parent_space);
   [[nodiscard]] std::unordered_set<std::uint64_t> written_since(const Known& known, model::SpaceId space) const;
 
+  capture::Capture& capture_;
   model::Session& session_;
   process::ModuleCache& modules_;
   std::unordered_map<model::SpaceId, Known> known_;  // the last image of each space
   std::unordered_map<std::string, bool> programs_;   // executable -> has an interpreter
   std::vector<Entry> entries_;
+  python::Codes codes_;
   std::set<std::string> notes_;
   std::uint64_t held_bytes_ = 0;
 };

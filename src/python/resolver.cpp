@@ -56,7 +56,40 @@ std::vector<const model::Object*> PythonResolver::objects_in(model::SpaceId spac
 
 std::vector<model::StackFrame> PythonResolver::frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
                                                          std::uint64_t time_ns) {
-  return others_->frames_at(space, ip, is_return_address, time_ns);
+  auto frames = others_->frames_at(space, ip, is_return_address, time_ns);
+  const Heap* heap = heap_at(space, time_ns);
+  if (heap == nullptr || ip < heap->runtime().module_start || ip >= heap->runtime().module_end) return frames;
+  for (model::StackFrame& frame : frames) frame.interpreter = true;
+  return frames;
+}
+
+const CodeInfo* PythonResolver::code_at(model::SpaceId space, std::uint64_t code, Heap& heap) {
+  auto [found, is_new] = codes_.try_emplace({space, code});
+  if (!found->second && heap.types().type_of(code) != nullptr && heap.types().type_of(code)->kind == Kind::Code)
+    // Reading an image changes nothing in it.
+    found->second = read_code(const_cast<MemoryImage&>(heap.image()), heap.runtime().layout, code, 0);
+  return found->second ? &*found->second : nullptr;
+}
+
+std::vector<model::StackFrame> PythonResolver::python_frames(model::SpaceId space, const model::PythonFrame& frame, std::uint64_t time_ns) {
+  // Frames that the interpreter makes for itself, as entries from C (FRAME_OWNED_BY_CSTACK, _INTERPRETER).
+  constexpr std::uint8_t kFirstInternalOwner = 3;
+  Heap* heap = heap_at(space, time_ns);
+  if (heap == nullptr || frame.owner >= kFirstInternalOwner) return {};
+  const CodeInfo* code = code_at(space, frame.code, *heap);
+  if (code == nullptr) return {};
+  const Version version = heap->runtime().layout.version;
+  std::uint64_t offset = frame.instruction;
+  if (version >= Version{3, 11})
+    offset = frame.instruction - code->code_start;
+  else if (version >= Version{3, 10})
+    offset = frame.instruction * 2;
+  model::StackFrame named;
+  named.function = code->qualname.empty() ? code->name : code->qualname;
+  named.file = code->file;
+  named.line = offset <= UINT32_MAX ? code->line(version, static_cast<std::uint32_t>(offset)).value_or(0) : 0;
+  named.python = true;
+  return {named};
 }
 
 std::optional<std::uint32_t> PythonResolver::store_size_at(model::SpaceId space, std::uint64_t ip) {

@@ -9,12 +9,17 @@
 #include <optional>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "model/objects.h"
+#include "python/code_object.h"
 #include "python/heap.h"
 
 namespace cowtrace::python {
+
+// By address space and address of the code object; none: there was no code object when it was looked at.
+using Codes = std::map<std::pair<model::SpaceId, std::uint64_t>, std::optional<CodeInfo>>;
 
 class PythonResolver final : public model::Resolver {
  public:
@@ -23,6 +28,8 @@ class PythonResolver final : public model::Resolver {
 
   // How the memory of `space` was at `time_ns` (CLOCK_MONOTONIC). It counts from then on, until the next one.
   void add(model::SpaceId space, std::uint64_t time_ns, std::shared_ptr<Heap> heap);
+  // The functions that ran in `space`, by the addresses of their code objects, as they were read while it lived.
+  void add_codes(Codes codes) { codes_ = std::move(codes); }
 
   [[nodiscard]] const model::Object* object_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) override;
   [[nodiscard]] model::Write write_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) override;
@@ -31,16 +38,20 @@ class PythonResolver final : public model::Resolver {
   [[nodiscard]] std::vector<model::StackFrame> frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
                                                          std::uint64_t time_ns) override;
   [[nodiscard]] std::optional<std::uint32_t> store_size_at(model::SpaceId space, std::uint64_t ip) override;
+  [[nodiscard]] std::vector<model::StackFrame> python_frames(model::SpaceId space, const model::PythonFrame& frame,
+                                                             std::uint64_t time_ns) override;
 
  private:
   using Identity = std::tuple<std::uint64_t, std::uint64_t, std::string, std::string>;
 
   [[nodiscard]] Heap* heap_at(model::SpaceId space, std::uint64_t time_ns);
   const model::Object* intern(const Place& place);
+  [[nodiscard]] const CodeInfo* code_at(model::SpaceId space, std::uint64_t code, Heap& heap);
 
   std::unique_ptr<model::Resolver> others_;
   std::unordered_map<model::SpaceId, std::map<std::uint64_t, std::shared_ptr<Heap>>> heaps_;
   std::map<Identity, model::Object> objects_;
+  Codes codes_;
 };
 
 }  // namespace cowtrace::python

@@ -111,6 +111,7 @@ std::optional<Runtime> check(const MemoryImage& image, const InterpreterFile& fi
   if (static_cast<int>(hex >> 24) != layout.version.major || static_cast<int>(hex >> 16 & 0xff) != layout.version.minor)
     return no("sys.hexversion is another one");
   runtime.version = fmt::format("{}.{}.{}", hex >> 24, hex >> 16 & 0xff, hex >> 8 & 0xff);
+  if (const auto code = file.module->find_symbol("PyCode_Type")) runtime.code_type = *code + file.bias;
   if (!settle_gc(image, runtime)) return no("the lists of its garbage collector are not where they should be");
   return runtime;
 }

@@ -23,6 +23,7 @@ struct Runtime {
   std::uint64_t interpreter = 0;    // the first PyInterpreterState
   std::uint64_t gc = 0;             // its struct _gc_runtime_state
   std::uint64_t type_type = 0;      // &PyType_Type
+  std::uint64_t code_type = 0;      // &PyCode_Type, 0: the file does not tell
   std::uint64_t modules = 0;        // the dict sys.modules
   std::uint64_t sysdict = 0;
   std::uint64_t arenas = 0;         // array of struct arena_object, 0: not found or not pymalloc
