@@ -3,10 +3,11 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
-#include <unordered_map>
 
 #include "base/units.h"
 #include "process/elf_file.h"
@@ -15,6 +16,7 @@ namespace cowtrace::python {
 namespace {
 
 constexpr std::uint64_t kReadAtOnce = 1 << 20;
+constexpr std::size_t kMostModules = 4096;  // each is an open file
 
 bool is_wanted(const process::MapsEntry& entry) {
   if (entry.shared() || !entry.readable() || entry.executable()) return false;
@@ -22,15 +24,23 @@ bool is_wanted(const process::MapsEntry& entry) {
 }
 
 bool continues(const MemoryImage::Region& region, const process::MapsEntry& entry) {
-  return region.end == entry.start && region.path == entry.path && region.writable == entry.writable() &&
-         (!entry.is_file() || region.file_offset + (region.end - region.start) == entry.offset);
+  return region.end == entry.start && region.path == entry.path && region.writable == entry.writable() && region.device == entry.device &&
+         region.inode == entry.inode && (!entry.is_file() || region.file_offset + (region.end - region.start) == entry.offset);
+}
+
+// Where the pages that the file has end in the region. A file may have been cut off since.
+std::uint64_t end_in_file(const MemoryImage::Region& region) {
+  struct stat about = {};
+  if (fstat(region.module->elf()->file(), &about) != 0 || about.st_size <= 0) return region.start;
+  const auto size = static_cast<std::uint64_t>(about.st_size);
+  if (size <= region.file_offset) return region.start;
+  return region.start + std::min(region.end - region.start, (size - region.file_offset + kPageSize - 1) / kPageSize * kPageSize);
 }
 
 }  // namespace
 
 MemoryImage::~MemoryImage() {
-  for (const Region& region : regions_)
-    if (region.host != nullptr) munmap(region.host, region.end - region.start);
+  if (host_ != nullptr) munmap(host_, host_size_);
 }
 
 Status MemoryImage::look_at(pid_t tid) {
@@ -43,8 +53,8 @@ Status MemoryImage::look_at(pid_t tid) {
   return {};
 }
 
-// What does not fit is left out from the largest mapping on: Python's own structures are in small ones.
 void MemoryImage::make_regions(process::ModuleCache& modules, pid_t tid, const Limits& limits) {
+  std::unordered_set<const process::ElfModule*> opened;
   for (const process::MapsEntry& entry : maps_) {
     if (!is_wanted(entry)) continue;
     if (!regions_.empty() && continues(regions_.back(), entry)) {
@@ -57,15 +67,32 @@ void MemoryImage::make_regions(process::ModuleCache& modules, pid_t tid, const L
     region.writable = entry.writable();
     region.path = entry.path;
     region.file_offset = entry.offset;
+    region.device = entry.device;
+    region.inode = entry.inode;
     if (entry.is_file()) {
-      region.module = modules.open(entry, tid);
-      if (region.module->elf() == nullptr) region.module = nullptr;
+      if (opened.size() < kMostModules) {
+        region.module = modules.open(entry, tid);
+        if (region.module->elf() == nullptr)
+          region.module = nullptr;
+        else
+          opened.insert(region.module.get());
+      }
       if (region.module == nullptr && !region.writable) continue;
     }
     regions_.push_back(std::move(region));
   }
-  std::unordered_map<std::size_t, std::uint64_t> resident;
-  std::uint64_t total = 0;
+  leave_out(limits);
+  from_files_left_ = limits.max_from_files;
+  for (Region& region : regions_) {
+    region.pages.resize(((region.end - region.start) / kPageSize + 63) / 64);
+    if (region.module != nullptr) region.in_file_end = end_in_file(region);
+  }
+}
+
+// What does not fit is left out from the largest mapping on: Python's own structures are in small ones.
+void MemoryImage::leave_out(const Limits& limits) {
+  std::vector<std::uint64_t> resident(regions_.size());
+  std::uint64_t total = 0, space = 0;
   std::size_t at = 0;
   frames_.for_each([&](std::uint64_t page, process::PageEntry) {
     while (at < regions_.size() && regions_[at].end <= page) ++at;
@@ -73,20 +100,49 @@ void MemoryImage::make_regions(process::ModuleCache& modules, pid_t tid, const L
     resident[at] += kPageSize;
     total += kPageSize;
   });
+  const auto size_of = [&](std::size_t i) { return regions_[i].end - regions_[i].start; };
   std::vector<std::size_t> by_size(regions_.size());
-  for (std::size_t i = 0; i < by_size.size(); ++i) by_size[i] = i;
+  for (std::size_t i = 0; i < by_size.size(); ++i) {
+    by_size[i] = i;
+    space += size_of(i);
+  }
+  std::size_t count = regions_.size();
+  const auto drop = [&](std::size_t i) {
+    total -= resident[i];
+    space -= size_of(i);
+    --count;
+    bytes_left_out_ += resident[i];
+    regions_[i].end = regions_[i].start;
+  };
   std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return resident[a] > resident[b]; });
-  for (const std::size_t i : by_size) {
-    if (total <= limits.max_bytes && regions_[i].end - regions_[i].start <= limits.max_region) continue;
-    if (total > limits.max_bytes || regions_[i].end - regions_[i].start > limits.max_region) {
-      total -= resident[i];
-      bytes_left_out_ += resident[i];
-      regions_[i].end = regions_[i].start;
-    }
+  for (const std::size_t i : by_size)
+    if (total > limits.max_bytes || size_of(i) > limits.max_region) drop(i);
+  if (space > limits.max_space) {
+    std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return size_of(a) > size_of(b); });
+    for (std::size_t i = 0; i < by_size.size() && space > limits.max_space; ++i) drop(by_size[i]);
+  }
+  if (count > limits.max_regions) {
+    // Too many of them: those that have least in them.
+    std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return resident[a] < resident[b]; });
+    for (std::size_t i = 0; i < by_size.size() && count > limits.max_regions; ++i)
+      if (size_of(by_size[i]) != 0) drop(by_size[i]);
   }
   std::erase_if(regions_, [](const Region& region) { return region.start == region.end; });
-  for (Region& region : regions_)
-    if (region.module != nullptr) region.filled.resize((region.end - region.start) / kPageSize);
+}
+
+// One mapping for all regions: thousands would leave this program no room for its own.
+Status MemoryImage::reserve(int flags, int file) {
+  host_size_ = 0;
+  for (const Region& region : regions_) host_size_ += region.end - region.start;
+  void* host = mmap(nullptr, host_size_, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, file, 0);
+  if (host == MAP_FAILED) return fail_errno("cannot keep an image of a process", errno);
+  host_ = static_cast<std::byte*>(host);
+  std::uint64_t at = 0;
+  for (Region& region : regions_) {
+    region.host = host_ + at;
+    at += region.end - region.start;
+  }
+  return {};
 }
 
 Status MemoryImage::make_memory_file() {
@@ -99,22 +155,17 @@ Status MemoryImage::make_memory_file() {
     size += region.end - region.start;
   }
   if (ftruncate(memory_file_.get(), static_cast<off_t>(size)) != 0) return fail_errno("cannot keep an image of a process", errno);
-  for (Region& region : regions_) {
-    void* host = mmap(nullptr, region.end - region.start, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_file_.get(),
-                      static_cast<off_t>(region.in_file));
-    if (host == MAP_FAILED) return fail_errno("cannot keep an image of a process", errno);
-    region.host = static_cast<std::byte*>(host);
-  }
-  return {};
+  return reserve(MAP_SHARED, memory_file_.get());
 }
 
 // The memory that `root` has is mapped where this image has it too; the rest begins as zero.
 Status MemoryImage::map_over(const MemoryImage& root) {
-  for (Region& region : regions_) {
-    void* host = mmap(nullptr, region.end - region.start, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (host == MAP_FAILED) return fail_errno("cannot keep an image of a process", errno);
-    region.host = static_cast<std::byte*>(host);
-    for (const Region& old : root.regions_) {
+  if (auto status = reserve(MAP_PRIVATE | MAP_ANONYMOUS, -1); !status) return status;
+  std::size_t first = 0;
+  for (const Region& region : regions_) {
+    while (first < root.regions_.size() && root.regions_[first].end <= region.start) ++first;
+    for (std::size_t i = first; i < root.regions_.size() && root.regions_[i].start < region.end; ++i) {
+      const Region& old = root.regions_[i];
       const std::uint64_t start = std::max(old.start, region.start);
       const std::uint64_t end = std::min(old.end, region.end);
       if (start >= end || !old.shared) continue;
@@ -151,7 +202,8 @@ Status MemoryImage::read_pages(pid_t tid, const std::unordered_set<std::uint64_t
     while (at < regions_.size() && regions_[at].end <= page) ++at;
     if (at == regions_.size() || page < regions_[at].start) return;
     Region& region = regions_[at];
-    if (region.module != nullptr) region.filled[(page - region.start) / kPageSize] = true;
+    const std::uint64_t number = (page - region.start) / kPageSize;
+    region.pages[number / 64] |= std::uint64_t{1} << number % 64;
     if (before != nullptr) {
       const auto old = before->frames_.frame_at(page);
       const Region* had = before->region_at(page);
@@ -220,17 +272,49 @@ const MemoryImage::Region* MemoryImage::find_region(std::uint64_t address) const
 }
 
 // Pages of a file that the process has not changed are as they are in the file.
+bool MemoryImage::fill_page(const Region& region, std::uint64_t page) const {
+  const std::uint64_t address = region.start + page * kPageSize;
+  if (region.module == nullptr || !is_in_file(region, address)) return false;
+  from_files_left_ -= kPageSize;
+  const_cast<std::uint64_t&>(region.pages[page / 64]) |= std::uint64_t{1} << page % 64;
+  // Beyond the end of the file there are zeros.
+  [[maybe_unused]] const ssize_t got = pread(region.module->elf()->file(), region.host + page * kPageSize, kPageSize,
+                                             static_cast<off_t>(region.file_offset + page * kPageSize));
+  return true;
+}
+
 void MemoryImage::fill(const Region& region, std::uint64_t address, std::uint64_t size) const {
   if (size == 0) return;
-  auto& filled = const_cast<std::vector<bool>&>(region.filled);
   const std::uint64_t last = (address + size - 1 - region.start) / kPageSize;
-  for (std::uint64_t page = (address - region.start) / kPageSize; page <= last; ++page) {
-    if (filled[page]) continue;
-    filled[page] = true;
-    // Beyond the end of the file there are zeros.
-    [[maybe_unused]] const ssize_t got =
-        pread(region.module->elf()->file(), region.host + page * kPageSize, kPageSize,
-              static_cast<off_t>(region.file_offset + page * kPageSize));
+  for (std::uint64_t page = (address - region.start) / kPageSize; page <= last; ++page)
+    if (!is_there(region, page * kPageSize)) fill_page(region, page);
+}
+
+// Holes are not touched: reading one in a memory file gives it a page.
+void MemoryImage::copy(const Region& region, std::uint64_t address, std::byte* out, std::uint64_t size) const {
+  for (std::uint64_t done = 0; done < size;) {
+    const std::uint64_t offset = address + done - region.start;
+    const std::uint64_t piece = std::min(size - done, kPageSize - offset % kPageSize);
+    if (is_there(region, offset) || fill_page(region, offset / kPageSize))
+      std::memcpy(out + done, region.host + offset, piece);
+    else
+      std::memset(out + done, 0, piece);
+    done += piece;
+  }
+}
+
+std::uint64_t MemoryImage::skip_holes(std::uint64_t address, std::uint64_t end) const {
+  const Region* region = region_at(address);
+  if (region == nullptr || address >= end) return end;
+  if (is_in_file(*region, address)) return address;
+  const std::uint64_t first = (address - region->start) / kPageSize;
+  std::uint64_t bits = region->pages[first / 64] >> first % 64 << first % 64;
+  for (std::uint64_t i = first / 64;; bits = region->pages[i]) {
+    if (bits != 0) {
+      const std::uint64_t page = i * 64 + static_cast<std::uint64_t>(std::countr_zero(bits));
+      return page == first ? address : std::min(end, region->start + page * kPageSize);
+    }
+    if (++i == region->pages.size() || region->start + i * 64 * kPageSize >= end) return end;
   }
 }
 
@@ -241,9 +325,7 @@ Result<std::size_t> MemoryImage::read(std::uint64_t address, std::span<std::byte
     const Region* region = region_at(from);
     if (region == nullptr) break;
     const std::size_t size = std::min<std::uint64_t>(out.size() - done, region->end - from);
-    const std::byte* bytes = at(from, size);
-    if (bytes == nullptr) break;
-    std::memcpy(out.data() + done, bytes, size);
+    copy(*region, from, out.data() + done, size);
     done += size;
   }
   if (done == 0) return fail("cannot read memory at " + hex(address), "the image of the process does not have it");

@@ -2,6 +2,8 @@
 // The private memory of one process as it was at one moment, taken while nothing in it moved: what a forked child inherits. Absent pages
 // read as zero, for reading them would fault them into the process; clean pages of files are read from the files.
 //
+// A process maps far more than it has: what this program does and keeps depends on the pages that are there, never on address space.
+//
 // A later image of the same family keeps only the pages that have changed: both map one memory file, the later one privately.
 #pragma once
 
@@ -20,6 +22,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/units.h"
 #include "process/elf_module.h"
 #include "process/frame_snapshot.h"
 #include "process/maps.h"
@@ -32,6 +35,9 @@ class MemoryImage final : public process::RemoteMemory {
   struct Limits {
     std::uint64_t max_bytes = std::uint64_t{2} << 30;    // of resident private memory; larger mappings are left out first
     std::uint64_t max_region = std::uint64_t{64} << 30;  // of address space, for one mapping
+    std::uint64_t max_space = std::uint64_t{256} << 30;  // of address space, for all
+    std::size_t max_regions = 8192;                      // of each the kernel keeps a mapping here too, and it has room for 65,530
+    std::uint64_t max_from_files = std::uint64_t{512} << 20;  // of clean pages
   };
 
   // A run of mappings without a gap between them that belong to the same file, or to none.
@@ -43,8 +49,10 @@ class MemoryImage final : public process::RemoteMemory {
     bool writable = false;
     std::string path;                 // as in maps; untrusted
     std::shared_ptr<process::ElfModule> module;  // of the file behind it, if it is one that can be read
-    std::vector<bool> filled;         // with a module: pages whose content is known
+    std::vector<std::uint64_t> pages; // a bit for each page whose content is at `host`; the others are zeros, or still in the file
     std::uint64_t file_offset = 0;
+    std::uint64_t device = 0, inode = 0;
+    std::uint64_t in_file_end = 0;    // with a module: an address; from there on the file has no more pages
   };
 
   ~MemoryImage() override;
@@ -60,20 +68,39 @@ class MemoryImage final : public process::RemoteMemory {
                                                                        const std::unordered_set<std::uint64_t>& written, pid_t tid,
                                                                        process::ModuleCache& modules, const Limits& limits);
 
-  // `size` bytes without a gap; nullptr if the image has not all of them.
+  // `size` bytes without a gap; nullptr if the image has not all of them. For a little memory: pages of it that are not there become so.
   [[nodiscard]] const std::byte* at(std::uint64_t address, std::uint64_t size) const {
     const Region* region = region_at(address);
     if (region == nullptr || size > region->end - address) return nullptr;
     if (region->module != nullptr) fill(*region, address, size);
     return region->host + (address - region->start);
   }
+  // The image has them all, as at() would; nothing is read.
+  [[nodiscard]] bool has(std::uint64_t address, std::uint64_t size) const {
+    const Region* region = region_at(address);
+    return region != nullptr && size <= region->end - address;
+  }
+  // The page of `address` may have other content than zeros.
+  [[nodiscard]] bool has_page(std::uint64_t address) const {
+    const Region* region = region_at(address);
+    return region != nullptr && (is_there(*region, address - region->start) || is_in_file(*region, address));
+  }
+  // The first address from `address` on whose page may have other content than zeros; `end` if there is none before it or before the end
+  // of the region.
+  [[nodiscard]] std::uint64_t skip_holes(std::uint64_t address, std::uint64_t end) const;
 
   // 0 where the image has nothing.
   template <typename T>
   [[nodiscard]] T load(std::uint64_t address) const {
     static_assert(std::is_trivially_copyable_v<T>);
     T value{};
-    if (const std::byte* bytes = at(address, sizeof(T))) std::memcpy(&value, bytes, sizeof(T));
+    const Region* region = region_at(address);
+    if (region == nullptr || sizeof(T) > region->end - address) return value;
+    const std::uint64_t offset = address - region->start;
+    if (offset % kPageSize <= kPageSize - sizeof(T) && is_there(*region, offset)) [[likely]]
+      std::memcpy(&value, region->host + offset, sizeof(T));
+    else
+      copy(*region, address, reinterpret_cast<std::byte*>(&value), sizeof(T));
     return value;
   }
   [[nodiscard]] std::uint64_t word(std::uint64_t address) const { return load<std::uint64_t>(address); }
@@ -94,6 +121,8 @@ class MemoryImage final : public process::RemoteMemory {
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
   // Resident bytes that were left out because of the limits.
   [[nodiscard]] std::uint64_t bytes_left_out() const { return bytes_left_out_; }
+  // Words of memory that the process has: what a walk through it may take grows with them.
+  [[nodiscard]] std::uint64_t words() const { return frames_.pages() * (kPageSize / 8); }
   // Pages, ascending, that differ from the image at the beginning of the chain.
   [[nodiscard]] const std::vector<std::uint64_t>& changed_pages() const { return changed_; }
 
@@ -101,17 +130,31 @@ class MemoryImage final : public process::RemoteMemory {
   MemoryImage() = default;
   Status look_at(pid_t tid);
   void make_regions(process::ModuleCache& modules, pid_t tid, const Limits& limits);
+  void leave_out(const Limits& limits);
+  Status reserve(int flags, int file);
   Status make_memory_file();
   Status map_over(const MemoryImage& root);
   Status read_pages(pid_t tid, const std::unordered_set<std::uint64_t>* written, const MemoryImage* before);
   [[nodiscard]] const Region* find_region(std::uint64_t address) const;
+  [[nodiscard]] static bool is_there(const Region& region, std::uint64_t offset) {
+    const std::uint64_t page = offset / kPageSize;
+    return (region.pages[page / 64] >> page % 64 & 1) != 0;
+  }
+  [[nodiscard]] bool is_in_file(const Region& region, std::uint64_t address) const {
+    return address < region.in_file_end && from_files_left_ >= kPageSize;
+  }
   void fill(const Region& region, std::uint64_t address, std::uint64_t size) const;
+  bool fill_page(const Region& region, std::uint64_t page) const;
+  void copy(const Region& region, std::uint64_t address, std::byte* out, std::uint64_t size) const;
 
   std::vector<process::MapsEntry> maps_;
   process::FrameSnapshot frames_;
   std::vector<Region> regions_;
   std::shared_ptr<const MemoryImage> root_;  // whose memory file is mapped privately here; none: this one's own
   Fd memory_file_;
+  std::byte* host_ = nullptr;  // of all regions, one after the other
+  std::uint64_t host_size_ = 0;
+  mutable std::uint64_t from_files_left_ = 0;
   std::vector<std::uint64_t> changed_;
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_left_out_ = 0;
