@@ -10,6 +10,12 @@ constexpr int kLongestMetatypeChain = 6;
 constexpr int kLongestBaseChain = 64;
 constexpr std::size_t kLongestName = 300;
 constexpr std::size_t kMostMembers = 512;
+constexpr std::size_t kMostTypes = 200'000;
+constexpr std::uint64_t kMostWork = 200'000'000;  // characters of names, fields and bases, for all types together
+constexpr std::uint64_t kMostItems = std::uint64_t{1} << 40;
+
+// Of ob_size and the like, where the sign says something else. INT64_MIN has no positive counterpart of its own type.
+std::uint64_t magnitude(std::uint64_t count) { return static_cast<std::int64_t>(count) < 0 ? 0 - count : count; }
 
 struct NamedKind {
   std::string_view name;
@@ -33,10 +39,12 @@ std::string read_name(const MemoryImage& image, std::uint64_t address, std::size
   const MemoryImage::Region* region = image.region_at(address);
   if (region == nullptr) return name;
   limit = std::min<std::uint64_t>(limit, region->end - address);
+  const std::byte* bytes = nullptr;
   for (std::size_t i = 0; i < limit; ++i) {
-    const auto* byte = image.at(address + i, 1);
-    if (byte == nullptr || *byte == std::byte{0}) return byte == nullptr ? std::string() : name;
-    const char c = static_cast<char>(*byte);
+    // A page at a time, for most names are short.
+    if (i == 0 || (address + i) % kPageSize == 0) bytes = image.has_page(address + i) ? image.at(address + i, 1) : nullptr;
+    const char c = bytes == nullptr ? '\0' : static_cast<char>(*bytes++);
+    if (c == '\0') return name;
     if (c < 0x20 || c > 0x7e) return {};
     name.push_back(c);
   }
@@ -44,7 +52,7 @@ std::string read_name(const MemoryImage& image, std::uint64_t address, std::size
 }
 
 TypeTable::TypeTable(const MemoryImage& image, const Layout& layout, std::uint64_t type_type)
-    : image_(image), layout_(layout), type_type_(type_type) {}
+    : image_(image), layout_(layout), type_type_(type_type), work_left_(kMostWork) {}
 
 bool TypeTable::is_type(std::uint64_t address) const {
   std::uint64_t meta = address;
@@ -57,31 +65,37 @@ bool TypeTable::is_type(std::uint64_t address) const {
 }
 
 const Type* TypeTable::find_slowly(std::uint64_t address) const {
-  const auto [found, is_new] = types_.try_emplace(address);
-  if (is_new && is_type(address)) {
-    auto type = read(address);
-    // read() may have looked up others.
-    types_[address] = std::move(type);
+  const Type* type = nullptr;
+  if (const auto known = types_.find(address); known != types_.end()) {
+    type = known->second.get();
+  } else if (types_.size() < kMostTypes && is_type(address)) {
+    if (auto read_now = read(address)) type = types_.emplace(address, std::move(read_now)).first->second.get();
   }
-  const Type* type = types_[address].get();
   cache_[address / 16 % cache_.size()] = {address, type};
   return type;
 }
 
+// What a type claims of its bases and members may be as long for each of very many types.
+std::string TypeTable::spend_name(std::uint64_t address) const {
+  std::string name = read_name(image_, address, kLongestName);
+  work_left_ -= std::min<std::uint64_t>(work_left_, name.empty() ? kLongestName : name.size() + 8);
+  return name;
+}
+
 std::unique_ptr<Type> TypeTable::read(std::uint64_t address) const {
   const auto& at = layout_.type;
+  const std::uint64_t basicsize = image_.word(address + at.basicsize);
+  const std::uint64_t itemsize = image_.word(address + at.itemsize);
+  if (basicsize < 16 || basicsize > 64 * 1024 || itemsize > 64 * 1024 || work_left_ == 0) return nullptr;
   auto type = std::make_unique<Type>();
   type->address = address;
-  type->name = read_name(image_, image_.word(address + at.name), kLongestName);
+  type->name = spend_name(image_.word(address + at.name));
   if (type->name.empty()) {
     // A class may be called by any text: it is still a type.
     const std::uint64_t name = image_.word(address + at.name);
-    if (name == 0 || image_.at(name, 1) == nullptr) return nullptr;
+    if (name == 0 || !image_.has(name, 1)) return nullptr;
     type->name.assign(1, '?');
   }
-  const std::uint64_t basicsize = image_.word(address + at.basicsize);
-  const std::uint64_t itemsize = image_.word(address + at.itemsize);
-  if (basicsize < 16 || basicsize > 64 * 1024 || itemsize > 64 * 1024) return nullptr;
   type->basicsize = static_cast<std::uint32_t>(basicsize);
   type->itemsize = static_cast<std::uint32_t>(itemsize);
   type->flags = image_.word(address + at.flags);
@@ -103,8 +117,8 @@ Kind TypeTable::kind_of(const Type& type) const {
   for (const auto& [bit, kind] : kSubclassBits)
     if ((type.flags >> bit & 1) != 0) return kind;
   std::uint64_t at = type.address;
-  for (int step = 0; step < kLongestBaseChain && at != 0; ++step) {
-    const std::string name = at == type.address ? type.name : read_name(image_, image_.word(at + layout_.type.name), kLongestName);
+  for (int step = 0; step < kLongestBaseChain && at != 0 && work_left_ > 0; ++step) {
+    const std::string name = at == type.address ? type.name : spend_name(image_.word(at + layout_.type.name));
     const bool heap = (image_.word(at + layout_.type.flags) & kHeapType) != 0;
     if (!heap || name.find('.') != std::string::npos)
       for (const NamedKind& named : kNamedKinds)
@@ -117,16 +131,19 @@ Kind TypeTable::kind_of(const Type& type) const {
 void TypeTable::read_members(Type& type) const {
   const auto& member = layout_.member;
   std::uint64_t of = type.address;
-  for (int step = 0; step < kLongestBaseChain && of != 0; ++step) {
+  std::size_t seen = 0;
+  for (int step = 0; step < kLongestBaseChain && of != 0 && work_left_ > 0; ++step) {
     std::uint64_t at = image_.word(of + layout_.type.members);
-    for (std::size_t i = 0; at != 0 && i < kMostMembers; ++i, at += static_cast<std::uint64_t>(member.size)) {
+    for (; at != 0 && seen < kMostMembers && work_left_ > 0; ++seen, --work_left_, at += static_cast<std::uint64_t>(member.size)) {
       const std::uint64_t name = image_.word(at + member.name);
       if (name == 0) break;
       const int kind = image_.load<int>(at + member.type);
       const std::uint64_t offset = image_.word(at + member.offset);
       // The members of a type describe its instances, which are types and have fields of their own.
-      if ((kind != member.object && kind != member.object_ex) || offset < 16 || offset + 8 > type.basicsize) continue;
-      std::string text = read_name(image_, name, kLongestName);
+      if ((kind != member.object && kind != member.object_ex) || offset < 16 || offset > type.basicsize || type.basicsize - offset < 8)
+        continue;
+      std::string text = spend_name(name);
+      if (work_left_ == 0) break;
       if (text.empty() || text == "__dict__") continue;
       type.members.push_back({static_cast<std::uint32_t>(offset), std::move(text)});
     }
@@ -148,27 +165,31 @@ bool TypeTable::sane_refcount(std::uint64_t object) const {
 }
 
 const Type* TypeTable::type_of(std::uint64_t object) const {
-  if (object == 0 || object % 8 != 0 || image_.at(object, 16) == nullptr) return nullptr;
+  if (object == 0 || object % 8 != 0 || !image_.has(object, 16)) return nullptr;
   if (!sane_refcount(object)) return nullptr;
   return find(image_.word(object + layout_.object.type));
 }
 
 std::uint64_t TypeTable::size_of(std::uint64_t object, const Type& type) const {
+  const MemoryImage::Region* region = image_.region_at(object);
+  return std::min(claimed_size_of(object, type), region != nullptr ? region->end - object : 0);
+}
+
+std::uint64_t TypeTable::claimed_size_of(std::uint64_t object, const Type& type) const {
   const auto count = [&] { return image_.word(object + layout_.object.var_size); };
   switch (type.kind) {
     case Kind::Text: {
       const std::uint64_t state = image_.load<std::uint32_t>(object + layout_.unicode.state);
       const std::uint64_t length = image_.word(object + layout_.unicode.length);
-      if ((state >> layout_.unicode.compact_shift & 1) == 0 || type.heap()) return type.basicsize;
+      if ((state >> layout_.unicode.compact_shift & 1) == 0 || type.heap() || length > kMostItems) return type.basicsize;
       const std::uint64_t width = state >> layout_.unicode.kind_shift & 7;
       const bool ascii = (state >> layout_.unicode.ascii_shift & 1) != 0;
       const auto header = static_cast<std::uint64_t>(ascii ? layout_.unicode.ascii_size : layout_.unicode.compact_size);
       return header + (length + 1) * (ascii ? 1 : width);
     }
     case Kind::Integer: {
-      const std::uint64_t tag = layout_.integer.tag != kAbsent ? image_.word(object + layout_.integer.tag) >> 3 : count();
-      const auto signed_tag = static_cast<std::int64_t>(tag);
-      const std::uint64_t digits = static_cast<std::uint64_t>(signed_tag < 0 ? -signed_tag : signed_tag);
+      const std::uint64_t claimed = layout_.integer.tag != kAbsent ? image_.word(object + layout_.integer.tag) >> 3 : magnitude(count());
+      const std::uint64_t digits = claimed > kMostItems ? 0 : claimed;
       return std::max<std::uint64_t>(type.heap() ? type.basicsize : 28,
                                      static_cast<std::uint64_t>(layout_.integer.digits) + digits * 4);
     }
@@ -180,9 +201,8 @@ std::uint64_t TypeTable::size_of(std::uint64_t object, const Type& type) const {
     default: break;
   }
   if (type.itemsize == 0) return type.basicsize;
-  const auto items = static_cast<std::int64_t>(count());
-  const std::uint64_t many = static_cast<std::uint64_t>(items < 0 ? -items : items);
-  if (many > std::uint64_t{1} << 40) return type.basicsize;
+  const std::uint64_t many = magnitude(count());
+  if (many > kMostItems) return type.basicsize;
   return type.basicsize + many * type.itemsize;
 }
 

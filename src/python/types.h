@@ -68,7 +68,7 @@ class TypeTable {
   [[nodiscard]] const MemoryImage& image() const { return image_; }
   [[nodiscard]] const Layout& layout() const { return layout_; }
 
-  // Bytes of the object itself, from its address on, without what lies before it.
+  // Bytes of the object itself, from its address on, without what lies before it. No more than the image has behind `object`.
   [[nodiscard]] std::uint64_t size_of(std::uint64_t object, const Type& type) const;
 
  private:
@@ -79,14 +79,17 @@ class TypeTable {
   const Type* find_slowly(std::uint64_t address) const;
   [[nodiscard]] std::unique_ptr<Type> read(std::uint64_t address) const;
   [[nodiscard]] bool is_type(std::uint64_t address) const;
+  [[nodiscard]] std::uint64_t claimed_size_of(std::uint64_t object, const Type& type) const;
   [[nodiscard]] Kind kind_of(const Type& type) const;
+  [[nodiscard]] std::string spend_name(std::uint64_t address) const;
   void read_members(Type& type) const;
   [[nodiscard]] bool sane_refcount(std::uint64_t object) const;
 
   const MemoryImage& image_;
   const Layout& layout_;
   std::uint64_t type_type_;
-  mutable std::unordered_map<std::uint64_t, std::unique_ptr<Type>> types_;
+  mutable std::unordered_map<std::uint64_t, std::unique_ptr<Type>> types_;  // what is none is not kept: any word may be asked for
+  mutable std::uint64_t work_left_;
   mutable std::array<Cached, 512> cache_;
 };
 
