@@ -7,20 +7,23 @@ namespace cowtrace::python {
 namespace {
 
 constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 32;
+constexpr std::uint8_t kMostLog2Entries = 32;
+constexpr std::uint64_t kMostLookedAt = 100'000;  // of the dict of sys, when one key is wanted
 
 }  // namespace
 
 std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& layout, std::uint64_t address) {
   const auto& at = layout.dict_keys;
   KeyTable table;
-  if (address == 0 || address % 8 != 0 || image.at(address, static_cast<std::uint64_t>(at.indices)) == nullptr) return std::nullopt;
+  if (address == 0 || address % 8 != 0 || !image.has(address, static_cast<std::uint64_t>(at.indices))) return std::nullopt;
   table.address = address;
   std::uint64_t slots = 0, index_bytes = 0;
   table.entry_size = static_cast<std::uint32_t>(at.general_entry_size);
   if (at.log2_size != kAbsent) {
     const auto log2_size = image.load<std::uint8_t>(address + at.log2_size);
     const auto log2_index_bytes = image.load<std::uint8_t>(address + at.log2_index_bytes);
-    if (log2_size > 40 || log2_index_bytes > 44 || log2_index_bytes < log2_size) return std::nullopt;
+    // An index has one to eight bytes.
+    if (log2_size > kMostLog2Entries || log2_index_bytes < log2_size || log2_index_bytes > log2_size + 3) return std::nullopt;
     slots = std::uint64_t{1} << log2_size;
     index_bytes = std::uint64_t{1} << log2_index_bytes;
     // DICT_KEYS_GENERAL is 0; where all keys are str there are no hashes.
@@ -71,7 +74,7 @@ std::optional<Dict> read_dict(const MemoryImage& image, const Layout& layout, st
 std::optional<std::uint64_t> find_text_key(const TypeTable& types, std::uint64_t dict, std::string_view key) {
   const auto read = read_dict(types.image(), types.layout(), dict);
   if (!read) return std::nullopt;
-  for (std::uint64_t i = 0; i < read->keys.used; ++i) {
+  for (std::uint64_t i = 0; i < read->keys.used && i < kMostLookedAt; ++i) {
     const Entry entry = read_entry(types.image(), *read, i);
     if (entry.key == 0 || entry.value == 0) continue;
     const auto text = text_at(types, entry.key, key.size() + 1);
