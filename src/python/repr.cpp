@@ -59,9 +59,9 @@ std::optional<std::string> integer_at(const TypeTable& types, std::uint64_t obje
     negative = (tag & 3) == 2;
     if ((tag & 3) == 1) digits = 0;
   } else {
-    const auto size = image.load<std::int64_t>(object + types.layout().object.var_size);
-    negative = size < 0;
-    digits = static_cast<std::uint64_t>(negative ? -size : size);
+    const std::uint64_t size = image.word(object + types.layout().object.var_size);
+    negative = static_cast<std::int64_t>(size) < 0;
+    digits = negative ? 0 - size : size;
   }
   if (digits > kMostDigits) return std::nullopt;
   // To decimal, nine digits at a time.
@@ -91,10 +91,11 @@ std::optional<std::string> tuple_at(const TypeTable& types, std::uint64_t object
   const MemoryImage& image = types.image();
   const std::uint64_t count = image.word(object + types.layout().object.var_size);
   if (count > kMostItems || depth >= kDeepest) return std::nullopt;
+  constexpr std::size_t kLongest = 1000;
   std::string text = "(";
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto item = repr_within(types, image.word(object + types.layout().tuple.items + i * 8), depth + 1);
-    if (!item) return std::nullopt;
+    if (!item || text.size() + item->size() > kLongest) return std::nullopt;
     text += *item;
     if (i + 1 < count) text += ", ";
   }
