@@ -15,6 +15,7 @@ namespace {
 
 constexpr Version kOldest{3, 8};
 constexpr Version kNewest{3, 15};
+constexpr std::size_t kMostFiles = 64;             // that may hold an interpreter
 constexpr std::string_view kCookie = "xdebugpy";  // Include/internal/pycore_debug_offsets.h
 
 std::string text_of(Version version) { return fmt::format("{}.{}", version.major, version.minor); }
@@ -136,6 +137,7 @@ std::vector<InterpreterFile> find_interpreter_files(const MemoryImage& image) {
   std::vector<InterpreterFile> files;
   std::vector<const process::ElfModule*> seen;
   bool first = true;
+  std::size_t looked_at = 0;
   for (const MemoryImage::Region& region : image.regions()) {
     if (region.module == nullptr) continue;
     if (std::find(seen.begin(), seen.end(), region.module.get()) != seen.end()) continue;
@@ -143,6 +145,7 @@ std::vector<InterpreterFile> find_interpreter_files(const MemoryImage& image) {
     // The program itself may have the interpreter linked in, whatever it is called.
     const bool candidate = std::exchange(first, false) || base_name(region.path).find("python") != std::string_view::npos;
     if (!candidate) continue;
+    if (++looked_at > kMostFiles) break;
     const process::ElfFile* elf = region.module->elf();
     const auto start = elf->address_at(region.file_offset, false);
     if (!start) continue;
