@@ -6,7 +6,7 @@
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
 need_root "install packages and trace the kernel"
-scripts/setup.sh test vm arm64
+scripts/setup.sh test vm arm64 pythons
 failed=()
 closing=()
 
