@@ -42,10 +42,13 @@ struct Dict {
 struct Entry {
   std::uint64_t key = 0, value = 0;
 };
+// Where they are.
+inline std::uint64_t key_place(const Dict& dict, std::uint64_t index) { return dict.keys.entry(index) + dict.keys.key_at; }
+inline std::uint64_t value_place(const Dict& dict, std::uint64_t index) {
+  return dict.values != 0 ? dict.values + index * 8 : key_place(dict, index) + 8;
+}
 inline Entry read_entry(const MemoryImage& image, const Dict& dict, std::uint64_t index) {
-  const std::uint64_t at = dict.keys.entry(index) + dict.keys.key_at;
-  const std::uint64_t key = image.word(at);
-  return {key, dict.values != 0 ? image.word(dict.values + index * 8) : image.word(at + 8)};
+  return {image.word(key_place(dict, index)), image.word(value_place(dict, index))};
 }
 
 }  // namespace cowtrace::python

@@ -30,7 +30,7 @@ class HeapVisitor {
     find_static_dicts();
   }
 
-  void refer(Edge edge, std::uint32_t slot, std::uint64_t target) {
+  void refer(Edge edge, std::uint32_t slot, std::uint64_t target, std::uint64_t /*place*/ = 0) {
     if (target == 0 || index_.budget_ == 0) return;
     --index_.budget_;
     if (target % kGrain != 0) return;

@@ -55,7 +55,8 @@ enum class Table : std::uint8_t { Keys, Values, Items, SetTable, Block, State, T
 [[nodiscard]] std::string_view name(Table table);
 
 // Calls back for everything that `object` refers to:
-//   visitor.refer(Edge, slot, target)           target may be 0, or no object at all: it is the visitor who checks
+//   visitor.refer(Edge, slot, target, place)    target may be 0, or no object at all: it is the visitor who checks; `place` is the
+//                                               address of the word that refers to it
 //   visitor.table(Table, start, end) -> bool    memory that belongs to the object; false: it is not to be gone through
 // `static_dict`: the dict of a static type that the interpreter keeps elsewhere (3.12 and later), 0: none.
 class References {
@@ -72,7 +73,7 @@ class References {
       case Kind::Type: type_object(object, visitor); break;
       case Kind::Module: module(object, visitor); break;
       case Kind::Function: function(object, visitor); break;
-      case Kind::Cell: visitor.refer(Edge::Closure, 0, word(object, layout_.cell.ref)); break;
+      case Kind::Cell: refer(Edge::Closure, 0, object, layout_.cell.ref, visitor); break;
       case Kind::Method:
         field(FieldId::Func, object, layout_.method.func, visitor);
         field(FieldId::Self, object, layout_.method.self, visitor);
@@ -89,7 +90,8 @@ class References {
       case Kind::Weakref: field(FieldId::Callback, object, layout_.weakref.callback, visitor); break;
       default: break;
     }
-    for (const Type::Member& member : type.members) visitor.refer(Edge::Member, member.offset, image_.word(object + member.offset));
+    for (const Type::Member& member : type.members)
+      visitor.refer(Edge::Member, member.offset, image_.word(object + member.offset), object + member.offset);
     if (type.kind != Kind::Type && type.kind != Kind::Module && type.kind != Kind::Function) instance(object, type, visitor);
   }
 
@@ -109,7 +111,8 @@ class References {
     for (std::uint64_t i = 0; read && i < read->keys.used; ++i) {
       const std::uint64_t reference = read_entry(image_, *read, i).value;
       const Type* of = types_.type_of(reference);
-      if (of != nullptr && of->kind == Kind::Weakref) visitor.refer(Edge::Subclass, static_cast<std::uint32_t>(i), word(reference, layout_.weakref.object));
+      if (of != nullptr && of->kind == Kind::Weakref)
+        refer(Edge::Subclass, static_cast<std::uint32_t>(i), reference, layout_.weakref.object, visitor);
     }
   }
 
@@ -118,8 +121,13 @@ class References {
     return offset == kAbsent ? 0 : image_.word(object + static_cast<std::uint64_t>(offset));
   }
   template <typename Visitor>
+  void refer(Edge edge, std::uint32_t slot, std::uint64_t object, Offset offset, Visitor& visitor) const {
+    const std::uint64_t place = offset == kAbsent ? 0 : object + static_cast<std::uint64_t>(offset);
+    visitor.refer(edge, slot, word(object, offset), place);
+  }
+  template <typename Visitor>
   void field(FieldId id, std::uint64_t object, Offset offset, Visitor& visitor) const {
-    if (offset != kAbsent) visitor.refer(Edge::Field, static_cast<std::uint32_t>(id), word(object, offset));
+    if (offset != kAbsent) refer(Edge::Field, static_cast<std::uint32_t>(id), object, offset, visitor);
   }
 
   template <typename Visitor>
@@ -134,8 +142,8 @@ class References {
     }
     for (std::uint64_t i = 0; i < read->keys.used; ++i) {
       const Entry entry = read_entry(image_, *read, i);
-      if (keys) visitor.refer(Edge::DictKey, static_cast<std::uint32_t>(i), entry.key);
-      visitor.refer(Edge::DictValue, static_cast<std::uint32_t>(i), entry.value);
+      if (keys) visitor.refer(Edge::DictKey, static_cast<std::uint32_t>(i), entry.key, key_place(*read, i));
+      visitor.refer(Edge::DictValue, static_cast<std::uint32_t>(i), entry.value, value_place(*read, i));
     }
   }
 
@@ -146,7 +154,7 @@ class References {
     for (std::uint64_t i = 0; i < count; ++i) {
       std::uint64_t target;
       std::memcpy(&target, bytes + i * 8, 8);
-      visitor.refer(edge, static_cast<std::uint32_t>(i), target);
+      visitor.refer(edge, static_cast<std::uint32_t>(i), target, first + i * 8);
     }
   }
 
@@ -174,19 +182,20 @@ class References {
     if (table != object + static_cast<std::uint64_t>(layout_.set.smalltable) &&
         !visitor.table(Table::SetTable, table, table + slots * entry))
       return;
-    for (std::uint64_t i = 0; i < slots; ++i) visitor.refer(Edge::SetItem, static_cast<std::uint32_t>(i), image_.word(table + i * entry));
+    for (std::uint64_t i = 0; i < slots; ++i)
+      visitor.refer(Edge::SetItem, static_cast<std::uint32_t>(i), image_.word(table + i * entry), table + i * entry);
   }
 
   template <typename Visitor>
   void type_object(std::uint64_t object, Visitor& visitor) const {
     const auto& at = layout_.type;
-    visitor.refer(Edge::TypeDict, 0, word(object, at.dict));
+    refer(Edge::TypeDict, 0, object, at.dict, visitor);
     field(FieldId::Base, object, at.base, visitor);
     field(FieldId::Bases, object, at.bases, visitor);
     field(FieldId::Mro, object, at.mro, visitor);
     field(FieldId::Cache, object, at.cache, visitor);
     field(FieldId::Subclasses, object, at.subclasses, visitor);
-    visitor.refer(Edge::WeakReference, 0, word(object, at.weaklist));
+    refer(Edge::WeakReference, 0, object, at.weaklist, visitor);
     if ((image_.word(object + static_cast<std::uint64_t>(at.flags)) & kHeapType) == 0) return;
     field(FieldId::HeapName, object, layout_.heap_type.name, visitor);
     field(FieldId::HeapQualName, object, layout_.heap_type.qualname, visitor);
@@ -195,12 +204,12 @@ class References {
     if (const auto keys = read_key_table(image_, layout_, word(object, layout_.heap_type.cached_keys)))
       if (visitor.table(Table::Keys, keys->address, keys->end))
         for (std::uint64_t i = 0; i < keys->used; ++i)
-          visitor.refer(Edge::Word, 0, image_.word(keys->entry(i) + keys->key_at));
+          visitor.refer(Edge::Word, 0, image_.word(keys->entry(i) + keys->key_at), keys->entry(i) + keys->key_at);
   }
 
   template <typename Visitor>
   void module(std::uint64_t object, Visitor& visitor) const {
-    visitor.refer(Edge::ModuleDict, 0, word(object, layout_.module.dict));
+    refer(Edge::ModuleDict, 0, object, layout_.module.dict, visitor);
     field(FieldId::ModuleName, object, layout_.module.name, visitor);
   }
 
@@ -280,7 +289,7 @@ class References {
         if (image_.at(block, (kLength + 2) * 8) == nullptr || !visitor.table(Table::Block, block, block + (kLength + 2) * 8)) return;
         wanted = true;
       }
-      visitor.refer(Edge::Item, static_cast<std::uint32_t>(i), image_.word(block + 8 + index * 8));
+      visitor.refer(Edge::Item, static_cast<std::uint32_t>(i), image_.word(block + 8 + index * 8), block + 8 + index * 8);
       if (++index == kLength) {
         index = 0;
         block = image_.word(block + 8 + kLength * 8);
@@ -312,7 +321,8 @@ class References {
       offset += static_cast<std::int64_t>((type.basicsize + many * type.itemsize + 7) & ~std::uint64_t{7});
     }
     if (offset < 16) return;
-    visitor.refer(Edge::InstanceDict, 0, image_.word(object + static_cast<std::uint64_t>(offset)));
+    const std::uint64_t place = object + static_cast<std::uint64_t>(offset);
+    visitor.refer(Edge::InstanceDict, 0, image_.word(place), place);
   }
 
   // 3.11: values at -32, dict at -24. 3.12: one word at -24, whose low bit set says "values, less one". 3.13 and later: dict at -24,
@@ -330,7 +340,7 @@ class References {
     } else {
       values = image_.word(object - 32);
     }
-    if (dict != 0) visitor.refer(Edge::InstanceDict, 0, dict);
+    if (dict != 0) visitor.refer(Edge::InstanceDict, 0, dict, object - 24);
     if (values == 0 || type.cached_keys == 0) return;
     const auto keys = read_key_table(image_, layout_, type.cached_keys);
     if (!keys) return;
@@ -359,7 +369,7 @@ void References::visit_interpreter_frame(std::uint64_t frame, Visitor& visitor) 
   const Type* type = types_.type_of(code);
   if (type == nullptr || type->kind != Kind::Code) return;
   field(FieldId::FrameFunction, frame, at.funcobj, visitor);
-  visitor.refer(Edge::Field, static_cast<std::uint32_t>(FieldId::FrameCode), code);
+  visitor.refer(Edge::Field, static_cast<std::uint32_t>(FieldId::FrameCode), code, frame + static_cast<std::uint64_t>(at.executable));
   field(FieldId::FrameGlobals, frame, at.globals, visitor);
   field(FieldId::FrameLocals, frame, at.locals, visitor);
   field(FieldId::FrameObject, frame, at.frame_obj, visitor);
@@ -367,7 +377,7 @@ void References::visit_interpreter_frame(std::uint64_t frame, Visitor& visitor) 
   const std::uint64_t first = frame + static_cast<std::uint64_t>(at.localsplus);
   if (locals > 65536) return;
   for (std::uint64_t i = 0; i < locals; ++i)
-    visitor.refer(Edge::Local, static_cast<std::uint32_t>(i), image_.word(first + i * 8) & ~std::uint64_t{7});
+    visitor.refer(Edge::Local, static_cast<std::uint32_t>(i), image_.word(first + i * 8) & ~std::uint64_t{7}, first + i * 8);
   std::uint64_t depth = 0;
   if (layout_.version >= Version{3, 14}) {
     const std::uint64_t top = word(frame, at.stack_pointer);
@@ -379,7 +389,8 @@ void References::visit_interpreter_frame(std::uint64_t frame, Visitor& visitor) 
   const std::uint64_t most = image_.load<std::uint32_t>(code + static_cast<std::uint64_t>(layout_.code.stacksize));
   if (depth > most || most > 65536) depth = 0;
   for (std::uint64_t i = 0; i < depth; ++i)
-    visitor.refer(Edge::Temporary, static_cast<std::uint32_t>(i), image_.word(first + (locals + i) * 8) & ~std::uint64_t{7});
+    visitor.refer(Edge::Temporary, static_cast<std::uint32_t>(i), image_.word(first + (locals + i) * 8) & ~std::uint64_t{7},
+                  first + (locals + i) * 8);
 }
 
 // 3.8 to 3.10: locals, cells and free variables, then the value stack.
