@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "python/repr.h"
+#include "python/type_dicts.h"
 
 namespace cowtrace::python {
 namespace {
@@ -249,26 +250,7 @@ std::uint64_t Names::dict_of(std::uint64_t object) const {
   const Type& type = index_.type(index_.nodes()[node]);
   if (type.kind == Kind::Module) return image_.word(object + types_.layout().module.dict);
   if (type.kind != Kind::Type) return 0;
-  if (const std::uint64_t state = state_of_static(object); state != 0) return image_.word(state + types_.layout().static_type.tp_dict);
-  return image_.word(object + types_.layout().type.dict);
-}
-
-// managed_static_type_state of a static type (3.12 and later); 0: none.
-std::uint64_t Names::state_of_static(std::uint64_t type) const {
-  const auto& layout = types_.layout();
-  if (layout.interpreter.types_builtins == kAbsent || layout.static_type.type == kAbsent) return 0;
-  const Type* itself = types_.find(type);
-  if (itself == nullptr || itself->heap()) return 0;
-  const auto find = [&](Offset array, int count) -> std::uint64_t {
-    for (int i = 0; array != kAbsent && i < count; ++i) {
-      const std::uint64_t entry =
-          runtime_.interpreter + static_cast<std::uint64_t>(array) + static_cast<std::uint64_t>(i * layout.static_type.size);
-      if (image_.word(entry + layout.static_type.type) == type) return entry;
-    }
-    return 0;
-  };
-  const std::uint64_t builtin = find(layout.interpreter.types_builtins, layout.interpreter.types_builtins_count);
-  return builtin != 0 ? builtin : find(layout.interpreter.types_extensions, layout.interpreter.types_extensions_count);
+  return dict_of_type(types_, runtime_, object);
 }
 
 std::uint64_t Names::look_up(std::uint64_t dict, const std::string& key) {
@@ -382,7 +364,7 @@ std::uint64_t Names::rank(std::uint64_t dict, std::uint32_t entry) const {
 std::uint64_t Names::subclass_rank(std::uint64_t type, std::uint32_t entry) const {
   const auto& layout = types_.layout();
   std::uint64_t dict = image_.word(type + layout.type.subclasses);
-  if (const std::uint64_t state = state_of_static(type); state != 0) dict = image_.word(state + layout.static_type.tp_subclasses);
+  if (const std::uint64_t state = static_type_state(types_, runtime_, type); state != 0) dict = image_.word(state + layout.static_type.tp_subclasses);
   const auto read = read_dict(image_, layout, dict);
   std::uint64_t live = 0;
   for (std::uint64_t i = 0; read && i < entry && i < read->keys.used; ++i) {

@@ -42,7 +42,6 @@ class Names {
   [[nodiscard]] std::optional<std::string> find_qualified(std::uint64_t object, const Type& type);
   [[nodiscard]] std::uint64_t look_up(std::uint64_t dict, const std::string& key);
   [[nodiscard]] std::uint64_t dict_of(std::uint64_t object) const;
-  [[nodiscard]] std::uint64_t state_of_static(std::uint64_t type) const;
   [[nodiscard]] bool is_reached_by(const std::string& module, std::uint64_t object);
   [[nodiscard]] std::uint64_t subclass_rank(std::uint64_t type, std::uint32_t entry) const;
   [[nodiscard]] std::string function_of_code(std::uint32_t node, bool grouped, int depth);

@@ -142,6 +142,7 @@ std::optional<std::string> text_at(const TypeTable& types, std::uint64_t object,
 std::optional<std::string> repr_at(const TypeTable& types, std::uint64_t object) { return repr_within(types, object, 0); }
 
 std::string repr_of(std::string_view text) { return quoted(text, false); }
+std::string repr_of_bytes(std::string_view bytes) { return quoted(bytes, true); }
 
 bool is_identifier(std::string_view text) {
   if (text.empty() || (text[0] >= '0' && text[0] <= '9')) return false;

@@ -20,6 +20,8 @@ namespace cowtrace::python {
 
 // repr() of a str with this text.
 [[nodiscard]] std::string repr_of(std::string_view text);
+// repr() of bytes.
+[[nodiscard]] std::string repr_of_bytes(std::string_view bytes);
 
 [[nodiscard]] bool is_identifier(std::string_view text);
 
