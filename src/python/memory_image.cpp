@@ -43,9 +43,13 @@ MemoryImage::~MemoryImage() {
   if (host_ != nullptr) munmap(host_, host_size_);
 }
 
-Status MemoryImage::look_at(pid_t tid) {
+Status MemoryImage::look_at(pid_t tid, bool with_frames) {
   auto maps = process::read_maps(tid);
   if (!maps) return tl::unexpected(maps.error());
+  if (!with_frames) {
+    maps_ = std::move(*maps);
+    return {};
+  }
   auto frames = process::FrameSnapshot::take(tid, {});
   if (!frames) return tl::unexpected(frames.error());
   maps_ = std::move(*maps);
@@ -240,7 +244,7 @@ Status MemoryImage::read_pages(pid_t tid, const std::unordered_set<std::uint64_t
 
 Result<std::shared_ptr<MemoryImage>> MemoryImage::take(pid_t tid, process::ModuleCache& modules, const Limits& limits) {
   std::shared_ptr<MemoryImage> image(new MemoryImage);
-  if (auto status = image->look_at(tid); !status) return tl::unexpected(status.error());
+  if (auto status = image->look_at(tid, true); !status) return tl::unexpected(status.error());
   image->make_regions(modules, tid, limits);
   if (image->regions_.empty()) return fail("cannot keep an image of a process", "it has no memory");
   if (auto status = image->make_memory_file(); !status) return tl::unexpected(status.error());
@@ -252,12 +256,24 @@ Result<std::shared_ptr<MemoryImage>> MemoryImage::take_after(std::shared_ptr<con
                                                              const std::unordered_set<std::uint64_t>& written, pid_t tid,
                                                              process::ModuleCache& modules, const Limits& limits) {
   std::shared_ptr<MemoryImage> image(new MemoryImage);
-  if (auto status = image->look_at(tid); !status) return tl::unexpected(status.error());
+  if (auto status = image->look_at(tid, true); !status) return tl::unexpected(status.error());
   image->make_regions(modules, tid, limits);
   if (image->regions_.empty()) return fail("cannot keep an image of a process", "it has no memory");
   image->root_ = before->root_ != nullptr ? before->root_ : before;
   if (auto status = image->map_over(*image->root_); !status) return tl::unexpected(status.error());
   if (auto status = image->read_pages(tid, &written, before.get()); !status) return tl::unexpected(status.error());
+  return image;
+}
+
+Result<std::shared_ptr<MemoryImage>> MemoryImage::look_into(pid_t tid, process::ModuleCache& modules, const Limits& limits) {
+  std::shared_ptr<MemoryImage> image(new MemoryImage);
+  if (auto status = image->look_at(tid, false); !status) return tl::unexpected(status.error());
+  image->make_regions(modules, tid, limits);
+  if (image->regions_.empty()) return fail("cannot look into a process", "it has no memory");
+  if (auto status = image->reserve(MAP_PRIVATE | MAP_ANONYMOUS, -1); !status) return tl::unexpected(status.error());
+  auto memory = process::ProcMem::open(tid);
+  if (!memory) return tl::unexpected(memory.error());
+  image->live_ = std::move(*memory);
   return image;
 }
 
@@ -274,9 +290,12 @@ const MemoryImage::Region* MemoryImage::find_region(std::uint64_t address) const
 // Pages of a file that the process has not changed are as they are in the file.
 bool MemoryImage::fill_page(const Region& region, std::uint64_t page) const {
   const std::uint64_t address = region.start + page * kPageSize;
-  if (region.module == nullptr || !is_in_file(region, address)) return false;
+  if (!is_in_file(region, address)) return false;
   from_files_left_ -= kPageSize;
   const_cast<std::uint64_t&>(region.pages[page / 64]) |= std::uint64_t{1} << page % 64;
+  // Only what is resident is read of a process.
+  if (live_ && live_->read(address, {region.host + page * kPageSize, kPageSize})) return true;
+  if (region.module == nullptr || address >= region.in_file_end) return true;
   // Beyond the end of the file there are zeros.
   [[maybe_unused]] const ssize_t got = pread(region.module->elf()->file(), region.host + page * kPageSize, kPageSize,
                                              static_cast<off_t>(region.file_offset + page * kPageSize));

@@ -68,11 +68,15 @@ class MemoryImage final : public process::RemoteMemory {
                                                                        const std::unordered_set<std::uint64_t>& written, pid_t tid,
                                                                        process::ModuleCache& modules, const Limits& limits);
 
+  // Reads nothing yet: each page is read from the process when it is first asked for. The process may run meanwhile; then what is read is
+  // of several moments, and is to be checked like any other memory.
+  [[nodiscard]] static Result<std::shared_ptr<MemoryImage>> look_into(pid_t tid, process::ModuleCache& modules, const Limits& limits);
+
   // `size` bytes without a gap; nullptr if the image has not all of them. For a little memory: pages of it that are not there become so.
   [[nodiscard]] const std::byte* at(std::uint64_t address, std::uint64_t size) const {
     const Region* region = region_at(address);
     if (region == nullptr || size > region->end - address) return nullptr;
-    if (region->module != nullptr) fill(*region, address, size);
+    if (region->module != nullptr || live_) fill(*region, address, size);
     return region->host + (address - region->start);
   }
   // The image has them all, as at() would; nothing is read.
@@ -128,7 +132,7 @@ class MemoryImage final : public process::RemoteMemory {
 
  private:
   MemoryImage() = default;
-  Status look_at(pid_t tid);
+  Status look_at(pid_t tid, bool with_frames);
   void make_regions(process::ModuleCache& modules, pid_t tid, const Limits& limits);
   void leave_out(const Limits& limits);
   Status reserve(int flags, int file);
@@ -141,7 +145,7 @@ class MemoryImage final : public process::RemoteMemory {
     return (region.pages[page / 64] >> page % 64 & 1) != 0;
   }
   [[nodiscard]] bool is_in_file(const Region& region, std::uint64_t address) const {
-    return address < region.in_file_end && from_files_left_ >= kPageSize;
+    return (address < region.in_file_end || live_) && from_files_left_ >= kPageSize;
   }
   void fill(const Region& region, std::uint64_t address, std::uint64_t size) const;
   bool fill_page(const Region& region, std::uint64_t page) const;
@@ -154,7 +158,8 @@ class MemoryImage final : public process::RemoteMemory {
   Fd memory_file_;
   std::byte* host_ = nullptr;  // of all regions, one after the other
   std::uint64_t host_size_ = 0;
-  mutable std::uint64_t from_files_left_ = 0;
+  mutable std::optional<process::ProcMem> live_;  // look_into() only: where pages come from
+  mutable std::uint64_t from_files_left_ = 0;     // bytes that may still be read when they are asked for
   std::vector<std::uint64_t> changed_;
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_left_out_ = 0;
