@@ -219,6 +219,7 @@ Summary join(const model::Session& session, model::Resolver& resolver, const Joi
   summary.timeline = timeline.take();
   summary.timeline_bucket_ns = timeline.bucket_ns();
   finish_totals(summary, exact, session);
+  summary.watches = watch_summaries(session, resolver);
   return summary;
 }
 

@@ -13,6 +13,7 @@
 
 #include "analysis/counts.h"
 #include "analysis/object_index.h"
+#include "analysis/watches.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -105,6 +106,7 @@ struct Summary {
   std::vector<MappingSummary> mappings;   // by copied bytes, most first
   std::vector<TimelineRow> timeline;      // by process and time; quiet buckets are left out
   std::uint64_t timeline_bucket_ns = 0;
+  std::vector<WatchSummary> watches;  // by expression, as they were given, then by process
   ObjectIndex object_index;  // numbers are ObjectIds
 };
 

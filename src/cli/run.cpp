@@ -28,12 +28,12 @@ struct RunArguments {
   std::vector<std::string> command;
   std::vector<std::string> outputs;
   std::string duration, user, backend = "auto", stacks = "python,native", detail = "events", snapshot = "exact", buffer = "64MiB", color = "auto";
+  std::vector<std::string> watch;
   std::uint32_t frames = 16;
   bool no_page_tables = false;
   bool quiet = false;
   bool verbose = false;
   // Named by the interface, not built yet: an error when given, never ignored.
-  std::vector<std::string> watch;
   std::string max_copied, max_copied_per_process;
 };
 
@@ -46,7 +46,6 @@ Result<Value> choose(const std::map<std::string, Value>& choices, const std::str
 }
 
 Status check_unbuilt(const RunArguments& arguments) {
-  if (!arguments.watch.empty()) return fail("--watch", "not built yet");
   if (!arguments.max_copied.empty()) return fail("--max-copied", "not built yet");
   if (!arguments.max_copied_per_process.empty()) return fail("--max-copied-per-process", "not built yet");
   if (std::find(arguments.outputs.begin(), arguments.outputs.end(), "-") != arguments.outputs.end())
@@ -100,6 +99,7 @@ Result<pipeline::RunOptions> resolve(const RunArguments& arguments) {
     if (!duration) return tl::unexpected(duration.error());
     options.duration_ns = *duration;
   }
+  options.watches = arguments.watch;
   return options;
 }
 
@@ -155,7 +155,8 @@ Action configure_run(CLI::App& app) {
   app.add_flag("--no-page-tables", to.no_page_tables, "pair faults with allocations instead of reading page tables");
   app.add_flag("-q,--quiet", to.quiet, "no report and no progress on standard error");
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
-  app.add_option("--watch", to.watch, "not built yet")->type_name("EXPR")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--watch", to.watch, "a Python object in every process: still shared, copied or replaced? Repeatable")
+      ->type_name("EXPR")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--max-copied", to.max_copied, "not built yet")->type_name("SIZE");
   app.add_option("--max-copied-per-process", to.max_copied_per_process, "not built yet")->type_name("SIZE");
   return [arguments](const std::vector<std::string>& after_dashes) {

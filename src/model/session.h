@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "model/events.h"
+#include "model/watch.h"
 
 namespace cowtrace::model {
 
@@ -131,6 +132,7 @@ class Session {
   std::unordered_map<StackHash, Stack> stacks;
   std::unordered_map<std::int32_t, ProcessKey> newest_of_pid;
   std::unordered_map<std::int32_t, std::string> visitors;  // command by pid
+  std::vector<Watch> watches;  // by expression, as the user gave them, then in the order in which the processes were met
 
  private:
   AddressSpace& space(SpaceId id);

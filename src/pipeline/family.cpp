@@ -23,19 +23,22 @@ std::uint64_t monotonic_ns() {
 
 }  // namespace
 
-Family::Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits)
+Family::Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
+               std::vector<python::Expression> watches)
     : capture_(capture),
       session_(session),
       stops_(stops),
       auditor_(session, limits),
       objects_(session, modules_),
-      python_(capture, session, *modules_) {
+      python_(capture, session, *modules_),
+      watcher_(std::move(watches), session, *modules_) {
   if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
 }
 
 void Family::drain() {
   undecodable_ += capture_.drain([this](model::Event&& event) { take(std::move(event)); });
   if (!stops_) look_at_changed_spaces();
+  watcher_.look_at_touched();
 }
 
 void Family::take(model::Event&& event) {
@@ -43,9 +46,12 @@ void Family::take(model::Event&& event) {
     auditor_.note(*populate);
     return;
   }
-  if (const auto* resolution = std::get_if<model::Resolution>(&event); resolution && is_break(resolution->mechanism)) {
-    ++breaks_;
-    copied_bytes_ += resolution->size;
+  if (const auto* resolution = std::get_if<model::Resolution>(&event)) {
+    if (is_break(resolution->mechanism)) {
+      ++breaks_;
+      copied_bytes_ += resolution->size;
+    }
+    watcher_.on_event(*resolution);
   }
   if (const auto* mapping = std::get_if<model::Mapping>(&event)) changed_.insert(mapping->space);
   session_.apply(event);
@@ -54,7 +60,16 @@ void Family::take(model::Event&& event) {
   if (stops_ || fork == nullptr || fork->shares_memory) return;
   objects_.inherit(fork->child_pid, fork->child_space, fork->parent_space);
   if (const model::Process* child = session_.find_pid(fork->child_pid); child != nullptr && child->forked_from)
-    python_.on_fork(fork->child_pid, *child, session_.process(*child->forked_from));
+    look_at_python(fork->child_pid, *child, session_.process(*child->forked_from));
+}
+
+void Family::look_at_python(pid_t tid, const model::Process& child, const model::Process& parent) {
+  const auto heap = python_.on_fork(tid, child, parent);
+  if (heap == nullptr || !watcher_.active()) return;
+  if (stops_)
+    watcher_.on_fork(tid, child, parent, *heap);
+  else
+    watcher_.on_running_fork(child, parent, heap->runtime());
 }
 
 // A new mapping is told just before the first break in it: its process is likely to live still.
@@ -77,7 +92,7 @@ void Family::on_start(pid_t tid) {
   }
   const model::Process& parent = session_.process(*child->forked_from);
   if (!parent.spaces.empty()) objects_.inherit(tid, child->spaces.front(), parent.spaces.back());
-  python_.on_fork(tid, *child, parent);
+  look_at_python(tid, *child, parent);
 }
 
 void Family::on_exec(pid_t pid) {
@@ -90,7 +105,9 @@ void Family::on_last_exit(pid_t tid, pid_t pid) {
   drain();
   auditor_.on_exit(tid, pid);
   const model::Process* process = session_.find_pid(pid);
-  if (process != nullptr && !process->spaces.empty()) objects_.capture(tid, process->spaces.back());
+  if (process == nullptr || process->spaces.empty()) return;
+  objects_.capture(tid, process->spaces.back());
+  if (watcher_.active() && python_.may_be_python(tid)) watcher_.on_exit(tid, process->spaces.back());
 }
 
 // A process has one tracer: a debugger in the family would find its children taken.
@@ -117,6 +134,8 @@ void Family::finish() {
   for (const std::string& note : capture_.notes()) info.notes.push_back(note);
   for (const std::string& note : objects_.notes()) info.notes.push_back(note);
   for (const std::string& note : python_.notes()) info.notes.push_back(note);
+  watcher_.finish();
+  for (const std::string& note : watcher_.notes()) info.notes.push_back(note);
   const auto unread = std::count_if(session_.spaces.begin(), session_.spaces.end(), [this](const model::AddressSpace& space) {
     return !space.mappings.empty() && !objects_.knows(space.id);
   });

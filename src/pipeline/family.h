@@ -15,6 +15,7 @@
 #include "pipeline/follower.h"
 #include "pipeline/object_capture.h"
 #include "pipeline/python_capture.h"
+#include "pipeline/watcher.h"
 #include "process/elf_module.h"
 
 namespace cowtrace::pipeline {
@@ -22,7 +23,8 @@ namespace cowtrace::pipeline {
 class Family final : public StopHandler {
  public:
   // `stops`: a Follower calls on_start and its like. Without, objects are read as processes go by.
-  Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits);
+  Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
+         std::vector<python::Expression> watches);
 
   // Takes in all events that are there.
   void drain();
@@ -40,6 +42,7 @@ class Family final : public StopHandler {
 
  private:
   void take(model::Event&& event);
+  void look_at_python(pid_t tid, const model::Process& child, const model::Process& parent);
   void look_at_changed_spaces();
   void warn_about_ptrace(pid_t pid);
 
@@ -50,6 +53,7 @@ class Family final : public StopHandler {
   std::shared_ptr<process::ModuleCache> modules_ = std::make_shared<process::ModuleCache>();
   ObjectCapture objects_;
   PythonCapture python_;
+  Watcher watcher_;
   std::unordered_set<model::SpaceId> changed_;  // without stops: spaces with a mapping that is not captured yet
   std::unordered_set<std::string> programs_;    // looked at by warn_about_ptrace
   std::string outgrown_;

@@ -66,9 +66,7 @@ std::optional<capture::PythonProbe> probe_of(const python::Heap& heap) {
 
 }  // namespace
 
-// A program without an interpreter costs a look at its mappings, no image.
-bool PythonCapture::may_be_python(pid_t tid, const model::Process& parent) {
-  if (!parent.spaces.empty() && known_.contains(parent.spaces.back())) return true;
+bool PythonCapture::may_be_python(pid_t tid) {
   const auto maps = process::read_maps(tid);
   if (!maps) return false;
   bool first = true;
@@ -134,11 +132,12 @@ std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId pare
   return std::make_shared<python::Heap>(*image, std::move(*found.runtime));
 }
 
-void PythonCapture::on_fork(pid_t tid, const model::Process& child, const model::Process& parent) {
-  if (child.spaces.empty() || parent.spaces.empty() || !may_be_python(tid, parent)) return;
+std::shared_ptr<python::Heap> PythonCapture::on_fork(pid_t tid, const model::Process& child, const model::Process& parent) {
+  if (child.spaces.empty() || parent.spaces.empty()) return nullptr;
   const model::SpaceId of_parent = parent.spaces.back(), of_child = child.spaces.front();
-  const auto heap = take(tid, of_parent);
-  if (heap == nullptr) return;
+  if (!known_.contains(of_parent) && !may_be_python(tid)) return nullptr;
+  auto heap = take(tid, of_parent);
+  if (heap == nullptr) return nullptr;
   const std::uint64_t time_ns = child.fork_ns.value_or(child.start_ns);
   for (const model::SpaceId space : {of_parent, of_child}) {
     const model::AddressSpace* found = session_.find_space(space);
@@ -146,6 +145,7 @@ void PythonCapture::on_fork(pid_t tid, const model::Process& child, const model:
     entries_.push_back({space, time_ns, heap});
     look_for_frames(space, *heap);
   }
+  return heap;
 }
 
 void PythonCapture::look_for_frames(model::SpaceId space, const python::Heap& heap) {

@@ -23,11 +23,15 @@ class PythonCapture {
   PythonCapture(capture::Capture& capture, model::Session& session, process::ModuleCache& modules)
       : capture_(capture), session_(session), modules_(modules) {}
 
-  // The stopped task `tid` was just forked; all events until then have been applied.
-  void on_fork(pid_t tid, const model::Process& child, const model::Process& parent);
+  // The stopped task `tid` was just forked; all events until then have been applied. What it inherited, or nullptr if that is no Python, or
+  // not understood.
+  std::shared_ptr<python::Heap> on_fork(pid_t tid, const model::Process& child, const model::Process& parent);
 
   // Reads the code objects that `stack` names, while their process lives.
   void on_stack(const model::Stack& stack);
+
+  // `tid` runs a file that holds an interpreter, as far as its symbols tell; a program without costs a look at its mappings, no image.
+  [[nodiscard]] bool may_be_python(pid_t tid);
 
   // Gives what is known away, with `others` to answer the rest.
   [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver(std::unique_ptr<model::Resolver> others);
@@ -46,7 +50,6 @@ class PythonCapture {
     std::shared_ptr<python::Heap> heap;
   };
 
-  [[nodiscard]] bool may_be_python(pid_t tid, const model::Process& parent);
   void look_for_frames(model::SpaceId space, const python::Heap& heap);
   [[nodiscard]] std::shared_ptr<python::Heap> take(pid_t tid, model::SpaceId parent_space);
   [[nodiscard]] std::unordered_set<std::uint64_t> written_since(const Known& known, model::SpaceId space) const;

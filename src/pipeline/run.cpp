@@ -22,6 +22,7 @@
 #include "pipeline/follower.h"
 #include "pipeline/progress.h"
 #include "process/zero_frames.h"
+#include "python/expression.h"
 
 namespace cowtrace::pipeline {
 namespace {
@@ -91,11 +92,12 @@ class Signals {
 
 class Runner {
  public:
-  Runner(const RunOptions& options, capture::Capture& capture, model::Session& session, const AuditLimits& limits)
+  Runner(const RunOptions& options, std::vector<python::Expression> watches, capture::Capture& capture, model::Session& session,
+         const AuditLimits& limits)
       : options_(options),
         capture_(capture),
         session_(session),
-        family_(capture, session, options.snapshot == SnapshotMode::Exact, limits),
+        family_(capture, session, options.snapshot == SnapshotMode::Exact, limits, std::move(watches)),
         follower_(family_),
         progress_(options.progress) {}
 
@@ -289,6 +291,12 @@ void describe(const RunOptions& options, const capture::Capture& capture, model:
 }  // namespace
 
 Result<RunOutcome> run(const RunOptions& options) {
+  std::vector<python::Expression> watches;
+  for (const std::string& text : options.watches) {
+    auto expression = python::parse_expression(text);
+    if (!expression) return tl::unexpected(expression.error());
+    watches.push_back(std::move(*expression));
+  }
   const process::ZeroFrames zero = process::find_zero_frames();
   auto capture_options = options.capture;
   capture_options.zero_frame = zero.page;
@@ -302,7 +310,7 @@ Result<RunOutcome> run(const RunOptions& options) {
   AuditLimits limits;
   limits.zero_frame = zero.page;
   limits.huge_zero_frame = zero.huge_page;
-  Runner runner(options, **capture, *session, limits);
+  Runner runner(options, std::move(watches), **capture, *session, limits);
   if (auto started = runner.start(); !started) return tl::unexpected(started.error());
   runner.loop();
   runner.finish();

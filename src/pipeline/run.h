@@ -25,6 +25,7 @@ struct RunOptions {
   SnapshotMode snapshot = SnapshotMode::Exact;
   std::optional<std::uint64_t> duration_ns;
   bool progress = true;
+  std::vector<std::string> watches;  // expressions, as python::parse_expression() takes them
 };
 
 struct RunOutcome {

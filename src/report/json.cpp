@@ -82,7 +82,7 @@ Status JsonReporter::write(const analysis::Summary& summary, const model::Sessio
   write_list(json, "mappings", summary.mappings, mapping_json);
   json.member("timeline_bucket_ns", summary.timeline_bucket_ns);
   write_list(json, "timeline", summary.timeline, timeline_json);
-  json.member("watches", Json::array());
+  write_list(json, "watches", summary.watches, watch_json);
   json.member("advice", Json::array());
   json.finish();
   if (!out) return fail("the JSON report is incomplete", "its file did not take all of it");

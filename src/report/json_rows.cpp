@@ -79,6 +79,29 @@ Json stack_frame_json(const model::StackFrame& frame) {
           {"why_unnamed", or_null(frame.why_unnamed)}};
 }
 
+Json watch_break_json(const std::optional<analysis::WatchBreak>& event) {
+  if (!event) return nullptr;
+  Json stack = Json::array();
+  for (const model::StackFrame& frame : event->stack) stack.push_back(stack_frame_json(frame));
+  return {{"t_ns", event->t_ns},
+          {"written", hex(event->address)},
+          {"pid", event->pid},
+          {"mechanism", model::info(event->mechanism).name},
+          {"cause", model::name(event->cause)},
+          {"object", or_null(event->object)},
+          {"field", or_null(event->field)},
+          {"stack", stack}};
+}
+
+Json watch_slot_json(const std::optional<analysis::WatchSlot>& slot) {
+  if (!slot) return nullptr;
+  return {{"place", slot->place},
+          {"address", hex(slot->address)},
+          {"frame", frame_json(slot->frame)},
+          {"state", analysis::name(slot->state)},
+          {"break", watch_break_json(slot->break_of_page)}};
+}
+
 }  // namespace
 
 Json capture_json(const model::CaptureInfo& capture) {
@@ -195,6 +218,29 @@ Json mapping_json(const analysis::MappingSummary& mapping) {
   return {{"label", or_null(mapping.label)},
           {"breaks", mapping.breaks},
           {"copied_bytes", mapping.copied_bytes}};
+}
+
+Json watch_json(const analysis::WatchSummary& watch) {
+  Json at_fork = nullptr;
+  if (watch.at_fork)
+    at_fork = {{"t_ns", watch.at_fork->t_ns},
+               {"address", hex(watch.at_fork->address)},
+               {"frame", frame_json(watch.at_fork->frame)}};
+  return {{"expression", watch.expression},
+          {"process", watch.process.value},
+          {"pid", watch.pid},
+          {"address", watch.address != 0 ? Json(hex(watch.address)) : Json(nullptr)},
+          {"frame", frame_json(watch.frame)},
+          {"type", or_null(watch.type)},
+          {"state", analysis::name(watch.state)},
+          {"reason", or_null(watch.reason)},
+          {"seen_at", model::name(watch.seen)},
+          {"seen_ns", watch.seen_ns},
+          {"at_fork", at_fork},
+          {"pages", watch.pages},
+          {"copied_pages", watch.copied_pages},
+          {"slot", watch_slot_json(watch.slot)},
+          {"break", watch_break_json(watch.break_of_page)}};
 }
 
 Json timeline_json(const analysis::TimelineRow& row) {

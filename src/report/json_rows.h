@@ -20,6 +20,7 @@ Json object_json(const analysis::ObjectSummary& object);
 Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack,
                bool truncated);
 Json mapping_json(const analysis::MappingSummary& mapping);
+Json watch_json(const analysis::WatchSummary& watch);
 Json timeline_json(const analysis::TimelineRow& row);
 
 }  // namespace cowtrace::report

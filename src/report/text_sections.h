@@ -43,6 +43,7 @@ void print_mappings(const TextContext& context);
 void print_objects(const TextContext& context);
 void print_neighbours(const TextContext& context);
 void print_sites(const TextContext& context);
+void print_watches(const TextContext& context);
 void print_last_warning(const TextContext& context);
 
 // "refcount 90%, value 10%"; empty if no cause is known.

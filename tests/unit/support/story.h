@@ -17,6 +17,7 @@ class Story {
     make_mappings();
     make_objects();
     make_writes();
+    make_watches();
     builder.finish();
   }
 
@@ -136,6 +137,29 @@ class Story {
     builder.write(worker_, 2'200'000'000, kHuge + 0x12345, huge);
     builder.lose(worker_);
     builder.lose(worker_);
+  }
+
+  // One that a worker copied, one that the other has replaced.
+  void make_watches() {
+    model::WatchSample sample;
+    sample.time_ns = SessionBuilder::kStarted + 1'000'000;
+    sample.outcome = model::WatchSample::Outcome::Found;
+    sample.object = sample.start = kHeap + 0x210;
+    sample.type = "dict\x1b[2J";
+    sample.frames = {0xa000};
+    sample.frame = 0xa000;
+    sample.slot = kHeap + 30 * kPageSize;
+    sample.slot_frame = 0xa0ff;
+    sample.place = "entry 'n<b>' of \x1b[2Jsettings";
+    const model::Session& session = builder.session;
+    for (const model::ProcessKey key : {server_, worker_, other_}) {
+      model::Watch watch{"settings['n<b>']", session.process(key).spaces.front(), sample, sample};
+      watch.last->moment = model::WatchSample::Moment::Exit;
+      watch.last->time_ns = SessionBuilder::kStarted + 2'400'000'000;
+      if (key == worker_) watch.last->frame = watch.last->frames[0] = 0xb000;
+      if (key == other_) watch.last->object = watch.last->start = kHeap + 0x440;
+      builder.session.watches.push_back(watch);
+    }
   }
 
   struct What {

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/watches.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "analysis/clock.h"
+#include "analysis/sites.h"
+#include "analysis/touch.h"
+#include "base/units.h"
+
+namespace cowtrace::analysis {
+
+namespace {
+
+using model::WatchSample;
+
+// The first break of each page of one address space after `since_ns`, of those that are asked for.
+class FirstBreaks {
+ public:
+  FirstBreaks(const model::AddressSpace* space, std::uint64_t since_ns) : space_(space) {
+    if (space == nullptr) return;
+    for (const model::Resolution& event : space->resolutions) {
+      if (!is_break(event.mechanism) || event.time_ns < since_ns) continue;
+      const std::uint64_t start = page_start(event.address, event.size);
+      if (event.size > kPageSize) {
+        huge_.push_back(&event);
+        continue;
+      }
+      const model::Resolution*& first = of_page_[start];
+      if (first == nullptr || event.time_ns < first->time_ns) first = &event;
+    }
+  }
+
+  [[nodiscard]] const model::Resolution* of(std::uint64_t address) const {
+    const auto found = of_page_.find(page_of(address));
+    const model::Resolution* first = found != of_page_.end() ? found->second : nullptr;
+    for (const model::Resolution* event : huge_)
+      if (address - page_start(event->address, event->size) < event->size &&
+          (first == nullptr || event->time_ns < first->time_ns))
+        first = event;
+    return first;
+  }
+  [[nodiscard]] const model::AddressSpace& space() const { return *space_; }
+
+ private:
+  const model::AddressSpace* space_;
+  std::unordered_map<std::uint64_t, const model::Resolution*> of_page_;
+  std::vector<const model::Resolution*> huge_;
+};
+
+class Judge {
+ public:
+  Judge(const model::Session& session, model::Resolver& resolver)
+      : session_(session), resolver_(resolver), frames_(session, resolver) {}
+
+  WatchSummary judge(const model::Watch& watch, const FirstBreaks& breaks);
+
+ private:
+  [[nodiscard]] std::uint64_t since_start(std::uint64_t time_ns) const {
+    return since(session_.capture.started_ns, time_ns);
+  }
+  WatchBreak describe(const model::Resolution& event, const FirstBreaks& breaks);
+  std::optional<WatchBreak> describe_if(const model::Resolution* event, const FirstBreaks& breaks) {
+    return event != nullptr ? std::optional(describe(*event, breaks)) : std::nullopt;
+  }
+  WatchSlot slot_of(const WatchSample& at_fork, const WatchSample& now, const FirstBreaks& breaks);
+  void compare_pages(WatchSummary& summary, const WatchSample& at_fork, const WatchSample& now,
+                     const FirstBreaks& breaks);
+
+  const model::Session& session_;
+  model::Resolver& resolver_;
+  SiteFrames frames_;
+};
+
+WatchBreak Judge::describe(const model::Resolution& event, const FirstBreaks& breaks) {
+  const Touch touch = touch_of(breaks.space(), event);
+  const model::Write write = resolver_.write_at(breaks.space().id, event.address, event.time_ns);
+  WatchBreak result;
+  result.t_ns = since_start(event.time_ns);
+  result.address = event.address;
+  result.pid = event.pid;
+  result.mechanism = event.mechanism;
+  result.cause = cause_of(touch, write);
+  if (write.object != nullptr) result.object = write.object->name;
+  result.field = write.field;
+  SiteSummary site;
+  site.stack = event.stack;
+  site.space = breaks.space().id;
+  site.ip = event.ip;
+  site.last_ns = event.time_ns;
+  result.stack = frames_.of(site);
+  return result;
+}
+
+WatchSlot Judge::slot_of(const WatchSample& at_fork, const WatchSample& now,
+                         const FirstBreaks& breaks) {
+  WatchSlot slot;
+  slot.place = now.place;
+  slot.address = now.slot;
+  slot.frame = now.slot_frame;
+  const model::Resolution* event = breaks.of(now.slot);
+  if (at_fork.slot != 0 && now.slot != at_fork.slot)
+    slot.state = WatchSlot::State::Moved;
+  else if (event != nullptr)
+    slot.state = WatchSlot::State::Copied;
+  else if (now.slot_frame != 0 && now.slot_frame == at_fork.slot_frame)
+    slot.state = WatchSlot::State::Shared;
+  slot.break_of_page = describe_if(event, breaks);
+  return slot;
+}
+
+// The same object, at the same address: in the same frames?
+void Judge::compare_pages(WatchSummary& summary, const WatchSample& at_fork, const WatchSample& now,
+                          const FirstBreaks& breaks) {
+  const model::Resolution* first = breaks.of(now.object);
+  bool unexplained = false;
+  bool unseen = false;
+  const std::uint64_t start = page_of(now.start);
+  summary.pages = now.frames.size();
+  for (std::size_t i = 0; i < now.frames.size(); ++i) {
+    const model::Resolution* event = breaks.of(start + i * kPageSize);
+    const std::uint64_t before = i < at_fork.frames.size() ? at_fork.frames[i] : 0;
+    const bool moved = before != 0 && now.frames[i] != 0 && before != now.frames[i];
+    if (event != nullptr) {
+      ++summary.copied_pages;
+      if (first == nullptr) first = event;
+    } else if (moved) {
+      unexplained = true;
+    } else if (before == 0 || now.frames[i] == 0) {
+      unseen = true;
+    }
+  }
+  if (first != nullptr) {
+    summary.state = WatchSummary::State::Copied;
+    summary.break_of_page = describe(*first, breaks);
+  } else if (unexplained) {
+    summary.reason = "its frame is another one, and no event of this capture says why";
+  } else if (unseen || now.frames.empty()) {
+    summary.reason = "its frames are not known";
+  } else {
+    summary.state = WatchSummary::State::Shared;
+  }
+}
+
+WatchSummary Judge::judge(const model::Watch& watch, const FirstBreaks& breaks) {
+  const WatchSample& now = watch.last ? *watch.last : *watch.at_fork;
+  WatchSummary summary;
+  summary.expression = watch.expression;
+  summary.process = breaks.space().owner;
+  summary.pid = session_.process(summary.process).pid;
+  summary.command = session_.process(summary.process).command;
+  summary.seen = now.moment;
+  summary.seen_ns = since_start(now.time_ns);
+  summary.address = now.object;
+  summary.frame = now.frame;
+  summary.type = now.type;
+  const bool was_there = watch.at_fork && watch.at_fork->outcome == WatchSample::Outcome::Found;
+  if (was_there)
+    summary.at_fork = {since_start(watch.at_fork->time_ns), watch.at_fork->object,
+                       watch.at_fork->frame};
+  if (now.outcome != WatchSample::Outcome::Found) {
+    summary.state = now.outcome == WatchSample::Outcome::Missing ? WatchSummary::State::Missing
+                                                                 : WatchSummary::State::Unknown;
+    summary.reason = now.why;
+    return summary;
+  }
+  summary.pages = now.frames.size();
+  if (!watch.at_fork) {
+    summary.reason = "the process did not fork and was not forked: it shares nothing";
+    return summary;
+  }
+  if (now.slot != 0) summary.slot = slot_of(*watch.at_fork, now, breaks);
+  if (was_there && watch.at_fork->object == now.object && watch.at_fork->type == now.type) {
+    compare_pages(summary, *watch.at_fork, now, breaks);
+    return summary;
+  }
+  summary.state = WatchSummary::State::Replaced;
+  summary.reason = was_there ? "another object is there now" : "it was not there at the fork";
+  if (summary.slot) summary.break_of_page = summary.slot->break_of_page;
+  return summary;
+}
+
+}  // namespace
+
+std::vector<WatchSummary> watch_summaries(const model::Session& session, model::Resolver& resolver) {
+  std::vector<WatchSummary> summaries;
+  std::unordered_map<model::SpaceId, FirstBreaks> breaks;
+  Judge judge(session, resolver);
+  for (const model::Watch& watch : session.watches) {
+    const model::AddressSpace* space = session.find_space(watch.space);
+    if (space == nullptr || space->owner.value >= session.processes.size()) continue;
+    if (!watch.last && !watch.at_fork) continue;
+    const std::uint64_t since_ns = watch.at_fork ? watch.at_fork->time_ns : 0;
+    const auto found = breaks.try_emplace(watch.space, space, since_ns).first;
+    summaries.push_back(judge.judge(watch, found->second));
+  }
+  return summaries;
+}
+
+}  // namespace cowtrace::analysis
