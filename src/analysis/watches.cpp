@@ -16,38 +16,53 @@ namespace {
 
 using model::WatchSample;
 
-// The first break of each page of one address space after `since_ns`, of those that are asked for.
-class FirstBreaks {
+// The first break of each page of one address space after `since_ns`, and the first write that was
+// given the page as it was.
+class FirstWrites {
  public:
-  FirstBreaks(const model::AddressSpace* space, std::uint64_t since_ns) : space_(space) {
-    if (space == nullptr) return;
-    for (const model::Resolution& event : space->resolutions) {
-      if (!is_break(event.mechanism) || event.time_ns < since_ns) continue;
-      const std::uint64_t start = page_start(event.address, event.size);
-      if (event.size > kPageSize) {
-        huge_.push_back(&event);
-        continue;
-      }
-      const model::Resolution*& first = of_page_[start];
-      if (first == nullptr || event.time_ns < first->time_ns) first = &event;
+  FirstWrites(const model::AddressSpace& space, std::uint64_t since_ns) : space_(space) {
+    for (const model::Resolution& event : space.resolutions) {
+      if (event.time_ns < since_ns) continue;
+      if (is_break(event.mechanism)) add(breaks_, event);
+      if (event.mechanism == model::Mechanism::Reuse) add(reuses_, event);
     }
   }
 
-  [[nodiscard]] const model::Resolution* of(std::uint64_t address) const {
-    const auto found = of_page_.find(page_of(address));
-    const model::Resolution* first = found != of_page_.end() ? found->second : nullptr;
-    for (const model::Resolution* event : huge_)
+  // Of the page that holds `address`; nullptr if there is none.
+  [[nodiscard]] const model::Resolution* break_of(std::uint64_t address) const {
+    return first(breaks_, address);
+  }
+  [[nodiscard]] const model::Resolution* reuse_of(std::uint64_t address) const {
+    return first(reuses_, address);
+  }
+  [[nodiscard]] const model::AddressSpace& space() const { return space_; }
+
+ private:
+  struct Events {
+    std::unordered_map<std::uint64_t, const model::Resolution*> of_page;
+    std::vector<const model::Resolution*> huge;
+  };
+
+  static void add(Events& events, const model::Resolution& event) {
+    if (event.size > kPageSize) {
+      events.huge.push_back(&event);
+      return;
+    }
+    const model::Resolution*& first = events.of_page[page_start(event.address, event.size)];
+    if (first == nullptr || event.time_ns < first->time_ns) first = &event;
+  }
+  static const model::Resolution* first(const Events& events, std::uint64_t address) {
+    const auto found = events.of_page.find(page_of(address));
+    const model::Resolution* first = found != events.of_page.end() ? found->second : nullptr;
+    for (const model::Resolution* event : events.huge)
       if (address - page_start(event->address, event->size) < event->size &&
           (first == nullptr || event->time_ns < first->time_ns))
         first = event;
     return first;
   }
-  [[nodiscard]] const model::AddressSpace& space() const { return *space_; }
 
- private:
-  const model::AddressSpace* space_;
-  std::unordered_map<std::uint64_t, const model::Resolution*> of_page_;
-  std::vector<const model::Resolution*> huge_;
+  const model::AddressSpace& space_;
+  Events breaks_, reuses_;
 };
 
 class Judge {
@@ -55,28 +70,28 @@ class Judge {
   Judge(const model::Session& session, model::Resolver& resolver)
       : session_(session), resolver_(resolver), frames_(session, resolver) {}
 
-  WatchSummary judge(const model::Watch& watch, const FirstBreaks& breaks);
+  WatchSummary judge(const model::Watch& watch, const FirstWrites& writes);
 
  private:
   [[nodiscard]] std::uint64_t since_start(std::uint64_t time_ns) const {
     return since(session_.capture.started_ns, time_ns);
   }
-  WatchBreak describe(const model::Resolution& event, const FirstBreaks& breaks);
-  std::optional<WatchBreak> describe_if(const model::Resolution* event, const FirstBreaks& breaks) {
-    return event != nullptr ? std::optional(describe(*event, breaks)) : std::nullopt;
+  WatchBreak describe(const model::Resolution& event, const FirstWrites& writes);
+  std::optional<WatchBreak> describe_if(const model::Resolution* event, const FirstWrites& writes) {
+    return event != nullptr ? std::optional(describe(*event, writes)) : std::nullopt;
   }
-  WatchSlot slot_of(const WatchSample& at_fork, const WatchSample& now, const FirstBreaks& breaks);
+  WatchSlot slot_of(const WatchSample& at_fork, const WatchSample& now, const FirstWrites& writes);
   void compare_pages(WatchSummary& summary, const WatchSample& at_fork, const WatchSample& now,
-                     const FirstBreaks& breaks);
+                     const FirstWrites& writes);
 
   const model::Session& session_;
   model::Resolver& resolver_;
   SiteFrames frames_;
 };
 
-WatchBreak Judge::describe(const model::Resolution& event, const FirstBreaks& breaks) {
-  const Touch touch = touch_of(breaks.space(), event);
-  const model::Write write = resolver_.write_at(breaks.space().id, event.address, event.time_ns);
+WatchBreak Judge::describe(const model::Resolution& event, const FirstWrites& writes) {
+  const Touch touch = touch_of(writes.space(), event);
+  const model::Write write = resolver_.write_at(writes.space().id, event.address, event.time_ns);
   WatchBreak result;
   result.t_ns = since_start(event.time_ns);
   result.address = event.address;
@@ -87,7 +102,7 @@ WatchBreak Judge::describe(const model::Resolution& event, const FirstBreaks& br
   result.field = write.field;
   SiteSummary site;
   site.stack = event.stack;
-  site.space = breaks.space().id;
+  site.space = writes.space().id;
   site.ip = event.ip;
   site.last_ns = event.time_ns;
   result.stack = frames_.of(site);
@@ -95,32 +110,34 @@ WatchBreak Judge::describe(const model::Resolution& event, const FirstBreaks& br
 }
 
 WatchSlot Judge::slot_of(const WatchSample& at_fork, const WatchSample& now,
-                         const FirstBreaks& breaks) {
+                         const FirstWrites& writes) {
   WatchSlot slot;
   slot.place = now.place;
   slot.address = now.slot;
   slot.frame = now.slot_frame;
-  const model::Resolution* event = breaks.of(now.slot);
+  const model::Resolution* event = writes.break_of(now.slot);
   if (at_fork.slot != 0 && now.slot != at_fork.slot)
     slot.state = WatchSlot::State::Moved;
   else if (event != nullptr)
     slot.state = WatchSlot::State::Copied;
   else if (now.slot_frame != 0 && now.slot_frame == at_fork.slot_frame)
     slot.state = WatchSlot::State::Shared;
-  slot.break_of_page = describe_if(event, breaks);
+  slot.break_of_page = describe_if(event, writes);
+  if (slot.state == WatchSlot::State::Shared)
+    slot.in_place = describe_if(writes.reuse_of(now.slot), writes);
   return slot;
 }
 
 // The same object, at the same address: in the same frames?
 void Judge::compare_pages(WatchSummary& summary, const WatchSample& at_fork, const WatchSample& now,
-                          const FirstBreaks& breaks) {
-  const model::Resolution* first = breaks.of(now.object);
+                          const FirstWrites& writes) {
+  const model::Resolution* first = writes.break_of(now.object);
   bool unexplained = false;
   bool unseen = false;
   const std::uint64_t start = page_of(now.start);
   summary.pages = now.frames.size();
   for (std::size_t i = 0; i < now.frames.size(); ++i) {
-    const model::Resolution* event = breaks.of(start + i * kPageSize);
+    const model::Resolution* event = writes.break_of(start + i * kPageSize);
     const std::uint64_t before = i < at_fork.frames.size() ? at_fork.frames[i] : 0;
     const bool moved = before != 0 && now.frames[i] != 0 && before != now.frames[i];
     if (event != nullptr) {
@@ -134,21 +151,22 @@ void Judge::compare_pages(WatchSummary& summary, const WatchSample& at_fork, con
   }
   if (first != nullptr) {
     summary.state = WatchSummary::State::Copied;
-    summary.break_of_page = describe(*first, breaks);
+    summary.break_of_page = describe(*first, writes);
   } else if (unexplained) {
     summary.reason = "its frame is another one, and no event of this capture says why";
   } else if (unseen || now.frames.empty()) {
     summary.reason = "its frames are not known";
   } else {
     summary.state = WatchSummary::State::Shared;
+    summary.in_place = describe_if(writes.reuse_of(now.object), writes);
   }
 }
 
-WatchSummary Judge::judge(const model::Watch& watch, const FirstBreaks& breaks) {
+WatchSummary Judge::judge(const model::Watch& watch, const FirstWrites& writes) {
   const WatchSample& now = watch.last ? *watch.last : *watch.at_fork;
   WatchSummary summary;
   summary.expression = watch.expression;
-  summary.process = breaks.space().owner;
+  summary.process = writes.space().owner;
   summary.pid = session_.process(summary.process).pid;
   summary.command = session_.process(summary.process).command;
   summary.seen = now.moment;
@@ -171,9 +189,9 @@ WatchSummary Judge::judge(const model::Watch& watch, const FirstBreaks& breaks) 
     summary.reason = "the process did not fork and was not forked: it shares nothing";
     return summary;
   }
-  if (now.slot != 0) summary.slot = slot_of(*watch.at_fork, now, breaks);
+  if (now.slot != 0) summary.slot = slot_of(*watch.at_fork, now, writes);
   if (was_there && watch.at_fork->object == now.object && watch.at_fork->type == now.type) {
-    compare_pages(summary, *watch.at_fork, now, breaks);
+    compare_pages(summary, *watch.at_fork, now, writes);
     return summary;
   }
   summary.state = WatchSummary::State::Replaced;
@@ -184,16 +202,17 @@ WatchSummary Judge::judge(const model::Watch& watch, const FirstBreaks& breaks) 
 
 }  // namespace
 
-std::vector<WatchSummary> watch_summaries(const model::Session& session, model::Resolver& resolver) {
+std::vector<WatchSummary> watch_summaries(const model::Session& session,
+                                          model::Resolver& resolver) {
   std::vector<WatchSummary> summaries;
-  std::unordered_map<model::SpaceId, FirstBreaks> breaks;
+  std::unordered_map<model::SpaceId, FirstWrites> writes;
   Judge judge(session, resolver);
   for (const model::Watch& watch : session.watches) {
     const model::AddressSpace* space = session.find_space(watch.space);
     if (space == nullptr || space->owner.value >= session.processes.size()) continue;
     if (!watch.last && !watch.at_fork) continue;
     const std::uint64_t since_ns = watch.at_fork ? watch.at_fork->time_ns : 0;
-    const auto found = breaks.try_emplace(watch.space, space, since_ns).first;
+    const auto found = writes.try_emplace(watch.space, *space, since_ns).first;
     summaries.push_back(judge.judge(watch, found->second));
   }
   return summaries;

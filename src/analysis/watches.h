@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What became of each watched object in each process: still shared, copied, replaced or missing, and
-// which write did it.
+// What became of each watched object in each process: still shared, copied, replaced or missing,
+// and which write did it.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace cowtrace::analysis {
 
-// The first break of a page after the fork.
+// The first break of a page after the fork, or the first write in place (mechanism `reuse`).
 struct WatchBreak {
   std::uint64_t t_ns = 0;
   std::uint64_t address = 0;  // what was written
@@ -34,6 +34,7 @@ struct WatchSlot {
   std::uint64_t frame = 0;
   State state = State::Unknown;
   std::optional<WatchBreak> break_of_page;
+  std::optional<WatchBreak> in_place;  // as WatchSummary has it
 };
 
 struct WatchSummary {
@@ -59,7 +60,9 @@ struct WatchSummary {
   std::uint64_t pages = 0;         // that the object lies on
   std::uint64_t copied_pages = 0;  // of these
   std::optional<WatchSlot> slot;
-  std::optional<WatchBreak> break_of_page;  // what copied it; of Replaced: what copied the slot's page
+  std::optional<WatchBreak> break_of_page;  // what copied it; of Replaced, the slot's page
+  // Of Shared: its page was written and not copied, for nobody else had the frame any more.
+  std::optional<WatchBreak> in_place;
 };
 
 constexpr std::string_view name(WatchSummary::State state) {

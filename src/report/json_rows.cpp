@@ -99,7 +99,8 @@ Json watch_slot_json(const std::optional<analysis::WatchSlot>& slot) {
           {"address", hex(slot->address)},
           {"frame", frame_json(slot->frame)},
           {"state", analysis::name(slot->state)},
-          {"break", watch_break_json(slot->break_of_page)}};
+          {"break", watch_break_json(slot->break_of_page)},
+          {"in_place", watch_break_json(slot->in_place)}};
 }
 
 }  // namespace
@@ -240,7 +241,8 @@ Json watch_json(const analysis::WatchSummary& watch) {
           {"pages", watch.pages},
           {"copied_pages", watch.copied_pages},
           {"slot", watch_slot_json(watch.slot)},
-          {"break", watch_break_json(watch.break_of_page)}};
+          {"break", watch_break_json(watch.break_of_page)},
+          {"in_place", watch_break_json(watch.in_place)}};
 }
 
 Json timeline_json(const analysis::TimelineRow& row) {

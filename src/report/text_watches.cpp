@@ -25,22 +25,24 @@ std::string function_of(const WatchBreak& event) {
   return fmt::format("{} ({}:{})", printable(python->function), printable(file), python->line);
 }
 
-// "f (app.py:8): refcount of sys.modules['json']"
+// "refcount, f (app.py:8)", or of a field that says more than the cause, "keys entry 'n', f (app.py:8)".
 std::string described(const WatchBreak& event) {
-  std::string wrote = event.field.empty() ? std::string(model::name(event.cause)) : printable(event.field);
-  if (!event.object.empty()) wrote += fmt::format(" of {}", printable(event.object));
+  const bool plain = event.field.empty() || event.field == model::name(event.cause);
+  const std::string wrote = plain ? std::string(model::name(event.cause)) : printable(event.field);
   const std::string function = function_of(event);
-  return function.empty() ? wrote : fmt::format("{}: {}", function, wrote);
+  if (function.empty()) return wrote;
+  return event.cause == model::Cause::Unknown && plain ? function
+                                                       : fmt::format("{}, {}", wrote, function);
 }
 
+// The write that made the state what it is; where there is none, the reason.
 std::string why(const WatchSummary& watch) {
-  const bool told = watch.state == WatchSummary::State::Missing ||
-                    watch.state == WatchSummary::State::Unknown ||
-                    (watch.state == WatchSummary::State::Replaced && !watch.at_fork);
-  if (told && !watch.break_of_page) return printable(watch.reason);
   if (watch.break_of_page) return described(*watch.break_of_page);
-  if (watch.slot && watch.slot->break_of_page)
-    return described(*watch.slot->break_of_page);
+  if (watch.in_place) return "in place: " + described(*watch.in_place);
+  if (watch.state == WatchSummary::State::Shared || watch.state == WatchSummary::State::Replaced) {
+    if (watch.slot && watch.slot->break_of_page) return described(*watch.slot->break_of_page);
+    if (watch.slot && watch.slot->in_place) return "in place: " + described(*watch.slot->in_place);
+  }
   return printable(watch.reason);
 }
 
@@ -90,6 +92,12 @@ void print_watches(const TextContext& context) {
                   << '\n';
       break;
     }
+    if (std::any_of(watches.begin() + static_cast<std::ptrdiff_t>(first),
+                    watches.begin() + static_cast<std::ptrdiff_t>(end),
+                    [](const WatchSummary& watch) { return watch.in_place.has_value(); }))
+      context.out << painted("  in place: written, not copied: nobody else had the frame any more",
+                             Paint::Faint, context.options.color)
+                  << '\n';
     first = end;
   }
 }

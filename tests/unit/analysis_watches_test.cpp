@@ -95,6 +95,19 @@ TEST_F(Watches, WhatWasBrokenBeforeTheForkDoesNotCount) {
   EXPECT_EQ(judged(sample_, later()).state, State::Shared);
 }
 
+// Everybody else has copied or gone.
+TEST_F(Watches, AWriteInPlaceLeavesItTheFrame) {
+  model::Resolution event;
+  event.mechanism = model::Mechanism::Reuse;
+  event.cause = model::Cause::Refcount;
+  builder_.write(child_, 2000, kObject, event);
+  const WatchSummary watch = judged(sample_, later());
+  EXPECT_EQ(watch.state, State::Shared);
+  EXPECT_FALSE(watch.break_of_page);
+  ASSERT_TRUE(watch.in_place);
+  EXPECT_EQ(watch.in_place->mechanism, model::Mechanism::Reuse);
+}
+
 TEST_F(Watches, AnotherFrameWithoutAnEventIsNotExplained) {
   WatchSample last = later();
   last.frames[0] = last.frame = 70;
