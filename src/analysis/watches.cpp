@@ -186,7 +186,7 @@ WatchSummary Judge::judge(const model::Watch& watch, const FirstWrites& writes) 
   }
   summary.pages = now.frames.size();
   if (!watch.at_fork) {
-    summary.reason = "the process did not fork and was not forked: it shares nothing";
+    summary.reason = "shares nothing: it did not fork and was not forked";
     return summary;
   }
   if (now.slot != 0) summary.slot = slot_of(*watch.at_fork, now, writes);

@@ -15,7 +15,8 @@ namespace cowtrace::model {
 
 // One look. Frames are physical page frame numbers, 0: not known or not there.
 struct WatchSample {
-  enum class Moment : std::uint8_t { Fork, Break, Exit, End };  // End: of the trace, while the process lives on
+  // Clone: of a thread or a vfork child; End: of the trace, while the process lives on.
+  enum class Moment : std::uint8_t { Fork, Break, Clone, Exit, End };
   enum class Outcome : std::uint8_t { Found, Missing, Unknown };
   static constexpr std::size_t kMostFrames = 4096;  // pages of a larger object are left out
 
@@ -36,6 +37,7 @@ constexpr std::string_view name(WatchSample::Moment moment) {
   switch (moment) {
     case WatchSample::Moment::Fork: return "fork";
     case WatchSample::Moment::Break: return "break";
+    case WatchSample::Moment::Clone: return "clone";
     case WatchSample::Moment::Exit: return "exit";
     case WatchSample::Moment::End: return "end";
   }

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "process/elf_imports.h"
 #include "process/proc_files.h"
+#include "process/task_ids.h"
 
 namespace cowtrace::pipeline {
 namespace {
@@ -85,6 +86,7 @@ void Family::look_at_changed_spaces() {
 void Family::on_start(pid_t tid) {
   drain();
   const model::Process* child = session_.find_pid(tid);
+  if (watcher_.active()) look_at_sharer(tid, child);
   if (child == nullptr || !child->forked_from || child->spaces.size() != 1) return;
   if (auto snapshot = auditor_.on_fork(tid, monotonic_ns()); !snapshot) {
     outgrown_ = snapshot.error().message();
@@ -93,6 +95,18 @@ void Family::on_start(pid_t tid) {
   const model::Process& parent = session_.process(*child->forked_from);
   if (!parent.spaces.empty()) objects_.inherit(tid, child->spaces.front(), parent.spaces.back());
   look_at_python(tid, *child, parent);
+}
+
+// A thread, or a vfork child: its memory is that of a process which this is an occasion to look at.
+void Family::look_at_sharer(pid_t tid, const model::Process* child) {
+  const model::Process* process = nullptr;
+  if (child == nullptr) {
+    const auto pid = process::thread_group(tid);
+    process = pid ? session_.find_pid(*pid) : nullptr;
+  } else if (!child->forked_from && child->parent) {
+    process = &session_.process(*child->parent);
+  }
+  if (process != nullptr && !process->spaces.empty() && python_.may_be_python(tid)) watcher_.on_clone(tid, process->spaces.back());
 }
 
 void Family::on_exec(pid_t pid) {

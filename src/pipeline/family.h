@@ -43,6 +43,7 @@ class Family final : public StopHandler {
  private:
   void take(model::Event&& event);
   void look_at_python(pid_t tid, const model::Process& child, const model::Process& parent);
+  void look_at_sharer(pid_t tid, const model::Process* child);
   void look_at_changed_spaces();
   void warn_about_ptrace(pid_t pid);
 

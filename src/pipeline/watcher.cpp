@@ -160,6 +160,15 @@ void Watcher::look_at_touched() {
   }
 }
 
+// Not as often as threads may start.
+void Watcher::on_clone(pid_t tid, model::SpaceId space) {
+  Known& one = known(space);
+  const std::uint64_t now = monotonic_ns();
+  if (one.over || now < one.not_before_ns) return;
+  look(tid, one, WatchSample::Moment::Clone);
+  one.not_before_ns = now + std::max(kSettledNs, (monotonic_ns() - now) * kRest);
+}
+
 void Watcher::on_exit(pid_t tid, model::SpaceId space) {
   Known& one = known(space);
   if (!one.over) look(tid, one, WatchSample::Moment::Exit);
@@ -183,7 +192,7 @@ void Watcher::look(pid_t tid, Known& one, WatchSample::Moment moment) {
     one.pages.insert(seen.pages.begin(), seen.pages.end());
     WatchSample sample = sample_of(seen, frames, moment, monotonic_ns());
     // A process that runs may be seen between two of its steps; what is certain from before is not given up for that.
-    if (sample.outcome == WatchSample::Outcome::Unknown && moment == WatchSample::Moment::Break) continue;
+    if (sample.outcome == WatchSample::Outcome::Unknown && moment != WatchSample::Moment::Exit) continue;
     one.watches[i].last = std::move(sample);
   }
 }

@@ -33,6 +33,8 @@ class Watcher {
   void on_event(const model::Resolution& event);
   // Looks again where something that was relied on has been written. Processes run meanwhile.
   void look_at_touched();
+  // The stopped task `tid` is new and shares the memory of a process: a thread or a vfork child.
+  void on_clone(pid_t tid, model::SpaceId space);
   // The stopped task `tid` is the last of a process, whose memory is still there.
   void on_exit(pid_t tid, model::SpaceId space);
   // Nothing more will be captured: looks at what is still alive, and gives what was seen to the session.
