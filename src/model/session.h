@@ -48,6 +48,8 @@ struct Process {
   std::optional<std::uint64_t> still_shared_bytes;
   std::optional<Audit> audit;
   std::string audit_missing;              // why `audit` is empty
+  std::optional<std::uint64_t> anonymous_bytes;  // private and anonymous, in memory at exit: inherited, copied or its own
+  std::string python;                     // version of the CPython in it ("3.11.2"); empty: none that was seen and understood
 };
 
 // One row of the kernel's own aggregation (--detail counts): no stacks, no single events.
@@ -100,6 +102,8 @@ struct CaptureInfo {
   std::uint64_t unfinished_faults = 0;   // write faults whose completion was not seen
   std::uint64_t untracked_tasks = 0;     // children for which the kernel gave no task storage
   std::uint64_t undecodable_events = 0;
+  std::optional<std::uint64_t> memory_limit;  // bytes that the family may have at most
+  std::string memory_limit_of;           // "the machine", or the control group that sets the limit (untrusted)
   std::vector<std::string> blind_spots;
   std::vector<std::string> notes;
   Counts totals;                         // per-CPU counters, summed: exact

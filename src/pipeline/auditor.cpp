@@ -149,6 +149,7 @@ void Auditor::on_exit(pid_t tid, pid_t pid) {
     process->audit_missing = exit.error().message();
     return;
   }
+  process->anonymous_bytes = exit->pages() * kPageSize;
   compare(*process, member, *exit);
   // What this process forked off last is still the other side's own reference.
   member.inherited.reset();

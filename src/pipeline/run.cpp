@@ -21,6 +21,7 @@
 #include "pipeline/family.h"
 #include "pipeline/follower.h"
 #include "pipeline/progress.h"
+#include "process/cgroup_memory.h"
 #include "process/zero_frames.h"
 #include "python/expression.h"
 
@@ -153,6 +154,10 @@ Status Runner::start() {
   if (!ready) {
     command_->abandon();
     return ready;
+  }
+  if (const auto limit = process::memory_limit(command_->pid())) {
+    session_.capture.memory_limit = limit->bytes;
+    session_.capture.memory_limit_of = limit->of;
   }
   session_.capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
   session_.capture.started_ns = clock_ns(CLOCK_MONOTONIC);

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process/cgroup_memory.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "process/file_read.h"
+
+namespace cowtrace::process {
+namespace {
+
+constexpr std::size_t kSmallFile = 65'536;
+constexpr std::size_t kMountTable = 4'194'304;
+constexpr std::size_t kDeepest = 64;  // groups above one another that are looked at
+
+std::vector<std::string_view> split(std::string_view text, char at) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t end = std::min(text.find(at), text.size());
+    parts.push_back(text.substr(0, end));
+    if (end == text.size()) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+bool has_word(std::string_view list, std::string_view word) {
+  const auto words = split(list, ',');
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// Where a hierarchy of control groups can be seen: `root` is the group that is mounted at `point`.
+struct Hierarchy {
+  std::string_view root, point;
+  bool version2 = false;
+};
+
+// "ID PARENT MAJOR:MINOR ROOT POINT OPTIONS FIELDS... - TYPE SOURCE SUPEROPTIONS" (proc(5)).
+std::vector<Hierarchy> find_hierarchies(std::string_view mountinfo) {
+  constexpr std::size_t kRoot = 3, kPoint = 4;
+  std::vector<Hierarchy> found;
+  for (const std::string_view line : split(mountinfo, '\n')) {
+    const auto words = split(line, ' ');
+    const auto dash = std::find(words.begin(), words.end(), "-");
+    if (words.end() - dash < 4 || dash - words.begin() <= static_cast<std::ptrdiff_t>(kPoint)) continue;
+    const bool version2 = dash[1] == "cgroup2";
+    if (version2 || (dash[1] == "cgroup" && has_word(dash[3], "memory"))) found.push_back({words[kRoot], words[kPoint], version2});
+  }
+  return found;
+}
+
+// The file of `group` and of each group above it, as far as they can be seen.
+void add_files(const Hierarchy& in, std::string_view group, std::vector<std::string>& files) {
+  if (in.root != "/") {
+    // In a container the mounted group need not be the top one.
+    if (!group.starts_with(in.root)) return;
+    group.remove_prefix(in.root.size());
+  }
+  const std::string_view name = in.version2 ? "/memory.max" : "/memory.limit_in_bytes";
+  for (std::size_t depth = 0; depth < kDeepest; ++depth) {
+    while (group.ends_with('/')) group.remove_suffix(1);
+    files.push_back(std::string(in.point).append(group).append(name));
+    if (group.empty()) return;
+    group = group.substr(0, group.rfind('/') == std::string_view::npos ? 0 : group.rfind('/'));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> memory_limit_files(std::string_view cgroup, std::string_view mountinfo) {
+  std::vector<std::string> files;
+  const auto hierarchies = find_hierarchies(mountinfo);
+  for (const std::string_view line : split(cgroup, '\n')) {
+    // "NUMBER:CONTROLLERS:GROUP"; version 2 has "0::GROUP". A group's name may hold colons.
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
+    if (second == std::string_view::npos) continue;
+    const std::string_view controllers = line.substr(first + 1, second - first - 1);
+    for (const Hierarchy& hierarchy : hierarchies)
+      if (hierarchy.version2 ? controllers.empty() : has_word(controllers, "memory")) add_files(hierarchy, line.substr(second + 1), files);
+  }
+  return files;
+}
+
+std::optional<std::uint64_t> parse_memory_limit(std::string_view text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  std::uint64_t bytes = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return bytes;
+}
+
+std::optional<std::uint64_t> parse_total_memory(std::string_view meminfo) {
+  constexpr std::string_view kTotal = "MemTotal:";
+  const std::size_t at = meminfo.find(kTotal);
+  if (at == std::string_view::npos) return std::nullopt;
+  std::string_view rest = meminfo.substr(at + kTotal.size());
+  rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  const auto kib = parse_memory_limit(rest.substr(0, rest.find(' ')));
+  return kib ? std::optional(*kib * 1024) : std::nullopt;
+}
+
+std::optional<MemoryLimit> memory_limit(pid_t pid) {
+  std::optional<MemoryLimit> tightest;
+  if (const auto text = read_whole_file("/proc/meminfo", kSmallFile))
+    if (const auto total = parse_total_memory(*text)) tightest = {*total, "the machine"};
+  const auto cgroup = read_whole_file("/proc/" + std::to_string(pid) + "/cgroup", kSmallFile);
+  const auto mountinfo = read_whole_file("/proc/self/mountinfo", kMountTable);
+  if (!cgroup || !mountinfo) return tightest;
+  for (const std::string& file : memory_limit_files(*cgroup, *mountinfo)) {
+    const auto text = read_whole_file(file, kSmallFile);
+    const auto limit = text ? parse_memory_limit(*text) : std::nullopt;
+    // Without a limit version 1 has a number that is larger than any machine.
+    if (limit && (!tightest || *limit < tightest->bytes)) tightest = {*limit, file};
+  }
+  return tightest;
+}
+
+}  // namespace cowtrace::process
