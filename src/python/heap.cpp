@@ -59,9 +59,19 @@ std::optional<Place> Heap::at(std::uint64_t address) {
     if (auto place = in_node(node, address)) return place;
   if (const std::uint32_t node = index.after(address); node != HeapIndex::kNone)
     if (auto place = in_node(node, address)) return place;
-  if (const HeapIndex::OwnedTable* table = index.table_at(address))
+  if (const HeapIndex::OwnedTable* table = index.table_at(address); table != nullptr && in_one_block(table->start, address))
     if (auto place = in_table(*table, address)) return place;
   return in_pool(address);
+}
+
+// How many values an object has room for is not known exactly (to 3.12); but nothing is longer than its block.
+bool Heap::in_one_block(std::uint64_t start, std::uint64_t address) {
+  const auto pool = pools().pool_at(address);
+  if (!pool) return true;
+  const auto first = pools().pool_at(start);
+  if (!first || first->address != pool->address) return false;
+  const auto block = pools().block_at(*pool, start);
+  return block && address >= block->address && address < block->address + block->size;
 }
 
 std::optional<Place> Heap::in_node(std::uint32_t node, std::uint64_t address) {
