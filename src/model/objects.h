@@ -34,6 +34,9 @@ struct Object {
   std::uint64_t born_ns = 0;
   std::uint64_t died_ns = UINT64_MAX;
   std::string group{};  // what it is called together with others of its kind, items of one container; untrusted; empty: nothing else
+  // Python's None, small integers, static types and the like, which it has once for everybody: from CPython 3.12 on nobody counts references
+  // to them.
+  bool kept_by_interpreter = false;
 };
 
 // What a write went to.

@@ -145,6 +145,7 @@ std::shared_ptr<python::Heap> PythonCapture::on_fork(pid_t tid, const model::Pro
     entries_.push_back({space, time_ns, heap});
     look_for_frames(space, *heap);
   }
+  for (const model::ProcessKey key : {parent.key, child.key}) session_.process(key).python = heap->runtime().version;
   return heap;
 }
 

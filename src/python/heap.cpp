@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "python/fields.h"
+#include "python/kept.h"
 #include "python/repr.h"
 
 namespace cowtrace::python {
@@ -46,6 +47,7 @@ Place Heap::describe(std::uint32_t node, const Type& type) {
   place.object = walked().index.nodes()[node].address;
   place.size = types_.size_of(place.object, type);
   place.type = type.name;
+  place.kept = is_kept(types_, runtime_, place.object, type);
   Name name = walked().names.of(node);
   place.evaluable = name.known && name.evaluable;
   place.name = name.known ? std::move(name.text) : fmt::format("<{}>", type.name);
@@ -129,7 +131,8 @@ std::optional<Place> Heap::in_block(const Block& block, std::uint64_t address) {
     if (type == nullptr || type->before != before) continue;
     const std::uint64_t size = types_.size_of(block.address + before, *type);
     if (before + size > block.size) continue;
-    Place place{block.address + before, size, fmt::format("<{}>", type->name), type->name, {}, {}, Cause::Value, false};
+    Place place{block.address + before, size, fmt::format("<{}>", type->name), type->name, {}, {}, Cause::Value, false,
+                is_kept(types_, runtime_, block.address + before, *type)};
     set_field(place, *type, address);
     return place;
   }

@@ -27,6 +27,7 @@ struct Place {
   std::string field;         // "refcount", "keys entry 'n'", ...; empty when only the object was asked for
   model::Cause cause = model::Cause::Unknown;
   bool evaluable = false;    // `name` gives this object when Python evaluates it
+  bool kept = false;         // is_kept()
 };
 
 class Heap {
