@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "analysis/advice.h"
 #include "analysis/clock.h"
 #include "analysis/exact_counts.h"
 #include "analysis/latency.h"
@@ -31,6 +32,7 @@ std::vector<ProcessSummary> process_summaries(const model::Session& session,
     summary.parent = process.parent;
     summary.forked_from = process.forked_from;
     summary.command = process.command;
+    summary.python = process.python;
     summary.start_ns = since(started, process.start_ns);
     summary.exit_ns = since(started, process.exit_ns);
     summary.fork_ns = since(started, process.fork_ns);
@@ -82,10 +84,9 @@ class Aggregator {
   std::unordered_map<const model::Object*, BreakCount> mappings_;
 };
 
-void note_process(ObjectSummary& object, model::ProcessKey process) {
+void note_process(std::vector<model::ProcessKey>& processes, model::ProcessKey process) {
   // Processes come in ascending order.
-  if (object.processes.empty() || object.processes.back() != process)
-    object.processes.push_back(process);
+  if (processes.empty() || processes.back() != process) processes.push_back(process);
 }
 
 ObjectSummary& Aggregator::object(std::uint32_t number) {
@@ -102,7 +103,7 @@ void Aggregator::add(const PageGroup& group) {
   const std::uint64_t breaks = group.breaks();
   for (const std::uint32_t number : on_page_.neighbours) {
     object(number).neighbour_breaks += breaks;
-    note_process(object(number), group.process);
+    note_process(object(number).processes, group.process);
   }
 }
 
@@ -116,7 +117,7 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uin
   mappings_[summary_.object_index.mapping_of(session_, touch)].add(touch.count, bytes);
   if (!touch.aggregated) {
     timeline_.add(process, touch);
-    sites_.add(touch);
+    sites_.add(process, touch);
   }
   const auto stored = touch.aggregated || touch.in_kernel || touch.ip == 0
                           ? std::nullopt
@@ -129,7 +130,9 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uin
   written.copied_bytes += bytes;
   written.by_cause[cause].add(touch.count, bytes);
   if (!write.field.empty()) written.fields[write.field] += touch.count;
-  note_process(written, process);
+  note_process(written.processes, process);
+  if (touch.cause == model::Cause::Container || touch.cause == model::Cause::Value)
+    note_process(written.changers, process);
 }
 
 void Aggregator::finish() {
@@ -162,6 +165,7 @@ void Aggregator::finish_objects() {
     object.group = known[number]->group;
     object.address = known[number]->address;
     object.size = known[number]->size;
+    object.kept_by_interpreter = known[number]->kept_by_interpreter;
     summary_.objects.push_back(std::move(object));
   }
   summary_.object_index.number_as(id_of);
@@ -220,6 +224,7 @@ Summary join(const model::Session& session, model::Resolver& resolver, const Joi
   summary.timeline_bucket_ns = timeline.bucket_ns();
   finish_totals(summary, exact, session);
   summary.watches = watch_summaries(session, resolver);
+  summary.advice = advise(summary, session, resolver);
   return summary;
 }
 

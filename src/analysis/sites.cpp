@@ -56,7 +56,7 @@ model::SpaceId SiteTable::image(model::SpaceId space) const {
   return found != image_of_.end() ? found->second : space;
 }
 
-void SiteTable::add(const Touch& touch) {
+void SiteTable::add(model::ProcessKey process, const Touch& touch) {
   Key key{};
   if (const auto stack = canonical_.find(touch.stack); stack != canonical_.end())
     key = {stack->second, {}, 0};
@@ -74,6 +74,10 @@ void SiteTable::add(const Touch& touch) {
   site.breaks += touch.count;
   site.copied_bytes += touch.bytes();
   site.by_cause[static_cast<std::size_t>(touch.cause)].add(touch.count, touch.bytes());
+  if (touch.collecting || touch.cause == model::Cause::GcHeader)
+    site.collector.add(touch.count, touch.bytes());
+  // Processes come in ascending order.
+  if (site.processes.empty() || site.processes.back() != process) site.processes.push_back(process);
 }
 
 std::vector<SiteSummary> SiteTable::take() {
@@ -92,6 +96,12 @@ std::vector<model::StackFrame> SiteFrames::of(const SiteSummary& site) {
   }
   if (site.ip == 0) return {};
   return frames_at(site.space, site.ip, false, site.last_ns);
+}
+
+std::vector<model::StackFrame> SiteFrames::python_of(const SiteSummary& site) {
+  const auto found = session_.stacks.find(site.stack);
+  if (found == session_.stacks.end()) return {};
+  return python(found->second, site.last_ns);
 }
 
 bool SiteFrames::truncated(const SiteSummary& site) {

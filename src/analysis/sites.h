@@ -21,7 +21,7 @@ class SiteTable {
  public:
   explicit SiteTable(const model::Session& session);
 
-  void add(const Touch& touch);
+  void add(model::ProcessKey process, const Touch& touch);
   // By copied bytes, most first.
   [[nodiscard]] std::vector<SiteSummary> take();
 
@@ -46,6 +46,8 @@ class SiteFrames {
   // The stack frames of a site, innermost first, Python's in place of the interpreter's; empty if
   // neither stack nor instruction pointer is known.
   [[nodiscard]] std::vector<model::StackFrame> of(const SiteSummary& site);
+  // Its Python stack frames alone, which cost less to name.
+  [[nodiscard]] std::vector<model::StackFrame> python_of(const SiteSummary& site);
   // The walk ended before the stack did.
   [[nodiscard]] bool truncated(const SiteSummary& site);
 

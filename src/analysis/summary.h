@@ -44,6 +44,7 @@ struct ProcessSummary {
   std::int32_t pid = 0;
   std::optional<model::ProcessKey> parent, forked_from;
   std::string command;  // untrusted
+  std::string python;   // as model::Process has it
   std::uint64_t start_ns = 0;
   std::optional<std::uint64_t> exit_ns, fork_ns;
   std::optional<std::uint64_t> inherited_bytes, still_shared_bytes;
@@ -67,6 +68,8 @@ struct ObjectSummary {
   ByCause by_cause{};
   std::map<std::string, std::uint64_t> fields;  // breaks by the field that was written, where it is known; untrusted
   std::vector<model::ProcessKey> processes;  // that broke a page of it
+  std::vector<model::ProcessKey> changers;   // of these, those that changed what it holds (container, value)
+  bool kept_by_interpreter = false;          // as model::Object has it
 };
 
 // A distinct stack that broke pages; SiteFrames names its frames.
@@ -78,6 +81,8 @@ struct SiteSummary {
   std::uint64_t breaks = 0;
   std::uint64_t copied_bytes = 0;
   ByCause by_cause{};
+  BreakCount collector;  // headers of the garbage collector, and whatever else was broken while it was at work
+  std::vector<model::ProcessKey> processes;  // that broke pages here
 };
 
 struct MappingSummary {
@@ -94,6 +99,14 @@ struct TimelineRow {
   std::uint64_t breaks = 0;
 };
 
+// What could be done about it, and what that would save at most, as far as this trace tells.
+struct Advice {
+  std::string id;    // path_of() says more
+  std::string text;  // for people; names of the traced program in it are printable
+  std::optional<std::uint64_t> saves_at_most_bytes;  // of copies; rows may count the same copies
+};
+inline std::string path_of(const Advice& advice) { return "docs/advice/" + advice.id + ".md"; }
+
 struct Summary {
   explicit Summary(const model::Session& session)
       : capture(session.capture), object_index(session) {}
@@ -107,6 +120,7 @@ struct Summary {
   std::vector<TimelineRow> timeline;      // by process and time; quiet buckets are left out
   std::uint64_t timeline_bucket_ns = 0;
   std::vector<WatchSummary> watches;  // by expression, as they were given, then by process
+  std::vector<Advice> advice;             // by what it saves, most first
   ObjectIndex object_index;  // numbers are ObjectIds
 };
 

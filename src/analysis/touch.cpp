@@ -30,6 +30,7 @@ Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolu
   touch.mapping = resolution.mapping;
   touch.pid = resolution.pid;
   touch.in_kernel = resolution.in_kernel;
+  touch.collecting = resolution.gc_collecting;
   touch.mechanism = resolution.mechanism;
   touch.cause = resolution.cause;
   return touch;

@@ -83,7 +83,7 @@ Status JsonReporter::write(const analysis::Summary& summary, const model::Sessio
   json.member("timeline_bucket_ns", summary.timeline_bucket_ns);
   write_list(json, "timeline", summary.timeline, timeline_json);
   write_list(json, "watches", summary.watches, watch_json);
-  json.member("advice", Json::array());
+  write_list(json, "advice", summary.advice, advice_json);
   json.finish();
   if (!out) return fail("the JSON report is incomplete", "its file did not take all of it");
   return {};

@@ -120,6 +120,8 @@ Json capture_json(const model::CaptureInfo& capture) {
           {"unfinished_faults", capture.unfinished_faults},
           {"untracked_tasks", capture.untracked_tasks},
           {"undecodable_events", capture.undecodable_events},
+          {"memory_limit_bytes", or_null(capture.memory_limit)},
+          {"memory_limit_of", or_null(capture.memory_limit_of)},
           {"blind_spots", capture.blind_spots},
           {"notes", capture.notes}};
 }
@@ -146,6 +148,7 @@ Json process_json(const analysis::ProcessSummary& process) {
           {"parent", or_null(process.parent)},
           {"forked_from", or_null(process.forked_from)},
           {"command", process.command},
+          {"python", or_null(process.python)},
           {"start_ns", process.start_ns},
           {"exit_ns", or_null(process.exit_ns)},
           {"fork_ns", or_null(process.fork_ns)},
@@ -250,6 +253,13 @@ Json timeline_json(const analysis::TimelineRow& row) {
           {"process", row.process.value},
           {"copied_bytes", row.copied_bytes},
           {"breaks", row.breaks}};
+}
+
+Json advice_json(const analysis::Advice& advice) {
+  return {{"id", advice.id},
+          {"text", advice.text},
+          {"saves_at_most_bytes", or_null(advice.saves_at_most_bytes)},
+          {"page", analysis::path_of(advice)}};
 }
 
 }  // namespace cowtrace::report

@@ -22,5 +22,6 @@ Json site_json(const analysis::SiteSummary& site, const std::vector<model::Stack
 Json mapping_json(const analysis::MappingSummary& mapping);
 Json watch_json(const analysis::WatchSummary& watch);
 Json timeline_json(const analysis::TimelineRow& row);
+Json advice_json(const analysis::Advice& advice);
 
 }  // namespace cowtrace::report

@@ -18,6 +18,7 @@ constexpr std::array kSections = {
     &print_headline, &print_warnings,   &print_capture, &print_watches,
     &print_processes, &print_audit,     &print_mechanisms, &print_causes,
     &print_mappings, &print_objects,    &print_neighbours, &print_sites,
+    &print_advice,
     &print_last_warning,
 };
 

@@ -67,8 +67,8 @@ class FakeResolver : public model::Resolver {
   }
 
   // A code object without a name is an entry frame.
-  void name_code(std::uint64_t code, std::string function) {
-    codes_[code] = std::move(function);
+  void name_code(std::uint64_t code, std::string function, std::string file = "app.py") {
+    codes_[code] = {std::move(function), std::move(file)};
   }
 
   std::vector<model::StackFrame> python_frames(model::SpaceId, const model::PythonFrame& frame,
@@ -77,8 +77,8 @@ class FakeResolver : public model::Resolver {
     const auto found = codes_.find(frame.code);
     if (found == codes_.end()) return {};
     model::StackFrame named;
-    named.function = found->second;
-    named.file = "app.py";
+    named.function = found->second.first;
+    named.file = found->second.second;
     named.line = static_cast<std::uint32_t>(frame.instruction);
     named.python = true;
     return {named};
@@ -106,7 +106,7 @@ class FakeResolver : public model::Resolver {
 
   std::deque<Placed> objects_;
   std::map<std::uint64_t, std::vector<model::StackFrame>> frames_;
-  std::map<std::uint64_t, std::string> codes_;
+  std::map<std::uint64_t, std::pair<std::string, std::string>> codes_;
 };
 
 }  // namespace cowtrace::test

@@ -42,6 +42,8 @@ class Story {
     capture.started_at_unix_ns = 1'763'852'400'123'456'789;
     capture.duration_ns = 2'500'000'000;
     capture.unfinished_faults = 1;
+    capture.memory_limit = 64U << 20;
+    capture.memory_limit_of = "/sys/fs/cgroup/evil\x1b[2J/memory.max";
     capture.blind_spots = {"writes through /proc/PID/mem and process_vm_writev are not seen"};
     capture.notes = {"the family was larger than the snapshot budget: passive from then on"};
   }
@@ -55,6 +57,7 @@ class Story {
     processes[vforked_.value].forked_from.reset();
     processes[vforked_.value].audit_missing = "it shared its parent's memory";
     processes[server_.value].audit_missing = "it was still running";
+    processes[server_.value].python = "3.11.2";
     for (const model::ProcessKey key : {worker_, other_}) {
       model::Process& process = processes[key.value];
       process.fork_ns = process.start_ns = SessionBuilder::kStarted + 1'000'000 * key.value;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/advice/evidence.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/units.h"
+
+namespace cowtrace::analysis {
+
+bool Evidence::is_worth_it(std::uint64_t bytes) const {
+  constexpr std::uint64_t kLeast = 256 * 1024;
+  constexpr std::uint64_t kShare = 20;
+  return bytes >= kLeast && bytes >= summary.totals.copied_bytes / kShare;
+}
+
+bool Evidence::was_forked(model::ProcessKey process) const {
+  return process.value < summary.processes.size() && summary.processes[process.value].forked_from.has_value();
+}
+
+std::size_t Evidence::forked(const std::vector<model::ProcessKey>& processes) const {
+  return static_cast<std::size_t>(
+      std::count_if(processes.begin(), processes.end(), [this](model::ProcessKey process) { return was_forked(process); }));
+}
+
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", human_count(count), count == 1 ? one : many);
+}
+
+std::string costliest(std::vector<NamedCost>& costs) {
+  constexpr std::size_t kShown = 3;
+  constexpr std::size_t kLongest = 60;  // bytes of a name
+  std::sort(costs.begin(), costs.end(), [](const NamedCost& a, const NamedCost& b) {
+    return a.cost.bytes != b.cost.bytes ? a.cost.bytes > b.cost.bytes : a.name < b.name;
+  });
+  const std::size_t shown = std::min(costs.size(), kShown);
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i) {
+    std::string name = printable(costs[i].name);
+    if (name.size() > kLongest) {
+      std::size_t end = kLongest;
+      // Not through the middle of a character.
+      while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;
+      name = name.substr(0, end) + "...";
+    }
+    const bool last = i + 1 == costs.size();
+    text += fmt::format("{}{}", i == 0 ? "" : last ? " and " : ", ", name);
+  }
+  if (costs.size() > shown) text += fmt::format(" and {} more", human_count(costs.size() - shown));
+  return text;
+}
+
+std::string_view container_of(std::string_view group) {
+  const std::size_t items = group.find("[...]");
+  return items == std::string_view::npos ? std::string_view() : group.substr(0, items);
+}
+
+}  // namespace cowtrace::analysis

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each advice with its evidence and without it.
+#include "analysis/advice.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "analysis/advice/evidence.h"
+#include "analysis/join.h"
+#include "support/fake_resolver.h"
+#include "support/session_builder.h"
+
+namespace cowtrace {
+namespace {
+
+using analysis::Advice;
+using model::Cause;
+using model::Mechanism;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr std::uint64_t kHeap = 0x7f00'0000'0000;
+constexpr std::uint64_t kEnough = 100;  // pages: 400 KiB
+
+class AnalysisAdvice : public ::testing::Test {
+ protected:
+  std::vector<Advice> advice() { return analysis::join(builder.finish(), resolver).advice; }
+  // The one of this id; none if there is none.
+  std::optional<Advice> advice(std::string_view id) {
+    for (const Advice& found : advice())
+      if (found.id == id) return found;
+    return std::nullopt;
+  }
+  std::optional<std::uint64_t> saves(std::string_view id) {
+    const auto found = advice(id);
+    return found ? found->saves_at_most_bytes : std::nullopt;
+  }
+  // `count` copies of pages from kHeap on.
+  void break_pages(model::ProcessKey process, std::uint64_t count, Cause cause, model::Resolution event = {}, std::uint64_t first = kHeap) {
+    event.cause = cause;
+    for (std::uint64_t i = 0; i < count; ++i) builder.write(process, ++time_, first + i * kPageSize, event);
+  }
+  // What covers all that break_pages() breaks.
+  void python_object(std::string name, std::string type, std::string group = {}, bool kept = false) {
+    model::Object object;
+    object.kind = model::ObjectKind::Python;
+    object.address = kHeap;
+    object.size = 10'000 * kPageSize;
+    object.name = std::move(name);
+    object.type = std::move(type);
+    object.group = std::move(group);
+    object.kept_by_interpreter = kept;
+    resolver.add(object);
+  }
+
+  test::SessionBuilder builder;
+  test::FakeResolver resolver;
+  model::ProcessKey parent = builder.process(1, "python3");
+  model::ProcessKey one = builder.process(2, "python3", parent);
+  model::ProcessKey two = builder.process(3, "python3", parent);
+
+ private:
+  std::uint64_t time_ = 0;
+};
+
+TEST_F(AnalysisAdvice, NothingIsAdvisedWithoutBreaks) { EXPECT_THAT(advice(), IsEmpty()); }
+
+TEST_F(AnalysisAdvice, EachIdHasAPage) {
+  EXPECT_EQ(analysis::advice_ids().size(), 8U);
+  for (const std::string_view id : analysis::advice_ids())
+    EXPECT_TRUE(std::filesystem::exists(std::string(COWTRACE_TEST_DATA) + "/../" + analysis::path_of(Advice{std::string(id), "", {}}))) << id;
+}
+
+TEST_F(AnalysisAdvice, WhatIsLittleIsNotWorthASentence) {
+  break_pages(one, 63, Cause::GcHeader);
+  EXPECT_THAT(advice(), IsEmpty());
+}
+
+TEST_F(AnalysisAdvice, WhatIsLittleOfAllIsNotWorthASentence) {
+  break_pages(one, kEnough, Cause::GcHeader);
+  break_pages(two, 20 * kEnough + 1, Cause::Native);
+  EXPECT_THAT(advice(), IsEmpty());
+}
+
+TEST_F(AnalysisAdvice, TheMostSavingComesFirst) {
+  python_object("app.ROWS[7]", "float", "app.ROWS[...]");
+  break_pages(one, kEnough, Cause::GcHeader);
+  break_pages(two, 2 * kEnough, Cause::Refcount);
+  const auto rows = advice();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].id, "refcounts");
+  EXPECT_EQ(rows[1].id, "gc-freeze");
+}
+
+TEST_F(AnalysisAdvice, LostEventsMayHaveBeenAnything) {
+  break_pages(one, kEnough, Cause::GcHeader);
+  builder.lose(one);
+  builder.lose(two);
+  EXPECT_EQ(saves("gc-freeze"), (kEnough + 2) * kPageSize);
+}
+
+// -- gc-freeze ------------------------------------------------------------------------------------------------------------------
+
+TEST_F(AnalysisAdvice, CollectionsInWorkersAskForFreeze) {
+  break_pages(one, kEnough, Cause::GcHeader);
+  break_pages(two, kEnough, Cause::GcHeader);
+  const auto row = advice("gc-freeze");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
+  EXPECT_THAT(row->text, AllOf(HasSubstr("200 shared pages in 2 processes"), HasSubstr("gc.freeze()")));
+}
+
+TEST_F(AnalysisAdvice, AllThatACollectionBreaksCountsForFreeze) {
+  break_pages(one, kEnough, Cause::GcHeader);
+  model::Resolution collecting;
+  collecting.gc_collecting = true;
+  break_pages(one, 10, Cause::Value, collecting, kHeap + kEnough * kPageSize);
+  break_pages(one, 5, Cause::Value, {}, kHeap + 2 * kEnough * kPageSize);
+  EXPECT_EQ(saves("gc-freeze"), (kEnough + 10) * kPageSize);
+}
+
+TEST_F(AnalysisAdvice, AThreadThatWritesWhileAnotherCollectsIsNoCollection) {
+  model::Resolution collecting;
+  collecting.gc_collecting = true;
+  break_pages(one, kEnough, Cause::Value, collecting);
+  EXPECT_FALSE(advice("gc-freeze"));
+}
+
+// -- refcounts ------------------------------------------------------------------------------------------------------------------
+
+TEST_F(AnalysisAdvice, ItemsOfALargeContainerAskForArrays) {
+  python_object("app.ROWS[7]\x1b", "float", "app.ROWS[...]");
+  break_pages(one, kEnough, Cause::Refcount);
+  break_pages(one, 7, Cause::Value, {}, kHeap + kEnough * kPageSize);
+  const auto row = advice("refcounts");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, kEnough * kPageSize);
+  EXPECT_THAT(row->text, AllOf(HasSubstr("the items of app.ROWS counted"), HasSubstr("100 shared pages")));
+}
+
+TEST_F(AnalysisAdvice, WhatIsInNoContainerAsksForNone) {
+  python_object("app.ROW", "float");
+  break_pages(one, kEnough, Cause::Refcount);
+  EXPECT_FALSE(advice("refcounts"));
+}
+
+TEST_F(AnalysisAdvice, WhatTheInterpreterHasOnceIsNobodysItem) {
+  python_object("app.ROWS[7]", "int", "app.ROWS[...]", true);
+  break_pages(one, kEnough, Cause::Refcount);
+  EXPECT_FALSE(advice("refcounts"));
+}
+
+// -- immortal-objects -----------------------------------------------------------------------------------------------------------
+
+TEST_F(AnalysisAdvice, OldInterpretersCountReferencesToNone) {
+  python_object("sys.pycache_prefix", "NoneType", {}, true);
+  builder.session.process(one).python = "3.9.2";
+  builder.session.process(two).python = "3.11.2";
+  break_pages(one, kEnough, Cause::Refcount);
+  break_pages(two, kEnough, Cause::Refcount);
+  const auto row = advice("immortal-objects");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
+  EXPECT_THAT(row->text, HasSubstr("3.11.2, 3.9.2"));
+}
+
+TEST_F(AnalysisAdvice, NewInterpretersHaveNothingToGain) {
+  python_object("sys.pycache_prefix", "NoneType", {}, true);
+  for (const char* version : {"3.12.1", "3.14.0", "4.0", "", "3."}) {
+    builder.session.process(one).python = version;
+    if (builder.session.capture.events == 0) break_pages(one, kEnough, Cause::Refcount);
+    EXPECT_FALSE(advice("immortal-objects")) << version;
+  }
+}
+
+TEST_F(AnalysisAdvice, OtherObjectsStayMortal) {
+  python_object("app.ROW", "float");
+  builder.session.process(one).python = "3.11.2";
+  break_pages(one, kEnough, Cause::Refcount);
+  EXPECT_FALSE(advice("immortal-objects"));
+}
+
+// -- allocator-churn ------------------------------------------------------------------------------------------------------------
+
+TEST_F(AnalysisAdvice, HolesThatAreFilledAreChurn) {
+  break_pages(one, 3 * kEnough, Cause::Allocator);
+  const auto row = advice("allocator-churn");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, 3 * kEnough * kPageSize);
+  EXPECT_THAT(row->text, HasSubstr("300 inherited pages"));
+}
+
+TEST_F(AnalysisAdvice, AFewFreeBlocksInEachWorkerAreUsual) {
+  break_pages(one, 63, Cause::Allocator);
+  break_pages(two, 63, Cause::Allocator);
+  EXPECT_FALSE(advice("allocator-churn"));
+}
+
+// -- per-request-writes ---------------------------------------------------------------------------------------------------------
+
+TEST_F(AnalysisAdvice, WhatEveryWorkerChangesIsNamed) {
+  python_object("app.CACHE", "dict");
+  break_pages(one, kEnough, Cause::Container);
+  break_pages(two, kEnough, Cause::Value);
+  const auto row = advice("per-request-writes");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
+  EXPECT_THAT(row->text, AllOf(HasSubstr("2 workers"), HasSubstr("app.CACHE")));
+}
+
+TEST_F(AnalysisAdvice, LinksOfAnLruCacheHaveNoName) {
+  python_object("<functools._lru_list_elem>", "functools._lru_list_elem");
+  break_pages(one, kEnough, Cause::Value);
+  break_pages(two, kEnough, Cause::Value);
+  EXPECT_THAT(advice("per-request-writes")->text, HasSubstr("functools.lru_cache"));
+}
+
+TEST_F(AnalysisAdvice, WhatOneWorkerChangesIsItsOwnAffair) {
+  python_object("app.CACHE", "dict");
+  break_pages(one, kEnough, Cause::Container);
+  break_pages(two, 1, Cause::Refcount);
+  EXPECT_FALSE(advice("per-request-writes"));
+}
+
+TEST_F(AnalysisAdvice, WhatPythonItselfChangesIsNoRequest) {
+  python_object("threading._active", "dict");
+  break_pages(one, kEnough, Cause::Container);
+  break_pages(two, kEnough, Cause::Container);
+  EXPECT_FALSE(advice("per-request-writes"));
+}
+
+TEST_F(AnalysisAdvice, CodeThatRunsForTheFirstTimeIsNoRequest) {
+  python_object("app.serve.__code__", "code");
+  break_pages(one, kEnough, Cause::Value);
+  break_pages(two, kEnough, Cause::Value);
+  EXPECT_FALSE(advice("per-request-writes"));
+}
+
+// -- preload --------------------------------------------------------------------------------------------------------------------
+
+class AnalysisAdvicePreload : public AnalysisAdvice {
+ protected:
+  enum Code : std::uint64_t { kServe = 1, kMain, kImport, kModule };
+  AnalysisAdvicePreload() {
+    resolver.name_code(kServe, "serve");
+    resolver.name_code(kMain, "main");
+    resolver.name_code(kImport, "_find_and_load", "<frozen importlib._bootstrap>");
+    resolver.name_code(kModule, "<module>", "/usr/lib/python3/decimal.py");
+  }
+  model::Resolution at(model::ProcessKey process, std::vector<model::PythonFrame> frames, bool truncated = false) {
+    model::Resolution event;
+    event.stack = builder.stack(process, {0x1000 + process.value}, false, std::move(frames));
+    builder.session.stacks.at(event.stack).python_truncated = truncated;
+    return event;
+  }
+  const std::vector<model::PythonFrame> importing_{{kModule, 3, 0}, {kImport, 1007, 0}, {kServe, 12, 0}, {kMain, 40, 0}};
+};
+
+TEST_F(AnalysisAdvicePreload, TheSameImportInTwoWorkersIsNamedByWhereItBegan) {
+  break_pages(one, kEnough, Cause::Refcount, at(one, importing_));
+  break_pages(two, kEnough, Cause::Allocator, at(two, importing_));
+  break_pages(two, 9, Cause::Allocator, at(two, {{kServe, 12, 0}, {kMain, 40, 0}}), kHeap + kEnough * kPageSize);
+  const auto row = advice("preload");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
+  EXPECT_THAT(row->text, AllOf(HasSubstr("2 processes imported"), HasSubstr("(app.py:12)")));
+}
+
+TEST_F(AnalysisAdvicePreload, AnImportInOneWorkerIsNotShared) {
+  break_pages(one, kEnough, Cause::Refcount, at(one, importing_));
+  break_pages(two, kEnough, Cause::Native, at(two, {{kServe, 12, 0}}));
+  EXPECT_FALSE(advice("preload"));
+}
+
+TEST_F(AnalysisAdvicePreload, DifferentImportsAreNotTheSame) {
+  break_pages(one, kEnough, Cause::Refcount, at(one, importing_));
+  break_pages(two, kEnough, Cause::Refcount, at(two, {{kModule, 3, 0}, {kImport, 1007, 0}, {kServe, 99, 0}}));
+  EXPECT_FALSE(advice("preload"));
+}
+
+TEST_F(AnalysisAdvicePreload, AStackThatEndsInsideAnImportDoesNotTellWhereItBegan) {
+  const std::vector<model::PythonFrame> inside{{kModule, 3, 0}, {kImport, 1007, 0}, {kModule, 4, 0}};
+  break_pages(one, kEnough, Cause::Refcount, at(one, inside, true));
+  break_pages(two, kEnough, Cause::Refcount, at(two, inside, true));
+  const auto row = advice("preload");
+  ASSERT_TRUE(row);
+  EXPECT_THAT(row->text, AllOf(HasSubstr("each for itself, and"), Not(HasSubstr("decimal"))));
+}
+
+// -- thp ------------------------------------------------------------------------------------------------------------------------
+
+TEST_F(AnalysisAdvice, HugeCopiesAreWritesOfABasePage) {
+  model::Resolution huge;
+  huge.mechanism = Mechanism::HugetlbCopy;
+  huge.size = 2U << 20;
+  builder.write(one, 1, kHeap, huge);
+  const auto row = advice("thp");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, (2U << 20) - kPageSize);
+  EXPECT_THAT(row->text, HasSubstr("hugetlb"));
+}
+
+TEST_F(AnalysisAdvice, HugePagesForMemoryThatWasOnlyRead) {
+  model::Resolution huge;
+  huge.mechanism = Mechanism::HugeZeroFill;
+  huge.size = 2U << 20;
+  for (std::uint64_t i = 0; i < 3; ++i) builder.write(one, i, kHeap + i * huge.size, huge);
+  const auto row = advice("thp");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, 3 * ((2U << 20) - kPageSize));
+  EXPECT_THAT(row->text, AllOf(HasSubstr("3 writes took"), HasSubstr("MADV_NOHUGEPAGE")));
+}
+
+TEST_F(AnalysisAdvice, ATransparentHugePageThatIsSplitCostsABasePage) {
+  model::Resolution split;
+  split.mechanism = Mechanism::HugeSplit;
+  split.size = 2U << 20;
+  builder.write(one, 1, kHeap, split);
+  builder.write(one, 2, kHeap);
+  EXPECT_FALSE(advice("thp"));
+}
+
+// -- workers-fit ----------------------------------------------------------------------------------------------------------------
+
+class AnalysisAdviceWorkers : public AnalysisAdvice {
+ protected:
+  static constexpr std::uint64_t kMiB = 1U << 20;
+  AnalysisAdviceWorkers() {
+    for (const model::ProcessKey key : {one, two}) {
+      model::Process& worker = builder.session.process(key);
+      worker.fork_ns = worker.start_ns = test::SessionBuilder::kStarted + key.value;
+      worker.exit_ns = test::SessionBuilder::kStarted + 1000;
+      worker.inherited_bytes = 100 * kMiB;
+      worker.still_shared_bytes = 90 * kMiB;
+      worker.anonymous_bytes = 110 * kMiB;  // 20 MiB of its own, half of it copied
+    }
+    limit(1000 * kMiB, "/sys/fs/cgroup/app/memory.max");
+  }
+  void limit(std::uint64_t bytes, std::string of) {
+    builder.session.capture.memory_limit = bytes;
+    builder.session.capture.memory_limit_of = std::move(of);
+  }
+};
+
+TEST_F(AnalysisAdviceWorkers, HowManyMoreWouldFit) {
+  const auto row = advice("workers-fit");
+  ASSERT_TRUE(row);
+  EXPECT_FALSE(row->saves_at_most_bytes);
+  // 100 + 2 * 20 now, 100 + 2 * 110 at worst; (1000 - 140) / 20 and (1000 - 320) / 110.
+  EXPECT_THAT(row->text, AllOf(HasSubstr("2 workers at a time needed 140.0 MiB, 100.0 MiB of it shared"), HasSubstr("had they copied all of that, 320.0 MiB"),
+                               HasSubstr("43 more would fit into the 1000.0 MiB of /sys/fs/cgroup/app/memory.max, 6 if all is copied")));
+}
+
+TEST_F(AnalysisAdviceWorkers, TooLittleRoomIsSaid) {
+  limit(200 * kMiB, "/sys/fs/cgroup/app/memory.max");
+  EXPECT_THAT(advice("workers-fit")->text, HasSubstr("3 more would fit into the 200.0 MiB"));
+  EXPECT_THAT(advice("workers-fit")->text, HasSubstr("not, if all is copied"));
+  limit(120 * kMiB, "/sys/fs/cgroup/app/memory.max");
+  EXPECT_THAT(advice("workers-fit")->text, HasSubstr("more than the 120.0 MiB"));
+}
+
+TEST_F(AnalysisAdviceWorkers, AMachineWithRoomForAllNeedsNoWord) {
+  limit(1000 * kMiB, "the machine");
+  EXPECT_FALSE(advice("workers-fit"));
+  limit(600 * kMiB, "the machine");
+  EXPECT_TRUE(advice("workers-fit"));
+}
+
+TEST_F(AnalysisAdviceWorkers, WorkersThatLiveOneAfterTheOtherAreNone) {
+  builder.session.process(one).exit_ns = builder.session.process(two).fork_ns;
+  EXPECT_FALSE(advice("workers-fit"));
+}
+
+TEST_F(AnalysisAdviceWorkers, WithoutSnapshotsOrLimitNothingIsKnown) {
+  builder.session.capture.memory_limit.reset();
+  EXPECT_FALSE(advice("workers-fit"));
+  limit(1000 * kMiB, "/sys/fs/cgroup/app/memory.max");
+  builder.session.process(two).inherited_bytes.reset();
+  EXPECT_FALSE(advice("workers-fit"));
+}
+
+// -- what all of them say -------------------------------------------------------------------------------------------------------
+
+TEST(AnalysisAdviceEvidence, OnlyTheCostliestAreNamed) {
+  std::vector<analysis::NamedCost> costs{{"a", {1, 10}}, {"b", {1, 40}}, {"c\x1b", {1, 30}}, {"d", {1, 20}}, {"e", {1, 5}}};
+  EXPECT_EQ(analysis::costliest(costs), "b, c\\x1b, d and 2 more");
+  costs.resize(2);
+  EXPECT_EQ(analysis::costliest(costs), "b and c\\x1b");
+  costs.resize(1);
+  EXPECT_EQ(analysis::costliest(costs), "b");
+  costs[0].name = std::string(59, 'x') + "\xc3\xb6" + std::string(1000, 'y');
+  EXPECT_EQ(analysis::costliest(costs), std::string(59, 'x') + "...");
+}
+
+TEST(AnalysisAdviceEvidence, AContainerEndsWhereItsItemsBegin) {
+  EXPECT_EQ(analysis::container_of("app.ROWS[...].name"), "app.ROWS");
+  EXPECT_EQ(analysis::container_of("app.TREE['a'][...]['b'][...]"), "app.TREE['a']");
+  EXPECT_EQ(analysis::container_of("app.ROW"), "");
+}
+
+}  // namespace
+}  // namespace cowtrace
