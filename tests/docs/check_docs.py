@@ -110,6 +110,22 @@ class Docs:
             if f"`{mechanism}`" not in page:
                 self.fault(path, f"says nothing of {mechanism}")
 
+    def check_advice(self):
+        """Each advice has a page, a line of their list, and figures."""
+        folder = self.source / "docs/advice"
+        ids = re.findall(r'Row\{"([a-z-]+)"', read(self.source / "src/analysis/advice.cpp"))
+        listed = folder / "README.md"
+        self.expect_same(listed, "advice", re.findall(r"^\| \[`([a-z-]+)`\]\(\1\.md\)", read(listed), re.M), ids)
+        self.expect_same(listed, "page of an advice", [path.stem for path in folder.glob("*.md") if path != listed], ids)
+        tables = re.findall(r'^    "([a-z-]+)": ', read(self.source / "tests/integration/advice_figures.py"), re.M)
+        for path in sorted(folder.glob("*.md")):
+            places = re.findall(r"<!-- measured: ([\w-]+) -->\n(.*?)<!-- end -->", read(path), re.S)
+            for name, content in places:
+                if name not in tables or not content.strip():
+                    self.fault(path, f"nothing is measured for {name}: run tests/integration/advice_figures.py")
+            if not places:
+                self.fault(path, "it shows no figures")
+
     def check_doctor(self):
         page = self.source / "docs/commands.md"
         section = section_of(read(page), "## cowtrace doctor")

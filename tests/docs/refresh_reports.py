@@ -72,6 +72,8 @@ def refresh_commands(source, binaries):
     replace(page, "$ sudo cowtrace --detail counts -- ./scenario mutate",
             ["...", *headline(report), "...", *[line for line in report if line.startswith("  events ")], "...", *unaudited, "",
              *section(report, "Mechanisms"), "..."])
+    _, report = run(source, str(binaries / "cowtrace"), "--", "/usr/bin/python3", "tests/programs/advice/refcounts_before.py")
+    replace(page, "$ sudo cowtrace -- /usr/bin/python3 tests/programs/advice/refcounts_before.py", ["...", *section(report, "Advice")])
     replace(page, "$ sudo cowtrace doctor", run(binaries, "./cowtrace", "doctor")[0])
     replace(page, "$ scenario list", run(binaries, "./scenario", "list")[0])
 

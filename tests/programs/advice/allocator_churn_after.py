@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same parent with gc.disable() as the first thing and without the collection: no holes."""
+import gc
+
+gc.disable()
+
+from workers import run  # noqa: E402
+
+
+class Row:
+    """Half of them are in a cycle, and so garbage that only a collection frees."""
+
+    def __init__(self, number, keep):
+        self.number = number
+        self.itself = None if keep else self
+
+
+def load():
+    return [row for row in (Row(i, i % 2 == 0) for i in range(60000)) if row.itself is None]
+
+
+def serve(number):
+    gc.disable()
+    return [Row(i, True) for i in range(15000)]
+
+
+if __name__ == "__main__":
+    ROWS = load()
+    run(4, serve)
