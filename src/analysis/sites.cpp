@@ -65,7 +65,8 @@ void SiteTable::add(model::ProcessKey process, const Touch& touch) {
   const auto [at, is_new] = index_.emplace(key, static_cast<std::uint32_t>(sites_.size()));
   if (is_new) {
     SiteSummary& site = sites_.emplace_back();
-    site.stack = std::get<0>(key);
+    // Its own, not the one that stands for all equal ones: that one's space need not have been there yet.
+    if (std::get<0>(key) != model::StackHash()) site.stack = touch.stack;
     site.space = touch.space->id;
     site.ip = touch.ip;
     site.last_ns = touch.last_ns;

@@ -106,6 +106,20 @@ TEST_F(AnalysisSites, PythonFramesMakeSitesOfTheirOwn) {
   EXPECT_EQ(found[1].breaks, 1U);
 }
 
+TEST_F(AnalysisSites, ASiteIsNamedInTheSpaceOfItsFirstBreak) {
+  const auto parent = builder.process(1, "p");
+  const auto early = builder.process(2, "c", parent);
+  const auto late = builder.process(3, "c", parent);
+  const auto of_late = builder.stack(late, {0x10, 0x20});
+  const auto of_early = builder.stack(early, {0x10, 0x20});
+  builder.write(early, 1, kPage, at(of_early, 0x10));
+  builder.write(late, 2, kPage, at(of_late, 0x10));
+  const auto found = sites();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].stack, of_early);
+  EXPECT_EQ(found[0].processes, (std::vector{early, late}));
+}
+
 TEST_F(AnalysisSites, PythonFramesStandForTheInterpreters) {
   const auto process = builder.process(1, "p");
   model::StackFrame eval;
