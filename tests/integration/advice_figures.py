@@ -58,6 +58,7 @@ def pair(advice, stem=None):
 PAIRS = {
     "gc-freeze": pair("gc-freeze"),
     "preload": pair("preload"),
+    "warm-up": pair("preload", "warm_up"),
     "refcounts": pair("refcounts"),
     "allocator-churn": pair("allocator-churn"),
     "per-request-writes": pair("per-request-writes"),

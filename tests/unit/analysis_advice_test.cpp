@@ -194,6 +194,12 @@ TEST_F(AnalysisAdvice, HolesThatAreFilledAreChurn) {
   EXPECT_THAT(row->text, HasSubstr("300 inherited pages"));
 }
 
+TEST_F(AnalysisAdvice, WhoeverDoesMuchAlsoFillsHoles) {
+  break_pages(one, 3 * kEnough, Cause::Allocator);
+  break_pages(two, 9 * kEnough + 1, Cause::Native);
+  EXPECT_FALSE(advice("allocator-churn"));
+}
+
 TEST_F(AnalysisAdvice, AFewFreeBlocksInEachWorkerAreUsual) {
   break_pages(one, 63, Cause::Allocator);
   break_pages(two, 63, Cause::Allocator);
@@ -289,6 +295,22 @@ TEST_F(AnalysisAdvicePreload, AStackThatEndsInsideAnImportDoesNotTellWhereItBega
   const auto row = advice("preload");
   ASSERT_TRUE(row);
   EXPECT_THAT(row->text, AllOf(HasSubstr("each for itself, and"), Not(HasSubstr("decimal"))));
+}
+
+TEST_F(AnalysisAdvicePreload, CodeThatIsSpecialisedAsksForAWarmUp) {
+  python_object("app.serve.__code__", "code");
+  for (const model::ProcessKey key : {one, two}) {
+    builder.session.process(key).python = "3.11.2";
+    break_pages(key, kEnough, Cause::Value);
+  }
+  break_pages(two, kEnough, Cause::Refcount, {}, kHeap + kEnough * kPageSize);
+  const auto row = advice("preload");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
+  EXPECT_THAT(row->text, AllOf(HasSubstr("rewrote their code on 200 shared pages"), Not(HasSubstr("imported"))));
+  // Counters of how often a function was called would go on: 3.10 and before.
+  for (const model::ProcessKey key : {one, two}) builder.session.process(key).python = "3.10.13";
+  EXPECT_FALSE(advice("preload"));
 }
 
 // -- thp ------------------------------------------------------------------------------------------------------------------------
@@ -394,6 +416,13 @@ TEST(AnalysisAdviceEvidence, OnlyTheCostliestAreNamed) {
   EXPECT_EQ(analysis::costliest(costs), "b");
   costs[0].name = std::string(59, 'x') + "\xc3\xb6" + std::string(1000, 'y');
   EXPECT_EQ(analysis::costliest(costs), std::string(59, 'x') + "...");
+}
+
+TEST(AnalysisAdviceEvidence, VersionsAreNumbers) {
+  EXPECT_TRUE(analysis::is_since("3.11.2", 11));
+  EXPECT_TRUE(analysis::is_since("3.11.2", 9));
+  EXPECT_FALSE(analysis::is_since("3.9.18", 11));
+  for (const char* none : {"", "3", "3.", "3.x", "2.7.18", "4.0"}) EXPECT_FALSE(analysis::is_since(none, 0)) << none;
 }
 
 TEST(AnalysisAdviceEvidence, AContainerEndsWhereItsItemsBegin) {

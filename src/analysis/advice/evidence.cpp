@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/units.h"
 
@@ -22,6 +23,13 @@ bool Evidence::was_forked(model::ProcessKey process) const {
 std::size_t Evidence::forked(const std::vector<model::ProcessKey>& processes) const {
   return static_cast<std::size_t>(
       std::count_if(processes.begin(), processes.end(), [this](model::ProcessKey process) { return was_forked(process); }));
+}
+
+bool is_since(std::string_view version, int minor) {
+  if (!version.starts_with("3.")) return false;
+  int found = 0;
+  const auto [end, error] = std::from_chars(version.data() + 2, version.data() + version.size(), found);
+  return error == std::errc() && found >= minor;
 }
 
 std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {

@@ -27,6 +27,9 @@ struct Evidence {
   [[nodiscard]] std::size_t forked(const std::vector<model::ProcessKey>& processes) const;
 };
 
+// Is a CPython of this version ("3.11.2") of the minor version or a later one? False if it is no version of CPython 3.
+[[nodiscard]] bool is_since(std::string_view version, int minor);
+
 struct Finding {
   std::string text;
   std::optional<std::uint64_t> saves_at_most_bytes;

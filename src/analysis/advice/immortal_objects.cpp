@@ -3,8 +3,6 @@
 // Evidence: breaks of the reference counts of such objects, under an older interpreter. Bound: all of these (PEP 683).
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <set>
 #include <string>
 
@@ -13,21 +11,8 @@
 
 namespace cowtrace::analysis {
 
-namespace {
-
-// "3.11.2" and the like are older than 3.12; what is no version is not.
-bool counts_all_references(std::string_view version) {
-  if (!version.starts_with("3.")) return false;
-  int minor = 0;
-  const std::string_view rest = version.substr(2);
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), minor);
-  constexpr int kImmortal = 12;
-  return error == std::errc() && minor < kImmortal;
-}
-
-}  // namespace
-
 std::optional<Finding> immortal_objects(const Evidence& evidence) {
+  constexpr int kImmortal = 12;
   BreakCount all;
   std::set<std::string> versions;
   for (const ObjectSummary& object : evidence.summary.objects) {
@@ -36,7 +21,7 @@ std::optional<Finding> immortal_objects(const Evidence& evidence) {
     bool older = false;
     for (const model::ProcessKey process : object.processes) {
       const std::string& version = evidence.summary.processes[process.value].python;
-      if (!counts_all_references(version)) continue;
+      if (!is_since(version, 0) || is_since(version, kImmortal)) continue;
       older = true;
       versions.insert(version);
     }

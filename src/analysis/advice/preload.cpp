@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same import in several workers.
-// Evidence: breaks in forked processes with the import system on their stack, in at least two of them from the same place. Bound:
-// all of these. The memory that each import takes anew is saved too, and not counted: it was never shared.
+// The same import in several workers, and functions that several run for the first time.
+// Evidence: breaks in forked processes with the import system on their stack, in at least two of them from the same place. And,
+// from CPython 3.11 on, breaks of code objects that it specialises for what they meet, in at least two forked processes. Bound: all of
+// these. The memory that each import takes anew is saved too, and not counted: it was never shared.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,9 +35,18 @@ struct Imported {
   std::vector<model::ProcessKey> processes;
 };
 
-}  // namespace
+struct Imports {
+  BreakCount cost;
+  std::vector<NamedCost> importers;
+  std::vector<model::ProcessKey> processes;
+};
 
-std::optional<Finding> preload(const Evidence& evidence) {
+void sort_out(std::vector<model::ProcessKey>& processes) {
+  std::sort(processes.begin(), processes.end());
+  processes.erase(std::unique(processes.begin(), processes.end()), processes.end());
+}
+
+Imports imports_of(const Evidence& evidence) {
   SiteFrames frames(evidence.session, evidence.resolver);
   std::map<std::string, Imported> by_importer;
   for (const SiteSummary& site : evidence.summary.sites) {
@@ -47,26 +57,49 @@ std::optional<Finding> preload(const Evidence& evidence) {
     imported.cost.add(site.breaks, site.copied_bytes);
     imported.processes.insert(imported.processes.end(), site.processes.begin(), site.processes.end());
   }
-  std::vector<NamedCost> named;
-  std::vector<model::ProcessKey> processes;
-  BreakCount all;
+  Imports all;
   for (auto& [name, imported] : by_importer) {
-    std::sort(imported.processes.begin(), imported.processes.end());
-    imported.processes.erase(std::unique(imported.processes.begin(), imported.processes.end()), imported.processes.end());
+    sort_out(imported.processes);
     if (evidence.forked(imported.processes) < 2) continue;
-    if (!name.empty()) named.push_back({name, imported.cost});
-    all.add(imported.cost.breaks, imported.cost.bytes);
-    processes.insert(processes.end(), imported.processes.begin(), imported.processes.end());
+    if (!name.empty()) all.importers.push_back({name, imported.cost});
+    all.cost.add(imported.cost.breaks, imported.cost.bytes);
+    all.processes.insert(all.processes.end(), imported.processes.begin(), imported.processes.end());
   }
-  if (!evidence.is_worth_it(all.bytes)) return std::nullopt;
-  std::sort(processes.begin(), processes.end());
-  processes.erase(std::unique(processes.begin(), processes.end()), processes.end());
-  return Finding{fmt::format("{} imported modules after the fork, each for itself{}, and broke {} meanwhile. Import them in the parent "
-                             "before it forks: the memory that the modules take is then shared as well.",
-                             counted(evidence.forked(processes), "process", "processes"),
-                             named.empty() ? "" : fmt::format(" ({})", costliest(named)),
-                             counted(all.breaks, "shared page", "shared pages")),
-                 all.bytes};
+  sort_out(all.processes);
+  return all;
+}
+
+// Code that was rewritten when it ran (PEP 659).
+BreakCount specialised(const Evidence& evidence) {
+  constexpr int kSpecialises = 11;
+  BreakCount all;
+  for (const ObjectSummary& object : evidence.summary.objects) {
+    if (object.kind != model::ObjectKind::Python || object.type != "code" || evidence.forked(object.changers) < 2) continue;
+    if (!is_since(evidence.summary.processes[object.changers.front().value].python, kSpecialises)) continue;
+    const BreakCount& count = of_cause(object.by_cause, model::Cause::Value);
+    all.add(count.breaks, count.bytes);
+  }
+  return all;
+}
+
+}  // namespace
+
+std::optional<Finding> preload(const Evidence& evidence) {
+  Imports imports = imports_of(evidence);
+  const BreakCount code = specialised(evidence);
+  if (!evidence.is_worth_it(imports.cost.bytes + code.bytes)) return std::nullopt;
+  std::string text;
+  if (imports.cost.breaks != 0)
+    text += fmt::format("{} imported modules after the fork, each for itself{}, and broke {} meanwhile. ",
+                        counted(evidence.forked(imports.processes), "process", "processes"),
+                        imports.importers.empty() ? "" : fmt::format(" ({})", costliest(imports.importers)),
+                        counted(imports.cost.breaks, "shared page", "shared pages"));
+  if (code.breaks != 0)
+    text += fmt::format("Functions ran there for the first time, and CPython rewrote their code on {}. ",
+                        counted(code.breaks, "shared page", "shared pages"));
+  return Finding{text + "Import in the parent what workers need, and run there once what they will run, before it forks: its memory is then "
+                        "shared as well.",
+                 imports.cost.bytes + code.bytes};
 }
 
 }  // namespace cowtrace::analysis
