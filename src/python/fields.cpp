@@ -46,7 +46,20 @@ FieldOfWrite member_field(const TypeTable& types, const Type& type, std::uint64_
   return {fmt::format("+{}", word), Cause::Value};
 }
 
-FieldOfWrite named_offset(const TypeTable& types, const Type& type, std::uint64_t offset) {
+// 3.11 and later: a generator is also the frame of its function.
+std::optional<FieldOfWrite> slot_of_own_frame(const TypeTable& types, std::uint64_t object, const Type& type, std::uint64_t offset) {
+  const auto frame = types.own_frame(object, type);
+  if (!frame || object + offset < frame->slots) return std::nullopt;
+  const std::uint64_t slot = (object + offset - frame->slots) / 8;
+  if (slot >= frame->locals) return FieldOfWrite{fmt::format("stack[{}]", slot - frame->locals), Cause::Value};
+  const Layout& layout = types.layout();
+  const std::uint64_t names = types.image().word(frame->code + static_cast<std::uint64_t>(layout.code.localsplusnames));
+  const std::uint64_t name = types.image().word(names + static_cast<std::uint64_t>(layout.tuple.items) + slot * 8);
+  if (const auto text = text_at(types, name, 200)) return FieldOfWrite{fmt::format("local {}", repr_of(*text)), Cause::Value};
+  return std::nullopt;
+}
+
+FieldOfWrite named_offset(const TypeTable& types, std::uint64_t object, const Type& type, std::uint64_t offset) {
   const Layout& layout = types.layout();
   const auto is = [&](Offset field) { return field != kAbsent && (offset & ~std::uint64_t{7}) == static_cast<std::uint64_t>(field); };
   switch (type.kind) {
@@ -87,6 +100,9 @@ FieldOfWrite named_offset(const TypeTable& types, const Type& type, std::uint64_
     case Kind::Deque:
       if (is(layout.object.var_size)) return {"ob_size", Cause::Container};
       break;
+    case Kind::Generator: case Kind::Frame:
+      if (auto slot = slot_of_own_frame(types, object, type, offset)) return *slot;
+      break;
     default: break;
   }
   return member_field(types, type, offset);
@@ -99,7 +115,7 @@ FieldOfWrite field_of(const TypeTable& types, std::uint64_t object, const Type& 
   const std::uint64_t offset = address - object;
   if (offset < 8) return {"refcount", Cause::Refcount};
   if (offset < 16) return {"type", Cause::Value};
-  return named_offset(types, type, offset);
+  return named_offset(types, object, type, offset);
 }
 
 FieldOfWrite field_of_table(const TypeTable& types, std::uint64_t object, const Type& type, Table table, std::uint64_t start,

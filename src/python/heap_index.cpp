@@ -127,7 +127,9 @@ class HeapVisitor {
       const Type& type = *index_.node_types_[node.type];
       if (!has_unknown_words(type)) continue;
       parent_ = static_cast<std::uint32_t>(next_word_);
-      const std::uint64_t size = std::min<std::uint64_t>(types_.size_of(node.address, type), 64 * 1024);
+      // What is behind the slots of a generator's frame that are in use is left from before.
+      const std::uint64_t size =
+          type.kind == Kind::Generator ? type.basicsize : std::min<std::uint64_t>(types_.size_of(node.address, type), 64 * 1024);
       for (std::uint64_t at = 16; at + 8 <= size; at += 8) refer(Edge::Word, static_cast<std::uint32_t>(at), image_.word(node.address + at));
       if (type.kind == Kind::Module) follow_state(node.address);
       follow();

@@ -13,6 +13,7 @@ constexpr std::size_t kMostMembers = 512;
 constexpr std::size_t kMostTypes = 200'000;
 constexpr std::uint64_t kMostWork = 200'000'000;  // characters of names, fields and bases, for all types together
 constexpr std::uint64_t kMostItems = std::uint64_t{1} << 40;
+constexpr std::uint32_t kMostSlots = 65536;  // of a frame
 
 // Of ob_size and the like, where the sign says something else. INT64_MIN has no positive counterpart of its own type.
 std::uint64_t magnitude(std::uint64_t count) { return static_cast<std::int64_t>(count) < 0 ? 0 - count : count; }
@@ -175,6 +176,24 @@ std::uint64_t TypeTable::size_of(std::uint64_t object, const Type& type) const {
   return std::min(claimed_size_of(object, type), region != nullptr ? region->end - object : 0);
 }
 
+std::optional<OwnFrame> TypeTable::own_frame(std::uint64_t object, const Type& type) const {
+  const Offset at = type.kind == Kind::Generator ? layout_.generator.own_frame : layout_.frame.own_frame;
+  if (at == kAbsent) return std::nullopt;
+  const std::uint64_t frame = object + static_cast<std::uint64_t>(at);
+  // That of a function that still runs is on the thread's stack.
+  if (type.kind == Kind::Frame && image_.word(object + static_cast<std::uint64_t>(layout_.frame.frame)) != frame) return std::nullopt;
+  const std::uint64_t code = image_.word(frame + static_cast<std::uint64_t>(layout_.interpreter_frame.executable)) & ~std::uint64_t{7};
+  const Type* of_code = type_of(code);
+  if (of_code == nullptr || of_code->kind != Kind::Code) return std::nullopt;
+  OwnFrame found;
+  found.code = code;
+  found.slots = frame + static_cast<std::uint64_t>(layout_.interpreter_frame.localsplus);
+  found.locals = image_.load<std::uint32_t>(code + static_cast<std::uint64_t>(layout_.code.nlocalsplus));
+  found.stack = image_.load<std::uint32_t>(code + static_cast<std::uint64_t>(layout_.code.stacksize));
+  if (found.locals > kMostSlots || found.stack > kMostSlots) return std::nullopt;
+  return found;
+}
+
 std::uint64_t TypeTable::claimed_size_of(std::uint64_t object, const Type& type) const {
   const auto count = [&] { return image_.word(object + layout_.object.var_size); };
   switch (type.kind) {
@@ -197,6 +216,12 @@ std::uint64_t TypeTable::claimed_size_of(std::uint64_t object, const Type& type)
       if (!type.itemsize) return type.basicsize;
       // Static types are PyTypeObjects only.
       if ((image_.word(object + layout_.type.flags) & kHeapType) == 0) return static_cast<std::uint64_t>(layout_.type.size);
+      break;
+    case Kind::Generator: case Kind::Frame:
+      if (const auto frame = own_frame(object, type))
+        return frame->slots - object + (std::uint64_t{frame->locals} + frame->stack) * 8;
+      // From 3.11 on there are items, and no count of them.
+      if (layout_.interpreter_frame.executable != kAbsent) return type.basicsize;
       break;
     default: break;
   }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -50,6 +51,13 @@ struct Type {
   [[nodiscard]] bool gc() const { return (flags & kHaveGc) != 0; }
 };
 
+// The _PyInterpreterFrame inside a generator, or inside a frame object whose function has ended (3.11 and later).
+struct OwnFrame {
+  std::uint64_t code = 0;
+  std::uint64_t slots = 0;               // address of localsplus: the variables, then the value stack
+  std::uint32_t locals = 0, stack = 0;   // slots of each
+};
+
 class TypeTable {
  public:
   // `type_type`: the address of PyType_Type, already checked.
@@ -70,6 +78,7 @@ class TypeTable {
 
   // Bytes of the object itself, from its address on, without what lies before it. No more than the image has behind `object`.
   [[nodiscard]] std::uint64_t size_of(std::uint64_t object, const Type& type) const;
+  [[nodiscard]] std::optional<OwnFrame> own_frame(std::uint64_t object, const Type& type) const;
 
  private:
   struct Cached {

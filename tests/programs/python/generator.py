@@ -26,7 +26,7 @@ GENERATORS = [wide() for _ in range(50)]
 
 def advance():
     # expect: object=__main__.GENERATOR* type=generator field=refcount cause=refcount
-    # expect: object=__main__.GENERATOR* type=generator|frame field="+*" cause=value frame=any
+    # expect: object=__main__.GENERATOR* type=generator|frame field="+*|local 'v149'|stack[*]" cause=value frame=any
     next(GENERATOR)
 
 
