@@ -109,6 +109,12 @@ void Family::look_at_sharer(pid_t tid, const model::Process* child) {
   if (process != nullptr && !process->spaces.empty() && python_.may_be_python(tid)) watcher_.on_clone(tid, process->spaces.back());
 }
 
+// The Python frames of the parent's first breaks are found only when its interpreter is known.
+bool Family::waits_for_child(pid_t pid) {
+  const model::Process* parent = session_.find_pid(pid);
+  return parent != nullptr && python_.is_news(pid, *parent);
+}
+
 void Family::on_exec(pid_t pid) {
   drain();
   auditor_.on_exec(pid);

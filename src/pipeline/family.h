@@ -29,6 +29,7 @@ class Family final : public StopHandler {
   // Takes in all events that are there.
   void drain();
   void on_start(pid_t tid) override;
+  bool waits_for_child(pid_t pid) override;
   void on_exec(pid_t pid) override;
   void on_last_exit(pid_t tid, pid_t pid) override;
 

@@ -47,6 +47,7 @@ void Follower::resume(pid_t tid, int signal) {
 bool Follower::handle(pid_t tid, int status) {
   if (!WIFSTOPPED(status)) {
     tasks_.erase(tid);
+    release_parent(tid);  // killed before it ran
     return false;
   }
   auto found = tasks_.find(tid);
@@ -87,10 +88,33 @@ void Follower::on_event(pid_t tid, Task& task, int event, int signal) {
     case PTRACE_EVENT_EXIT:
       if (!releasing_) on_exit_event(tid, task);
       break;
-    default:  // fork, vfork, clone: the child's own first stop tells all
+    case PTRACE_EVENT_FORK:
+      if (!releasing_ && hold(tid, task)) return;
+      break;
+    default:  // vfork, clone: the child's own first stop tells all
       break;
   }
   resume(tid, 0);
+  // Behind: the parent may end its child.
+  if (event == PTRACE_EVENT_STOP) release_parent(tid);
+}
+
+bool Follower::hold(pid_t tid, const Task& task) {
+  unsigned long message = 0;
+  if (ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &message) != 0) return false;
+  const auto child = static_cast<pid_t>(message);
+  const auto found = tasks_.find(child);
+  if ((found != tasks_.end() && found->second.started) || !handler_.waits_for_child(task.process)) return false;
+  held_[child] = tid;
+  return true;
+}
+
+void Follower::release_parent(pid_t child) {
+  const auto found = held_.find(child);
+  if (found == held_.end()) return;
+  const pid_t parent = found->second;
+  held_.erase(found);
+  if (tasks_.contains(parent)) resume(parent, 0);
 }
 
 void Follower::on_exit_event(pid_t tid, Task& task) {
@@ -106,6 +130,7 @@ std::size_t Follower::running_threads(pid_t process) const {
 
 void Follower::release_all() {
   releasing_ = true;
+  while (!held_.empty()) release_parent(held_.begin()->first);
   for (const auto& [tid, task] : tasks_) ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
 }
 

@@ -19,6 +19,8 @@ class StopHandler {
   virtual ~StopHandler() = default;
   // The new task (process or thread) `tid` is about to run its first instruction.
   virtual void on_start(pid_t tid) = 0;
+  // `pid` has forked: is the task that did to stand still until on_start() of the child is over?
+  virtual bool waits_for_child(pid_t pid) = 0;
   // `pid` runs a new program; its old memory is gone.
   virtual void on_exec(pid_t pid) = 0;
   // `tid` is the last of its process that will run: the memory is still there. Read it through `tid`.
@@ -50,10 +52,15 @@ class Follower {
   void on_event(pid_t tid, Task& task, int event, int signal);
   void on_exit_event(pid_t tid, Task& task);
   void resume(pid_t tid, int signal);
+  // Has `tid` wait for its child, if that is wanted.
+  bool hold(pid_t tid, const Task& task);
+  // Lets the task go that waits for this child, if there is one.
+  void release_parent(pid_t child);
   [[nodiscard]] std::size_t running_threads(pid_t process) const;
 
   StopHandler& handler_;
   std::unordered_map<pid_t, Task> tasks_;
+  std::unordered_map<pid_t, pid_t> held_;  // child that has not started -> task that waits for it
   bool releasing_ = false;
   std::optional<pid_t> terminal_stop_;
 };

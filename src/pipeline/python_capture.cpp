@@ -18,6 +18,7 @@ constexpr std::uint64_t kMostHeldBytes = std::uint64_t{4} << 30;  // of all imag
 constexpr std::uint64_t kLeastChanged = 256;                      // pages
 constexpr std::uint64_t kNamesStaySeventh = 50;                   // names are made anew when one page in so many has changed
 
+constexpr int kMostMisfits = 3;                                   // a program may fork before its interpreter is ready
 constexpr std::uint64_t kThreadLocal = 16 * 1024;                 // bytes of static thread-local storage that are looked through
 
 // Where a thread keeps its PyThreadState: a pthread key, or from 3.15 on a variable below the thread pointer, found by its value.
@@ -114,30 +115,43 @@ std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId pare
     notes_.insert(fmt::format("Python objects have no names: {}", image.error().message()));
     return nullptr;
   }
-  held_bytes_ += (*image)->bytes_read();
   if ((*image)->bytes_left_out() > 0)
     notes_.insert(fmt::format("the largest mappings of a Python process were not looked into for objects: {}",
                               human_bytes((*image)->bytes_left_out())));
   if (known != known_.end()) {
     const python::Heap& before = *known->second.heap;
     const auto& source = before.before() != nullptr ? before.before() : known->second.heap;
+    held_bytes_ += (*image)->bytes_read();
     const bool similar = (*image)->changed_pages().size() <= kLeastChanged + source->image().frames().pages() / kNamesStaySeventh;
     return std::make_shared<python::Heap>(*image, before.runtime(), similar ? source : nullptr);
   }
   python::Found found = python::find_runtime(**image);
   if (!found.runtime) {
     if (!found.unknown.empty()) notes_.insert(printable(found.unknown));
+    ++misfits_[parent_space];
     return nullptr;
   }
+  held_bytes_ += (*image)->bytes_read();
   return std::make_shared<python::Heap>(*image, std::move(*found.runtime));
+}
+
+bool PythonCapture::is_news(pid_t tid, const model::Process& process) {
+  if (process.spaces.empty()) return false;
+  const model::SpaceId space = process.spaces.back();
+  if (known_.contains(space)) return false;
+  const auto misfits = misfits_.find(space);
+  return (misfits == misfits_.end() || misfits->second < kMostMisfits) && may_be_python(tid);
 }
 
 std::shared_ptr<python::Heap> PythonCapture::on_fork(pid_t tid, const model::Process& child, const model::Process& parent) {
   if (child.spaces.empty() || parent.spaces.empty()) return nullptr;
   const model::SpaceId of_parent = parent.spaces.back(), of_child = child.spaces.front();
-  if (!known_.contains(of_parent) && !may_be_python(tid)) return nullptr;
+  if (!known_.contains(of_parent) && !is_news(tid, parent)) return nullptr;
   auto heap = take(tid, of_parent);
-  if (heap == nullptr) return nullptr;
+  if (heap == nullptr) {
+    if (const auto misfits = misfits_.find(of_parent); misfits != misfits_.end()) misfits_.insert_or_assign(of_child, misfits->second);
+    return nullptr;
+  }
   const std::uint64_t time_ns = child.fork_ns.value_or(child.start_ns);
   for (const model::SpaceId space : {of_parent, of_child}) {
     const model::AddressSpace* found = session_.find_space(space);

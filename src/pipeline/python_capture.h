@@ -27,6 +27,9 @@ class PythonCapture {
   // not understood.
   std::shared_ptr<python::Heap> on_fork(pid_t tid, const model::Process& child, const model::Process& parent);
 
+  // Whether the next fork of `process`, which stands still with its task `tid`, is the first that shows its interpreter.
+  [[nodiscard]] bool is_news(pid_t tid, const model::Process& process);
+
   // Reads the code objects that `stack` names, while their process lives.
   void on_stack(const model::Stack& stack);
 
@@ -58,6 +61,7 @@ class PythonCapture {
   model::Session& session_;
   process::ModuleCache& modules_;
   std::unordered_map<model::SpaceId, Known> known_;  // the last image of each space
+  std::unordered_map<model::SpaceId, int> misfits_;  // how often an interpreter that is not understood was looked at there
   std::unordered_map<std::string, bool> programs_;   // executable -> has an interpreter
   std::vector<Entry> entries_;
   python::Codes codes_;

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -15,11 +17,31 @@
 namespace cowtrace::pipeline {
 namespace {
 
+// The state of a process, 't' while its tracer has it stopped; 0: there is none.
+char state_of(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  std::getline(stat, line);
+  const std::size_t name_end = line.rfind(") ");
+  return name_end == std::string::npos ? '\0' : line.at(name_end + 2);
+}
+
 struct Recorder final : StopHandler {
-  void on_start(pid_t tid) override { started.push_back(tid); }
+  void on_start(pid_t tid) override {
+    started.push_back(tid);
+    if (!holds) return;
+    // It need not have come to its stop yet.
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (state_of(command) != 't' && std::chrono::steady_clock::now() < deadline) usleep(100);
+    if (state_of(command) == 't') ++parent_stood;
+  }
+  bool waits_for_child(pid_t) override { return holds; }
   void on_exec(pid_t pid) override { execs.push_back(pid); }
   void on_last_exit(pid_t, pid_t pid) override { exits.push_back(pid); }
   std::vector<pid_t> started, execs, exits;
+  bool holds = false;  // parents wait for their children
+  pid_t command = 0;
+  int parent_stood = 0;
 };
 
 struct Followed {
@@ -29,13 +51,14 @@ struct Followed {
   pid_t pid = 0;
 };
 
-Followed follow(const std::vector<std::string>& arguments) {
+Followed follow(const std::vector<std::string>& arguments, bool holds = false) {
   Followed result;
+  result.recorder.holds = holds;
   CommandOptions options;
   options.arguments = arguments;
   auto command = Command::start(options);
   EXPECT_TRUE(command);
-  result.pid = command->pid();
+  result.pid = result.recorder.command = command->pid();
   Follower follower(result.recorder);
   EXPECT_TRUE(follower.seize(command->pid()));
   command->release();
@@ -62,6 +85,14 @@ TEST(Follower, SeesEachForkedChildBeforeItRuns) {
   EXPECT_EQ(run.recorder.started.size(), 2u);
   EXPECT_EQ(run.recorder.exits.size(), 3u);
   EXPECT_EQ(run.recorder.exits.back(), run.pid);
+}
+
+TEST(Follower, AParentThatIsToWaitStandsStillUntilItsChildHasStarted) {
+  const Followed run = follow({"sh", "-c", "(exit 1); (exit 2); exit 3"}, true);
+  EXPECT_EQ(WEXITSTATUS(run.status), 3);
+  EXPECT_EQ(run.recorder.started.size(), 2u);
+  EXPECT_EQ(run.recorder.parent_stood, 2);
+  EXPECT_EQ(run.recorder.exits.size(), 3u);
 }
 
 TEST(Follower, SignalsReachTheCommand) {
