@@ -27,9 +27,15 @@ class Interpreter(typing.NamedTuple):
     def __str__(self):
         return ".".join(map(str, self.version)) + f" of {self.root}"
 
-    def command(self, script):
+    def command(self, script, compiled=None):
+        """What runs a script and writes no compiled modules beside it. `compiled`: it has them elsewhere, see environment()."""
         enter = ["chroot", self.root] if self.root != pathlib.Path("/") else []
-        return [*enter, self.executable, "-B", script]
+        return [*enter, self.executable, *([] if compiled and enter else ["-B"]), script]
+
+    def environment(self, compiled):
+        """Variables for a command that keeps compiled modules in `compiled`, a folder as the interpreter names it. Unpacked interpreters
+        have none, and each start would compile all that it imports."""
+        return {"PYTHONPYCACHEPREFIX": str(compiled)} if self.root != pathlib.Path("/") else {}
 
 
 def parse_interpreters(text):
@@ -63,11 +69,11 @@ def furnish(roots):
             subprocess.run(["mount", "--rbind", f"/{folder}", root / folder], check=True)
 
 
-def place(test, interpreter, folder):
-    """A copy of a folder of programs where the interpreter can read it, as it names it; it lasts as long as the test."""
+def place(add_cleanup, interpreter, folder):
+    """A copy of a folder of programs where the interpreter can read it, as it names it; it lasts until what `add_cleanup` is told."""
     if interpreter.root == pathlib.Path("/"):
         return folder
     copy = pathlib.Path(tempfile.mkdtemp(prefix="cowtrace-programs-", dir=interpreter.root / "tmp"))
-    test.addCleanup(shutil.rmtree, copy, ignore_errors=True)
+    add_cleanup(shutil.rmtree, copy, ignore_errors=True)
     shutil.copytree(folder, copy, dirs_exist_ok=True)
     return pathlib.Path("/tmp") / copy.name

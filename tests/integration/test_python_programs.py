@@ -4,154 +4,161 @@
 their parts, the causes and the lines that the programs themselves announce (tests/programs/python/expectations.py).
 pythons.py says which interpreters.
 """
+import functools
 import os
 import pathlib
+import shlex
+import shutil
+import subprocess
 import sys
+import tempfile
 import unittest
 
-from support import SOURCE, IntegrationTest
+from support import COWTRACE, SOURCE, IntegrationTest, load, report_errors
 
 PYTHON_PROGRAMS = SOURCE / "tests" / "programs" / "python"
 SEED_PROGRAMS = SOURCE / "tests" / "programs" / "seed"
 
 sys.path.insert(0, str(PYTHON_PROGRAMS))
 import expectations  # noqa: E402
+from python_checker import Checker, altered, disagreements  # noqa: E402
 from pythons import furnish, interpreters, parse_interpreters, place  # noqa: E402
 
 NO_PROGRAMS = ("expectations.py", "forked.py")
 SKIPPED = 77
+TIMEOUT = 120  # of all programs under one interpreter
 
 
-def total(counts, pattern):
-    return sum(count for name, count in counts.items() if expectations.matches(pattern, name))
+# Runs programs one after the other, and notes the name, the process and the exit status of each.
+RUNNER = """results=$1
+run() {
+  name=$1
+  shift
+  "$@" </dev/null &
+  pid=$!
+  wait $pid
+  echo "$name $pid $?" >>"$results"
+}
+"""
 
 
-def causes(by_cause):
-    return {cause: row["breaks"] for cause, row in by_cause.items()}
+class PythonPrograms:
+    """All programs under one interpreter, in one capture: most of what a short run costs is its start. Subclasses, one for each
+    interpreter, are made below, with a method for each program."""
 
-
-class Checker:
-    """Holds one report against expectations."""
-
-    def __init__(self, report):
-        self.report = report
-        first = report["processes"][0]["process"]
-        self.parent = {first}
-        self.child = {process["process"] for process in report["processes"] if process["forked_from"] == first}
-
-    def writers(self, expected):
-        return getattr(self, expected["process"])
-
-    def objects(self, expected):
-        """The written objects that have the name and the type, in the process."""
-        return [item for item in self.report["objects"]
-                if item["breaks"] and expectations.matches(expected["object"], item["name"])
-                and expectations.matches(expected["type"], item["type"] or "") and self.writers(expected).intersection(item["processes"])]
-
-    def page_breaks(self, expected, objects=None):
-        """Breaks of the process's pages by the cause; only those of the objects, if given."""
-        ids = None if objects is None else {item["id"] for item in objects}
-        return sum(page["breaks"] for page in self.report["pages"]
-                   if page["process"] in self.writers(expected) and expectations.matches(expected["cause"], page["cause"])
-                   and (ids is None or page["object"] in ids))
-
-    @staticmethod
-    def is_at(expected, stack):
-        frames = [frame for frame in stack if frame["kind"] == "python"]
-        if expected["frame"] == "inner":
-            frames = frames[:1]
-        return any((frame["function"].rpartition(".")[2], pathlib.PurePath(frame["file"] or "").name, frame["line"])
-                   == (expected["function"], expected["file"], expected["line"]) for frame in frames)
-
-    def site_breaks(self, expected):
-        return sum(total(causes(site["by_cause"]), expected["cause"]) for site in self.report["sites"] if self.is_at(expected, site["stack"]))
-
-    def missing(self, expected):
-        """What an expectation of breaks lacks, as a list of sentences."""
-        least, problems = expected["at-least"], []
-        site = self.site_breaks(expected)
-        if site < least:
-            problems.append(f"{site} breaks at this line")
-        if expected["named"] == "maybe":
-            return problems
-        objects = self.objects(expected)
-        if not objects:
-            return [*problems, f"no such object among {sorted({item['name'] for item in self.report['objects'] if item['breaks']})[:40]}"]
-        fields = sum(total(item["fields"], expected["field"]) for item in objects)
-        if expected["field"] and fields < least:
-            problems.append(f"{fields} breaks in this field, of {[item['fields'] for item in objects[:5]]}")
-        pages = self.page_breaks(expected, objects)
-        if pages < least:
-            problems.append(f"{pages} breaks of its pages by this cause, of {[item['by_cause'] for item in objects[:5]]}")
-        return problems
-
-    def too_many(self, limit):
-        """What exceeds an upper bound, as a list of sentences."""
-        objects = None if limit["object"] is limit["type"] is limit["field"] is None else self.objects(limit)
-        breaks = self.page_breaks(limit, objects)
-        if limit["field"]:
-            breaks = min(breaks, sum(total(item["fields"], limit["field"]) for item in objects))
-        return [f"{breaks} breaks"] if breaks > limit["breaks"] else []
-
-    def problems(self, listed, version):
-        """One line for each expectation that does not hold."""
-        for expected in listed:
-            if expectations.holds_for(expected, version):
-                wrong = self.missing(expected) if expected["kind"] == "expect" else self.too_many(expected)
-                if wrong:
-                    said = {key: value for key, value in expected.items() if value and key not in ("kind", "since", "until", "file")}
-                    yield f"{expected['file']}:{expected['line']}: {said}: {'; '.join(wrong)}"
-
-
-class PythonPrograms(IntegrationTest):
-    """A method for each program is added below."""
+    interpreter = None
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.interpreters = interpreters()
-        if not cls.interpreters:
-            raise unittest.SkipTest("no interpreter: scripts/pythons.sh unpacks some")
-        furnish({one.root for one in cls.interpreters if one.root != pathlib.Path("/")})
+        cls.addClassCleanup(lambda: delattr(cls, "report"))  # they are large
+        furnish_all()
+        cls.run_all()
 
-    def run_program(self, interpreter, path):
-        """The trace of a program, or None when it cannot run here."""
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        folder = place(self, interpreter, path.parent)
-        trace = self.trace(*interpreter.command(folder / path.name), options=("-q",), status=None, env=environment)
-        if trace.returncode == SKIPPED:
-            return None
-        self.assertEqual(trace.returncode, 0, trace.stderr)
-        self.assert_nothing_lost(trace)
-        return trace
+    @classmethod
+    def run_all(cls):
+        programs = [(path.parent.name + "_" + path.stem, path) for path in (*programs_in(PYTHON_PROGRAMS), *programs_in(SEED_PROGRAMS))]
+        folders = {folder: place(cls.addClassCleanup, cls.interpreter, folder) for folder in (PYTHON_PROGRAMS, SEED_PROGRAMS)}
+        scratch = pathlib.Path(tempfile.mkdtemp(prefix="cowtrace-test-"))
+        cls.addClassCleanup(shutil.rmtree, scratch, ignore_errors=True)
+        script, results, report = scratch / "run.sh", scratch / "results", scratch / "report.json"
+        compiled = folders[PYTHON_PROGRAMS] / "compiled"
+        commands = [("run", name, *cls.interpreter.command(folders[path.parent] / path.name, compiled)) for name, path in programs]
+        script.write_text(RUNNER + "".join(shlex.join(map(str, command)) + "\n" for command in commands), encoding="utf-8")
+        environment = {**os.environ, "PYTHONHASHSEED": "0", **cls.interpreter.environment(compiled)}
+        done = subprocess.run([COWTRACE, "run", "-q", "-o", report, "--", "/bin/sh", script, results], capture_output=True, text=True,
+                              errors="replace", check=False, timeout=TIMEOUT, env=environment)
+        if done.returncode != 0:
+            raise AssertionError(f"cowtrace ended with {done.returncode}: {done.stderr}")
+        cls.output, cls.report = done.stdout + done.stderr, load(report)
+        ended = [line.split() for line in results.read_text(encoding="ascii").splitlines()]
+        cls.ended = {name: (int(pid), int(status)) for name, pid, status in ended}
 
-    def check_program(self, path):
+    def ran(self, name):
+        """The key of the process that ran a program."""
+        pid, status = self.ended[name]
+        if status == SKIPPED:
+            self.skipTest(f"{name} lacks something: " + next((line for line in self.output.splitlines() if line.startswith("no ")), "?"))
+        self.assertEqual(status, 0, self.output)
+        (process,) = [process for process in self.report["processes"] if process["pid"] == pid]
+        return process["process"]
+
+    def check_program(self, name, path):
         listed = expectations.load(path)
         self.assertTrue(listed, "it expects nothing")
-        for interpreter in self.interpreters:
-            with self.subTest(interpreter=str(interpreter)):
-                trace = self.run_program(interpreter, path)
-                if trace is None:
-                    self.skipTest("it lacks something")
-                self.assertEqual("\n".join(Checker(trace.report).problems(listed, interpreter.version)), "")
+        checker = Checker(self.report, self.ran(name))
+        self.assertEqual("\n".join(checker.problems(listed, self.interpreter.version)), "")
 
-    def check_seed(self, path):
+    def test_every_key_of_an_expectation_counts(self):
+        """With another line, object, field or cause it must not hold: or the programs would prove nothing."""
+        for path in programs_in(PYTHON_PROGRAMS):
+            name = f"{path.parent.name}_{path.stem}"
+            if self.ended[name][1] == SKIPPED:
+                continue
+            checker = Checker(self.report, self.ran(name))
+            for expected in expectations.load(path):
+                if expected["kind"] == "expect" and expectations.holds_for(expected, self.interpreter.version):
+                    for changed in altered(expected):
+                        self.assertTrue(checker.missing(changed), f"{path.name}: {changed}")
+
+    def check_seed(self, name, _path):
         """A Pool has five workers. What they print is not looked at: the Pool ends them when it likes, and their pieces mix."""
-        for interpreter in self.interpreters:
-            with self.subTest(interpreter=str(interpreter)):
-                trace = self.run_program(interpreter, path)
-                workers = [process for process in trace.processes[1:] if process["breaks"]]
-                self.assertGreaterEqual(len(workers), 5, trace.processes)
+        family = {self.ran(name)}
+        # Children come behind their parents. From 3.14 on they are those of the forkserver, which is a new program.
+        for process in self.report["processes"]:
+            if process["parent"] in family:
+                family.add(process["process"])
+        workers = [process for process in self.report["processes"] if process["process"] in family and process["breaks"]]
+        self.assertGreaterEqual(len(workers), 6, "the program and its workers")
+
+    def test_report(self):
+        self.assertEqual(report_errors(self.report), [])
+        for key in ("lost_events", "lost_control", "undecodable_events", "untracked_tasks"):
+            self.assertEqual(self.report["capture"][key], 0, key)
+        self.assertEqual([note for note in self.report["capture"]["notes"] if "ython" in note], [])
+
+    def test_totals(self):
+        """Every break has one cause, wherever it is counted; those of Python processes have one that is known."""
+        programs = {pid for pid, _ in self.ended.values()}
+        roots = {process["process"] for process in self.report["processes"] if process["pid"] in programs}
+        forked = {process["process"] for process in self.report["processes"] if process["forked_from"] in roots}
+        self.assertGreaterEqual(len(forked), len(programs_in(PYTHON_PROGRAMS)) - 1)  # one may lack its library
+        self.assertEqual(list(disagreements(self.report, forked)), [])
 
 
-def add_programs(folder, check):
-    for path in sorted(folder.glob("*.py")):
-        if path.name not in NO_PROGRAMS:
-            setattr(PythonPrograms, f"test_{folder.name}_{path.stem}", lambda self, path=path: check(self, path))
+def programs_in(folder):
+    return [path for path in sorted(folder.glob("*.py")) if path.name not in NO_PROGRAMS]
 
 
-add_programs(PYTHON_PROGRAMS, PythonPrograms.check_program)
-add_programs(SEED_PROGRAMS, PythonPrograms.check_seed)
+@functools.cache
+def furnish_all():
+    """The roots of all interpreters, once for all tests."""
+    furnish({one.root for one in FOUND if one.root != pathlib.Path("/")})
+
+
+def add_interpreters(found):
+    """A class for each interpreter. Two of one release are told apart by their place in the list."""
+    for number, interpreter in enumerate(found):
+        methods = {"interpreter": interpreter, "__doc__": str(interpreter)}
+        for folder, check in ((PYTHON_PROGRAMS, PythonPrograms.check_program), (SEED_PROGRAMS, PythonPrograms.check_seed)):
+            for path in programs_in(folder):
+                name = f"{folder.name}_{path.stem}"
+                methods[f"test_{name}"] = lambda self, check=check, name=name, path=path: check(self, name, path)
+        name = f"Python_{'_'.join(map(str, interpreter.version))}_{number}"
+        globals()[name] = type(name, (PythonPrograms, IntegrationTest), methods)
+
+
+FOUND = interpreters()
+add_interpreters(FOUND)
+
+
+class Interpreters(unittest.TestCase):
+    def test_all_of_debians_are_here(self):
+        """What is not there would pass unseen."""
+        if os.environ.get("COWTRACE_PYTHON_VERSIONS"):
+            self.skipTest("COWTRACE_PYTHON_VERSIONS asks for some only")
+        here = {one.version[:2] for one in FOUND if one.root != pathlib.Path("/")}
+        self.assertEqual(here, {(3, 9), (3, 11), (3, 13), (3, 14), (3, 15)}, "scripts/pythons.sh unpacks them")
 
 
 class Checking(unittest.TestCase):
@@ -171,7 +178,7 @@ class Checking(unittest.TestCase):
             "pages": [{"process": 1, "object": 3, "breaks": 1, "cause": "container"}]}
 
     def problems(self, version=(3, 11, 2)):
-        return list(Checker(self.report).problems(self.listed, version))
+        return list(Checker(self.report, 0).problems(self.listed, version))
 
     def test_what_is_there_is_found(self):
         self.assertEqual(self.problems(), [])

@@ -21,7 +21,7 @@ def wide():
 
 
 MARK = object()
-GENERATORS = [wide() for _ in range(50)]
+GENERATORS = [wide() for _ in range(500)]
 
 
 def advance():

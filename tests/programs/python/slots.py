@@ -7,7 +7,7 @@ class Wide:
     __slots__ = [f"slot{i:03}" for i in range(200)]
 
 
-ROWS = [Wide() for _ in range(50)]
+ROWS = [Wide() for _ in range(500)]
 ROW = cut_by_a_page(ROWS, 16 + 100 * 8)
 MARK = object()
 
