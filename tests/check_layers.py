@@ -36,6 +36,7 @@ CONFINED = (
     (r"bpf/|linux/bpf", ("capture",)),
     (r"elfutils/|libelf\.h$|gelf\.h$|dwarf\.h$", ("process",)),
     (r"Zydis", ("process",)),
+    (r"lz4\.h$", ("python",)),
     (r"nlohmann/", ("report", "cli")),
     (r"CLI/", ("cli", "scenario")),
     (r"cowtrace/", ("objects", "scenario")),

@@ -121,8 +121,8 @@ std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId pare
   if (known != known_.end()) {
     const python::Heap& before = *known->second.heap;
     const auto& source = before.before() != nullptr ? before.before() : known->second.heap;
-    held_bytes_ += (*image)->bytes_read();
-    const bool similar = (*image)->changed_pages().size() <= kLeastChanged + source->image().frames().pages() / kNamesStaySeventh;
+    held_bytes_ += (*image)->bytes_kept();
+    const bool similar = (*image)->pages_changed_since(source->image()) <= kLeastChanged + source->image().frames().pages() / kNamesStaySeventh;
     return std::make_shared<python::Heap>(*image, before.runtime(), similar ? source : nullptr);
   }
   python::Found found = python::find_runtime(**image);

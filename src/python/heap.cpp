@@ -15,6 +15,8 @@ namespace {
 
 using model::Cause;
 
+constexpr std::uint64_t kReadable = 4 << 20;  // bytes of an image that stay readable between two questions
+
 }  // namespace
 
 Heap::Heap(std::shared_ptr<const MemoryImage> image, Runtime runtime, std::shared_ptr<Heap> before)
@@ -55,7 +57,14 @@ Place Heap::describe(std::uint32_t node, const Type& type) {
   return place;
 }
 
+// What was made readable for earlier questions. Names are read from the image in which the objects were found.
+void Heap::forget() {
+  image_->forget(kReadable);
+  if (before_ != nullptr) before_->image_->forget(kReadable);
+}
+
 std::optional<Place> Heap::at(std::uint64_t address) {
+  forget();
   const HeapIndex& index = walked().index;
   if (const std::uint32_t node = index.at_or_before(address); node != HeapIndex::kNone)
     if (auto place = in_node(node, address)) return place;
@@ -154,6 +163,7 @@ void Heap::set_table_field(Place& place, const Type& type, const HeapIndex::Owne
 std::vector<Place> Heap::in(std::uint64_t start, std::uint64_t end) {
   std::vector<Place> found;
   std::unordered_set<std::string> groups;
+  forget();
   Walked& heap = walked();
   const auto add = [&](std::uint32_t node) {
     const Type* type = type_now(node);

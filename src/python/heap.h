@@ -63,6 +63,7 @@ class Heap {
   Walked& walked();
   // False if `address`, which is behind `start`, is in another block of the allocator.
   [[nodiscard]] bool in_one_block(std::uint64_t start, std::uint64_t address);
+  void forget();
   [[nodiscard]] std::optional<Place> in_node(std::uint32_t node, std::uint64_t address);
   [[nodiscard]] std::optional<Place> in_table(const HeapIndex::OwnedTable& table, std::uint64_t address);
   [[nodiscard]] std::optional<Place> in_pool(std::uint64_t address);

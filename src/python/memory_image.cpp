@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/memory_image.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -15,7 +14,7 @@
 namespace cowtrace::python {
 namespace {
 
-constexpr std::uint64_t kReadAtOnce = 1 << 20;
+constexpr std::uint64_t kReadAtOnce = 256 * 1024;  // stays in the cache until it is compressed
 constexpr std::size_t kMostModules = 4096;  // each is an open file
 
 bool is_wanted(const process::MapsEntry& entry) {
@@ -36,6 +35,52 @@ std::uint64_t end_in_file(const MemoryImage::Region& region) {
   if (size <= region.file_offset) return region.start;
   return region.start + std::min(region.end - region.start, (size - region.file_offset + kPageSize - 1) / kPageSize * kPageSize);
 }
+
+template <typename Callback>
+void for_each_bit(const std::vector<std::uint64_t>& bits, Callback&& callback) {
+  for (std::size_t i = 0; i < bits.size(); ++i)
+    for (std::uint64_t word = bits[i]; word != 0; word &= word - 1) callback(i * 64 + static_cast<std::uint64_t>(std::countr_zero(word)));
+}
+
+// Reads pages, many at once where they follow each other, and puts them into the store.
+class PageReader {
+ public:
+  PageReader(process::ProcMem& memory, PageStore& store) : memory_(memory), store_(store), buffer_(kReadAtOnce) {}
+
+  // The number of the page goes to ids[at], which holds that of a page of zeros; at the latest when finish() is called.
+  void add(std::uint64_t page, std::vector<PageStore::Id>& ids, std::size_t at) {
+    if (pages_ != 0 && (page != start_ + pages_ * kPageSize || &ids != ids_ || at != first_ + pages_ || pages_ == kReadAtOnce / kPageSize))
+      finish();
+    if (pages_++ != 0) return;
+    start_ = page;
+    ids_ = &ids;
+    first_ = at;
+  }
+
+  void finish() {
+    const std::uint64_t size = pages_ * kPageSize;
+    for (std::uint64_t from = 0; from < size;) {
+      const auto got = memory_.read(start_ + from, std::span(buffer_).subspan(from, size - from));
+      // Unmapped or dropped since: it stays zero.
+      const std::uint64_t whole = got ? *got / kPageSize * kPageSize : 0;
+      for (std::uint64_t at = from; at < from + whole; at += kPageSize)
+        (*ids_)[first_ + at / kPageSize] = store_.add(std::span<const std::byte, kPageSize>(buffer_.data() + at, kPageSize));
+      bytes_read_ += whole;
+      from += std::max(whole, kPageSize);
+    }
+    pages_ = 0;
+  }
+
+  [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+
+ private:
+  process::ProcMem& memory_;
+  PageStore& store_;
+  std::vector<std::byte> buffer_;
+  std::uint64_t start_ = 0, pages_ = 0, bytes_read_ = 0;
+  std::vector<PageStore::Id>* ids_ = nullptr;
+  std::size_t first_ = 0;
+};
 
 }  // namespace
 
@@ -88,7 +133,10 @@ void MemoryImage::make_regions(process::ModuleCache& modules, pid_t tid, const L
   leave_out(limits);
   from_files_left_ = limits.max_from_files;
   for (Region& region : regions_) {
-    region.pages.resize(((region.end - region.start) / kPageSize + 63) / 64);
+    const std::uint64_t words = ((region.end - region.start) / kPageSize + 63) / 64;
+    region.kept.resize(words);
+    region.rank.resize(words);
+    region.readable.resize(words);
     if (region.module != nullptr) region.in_file_end = end_in_file(region);
   }
 }
@@ -135,10 +183,10 @@ void MemoryImage::leave_out(const Limits& limits) {
 }
 
 // One mapping for all regions: thousands would leave this program no room for its own.
-Status MemoryImage::reserve(int flags, int file) {
+Status MemoryImage::reserve() {
   host_size_ = 0;
   for (const Region& region : regions_) host_size_ += region.end - region.start;
-  void* host = mmap(nullptr, host_size_, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, file, 0);
+  void* host = mmap(nullptr, host_size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (host == MAP_FAILED) return fail_errno("cannot keep an image of a process", errno);
   host_ = static_cast<std::byte*>(host);
   std::uint64_t at = 0;
@@ -149,107 +197,48 @@ Status MemoryImage::reserve(int flags, int file) {
   return {};
 }
 
-Status MemoryImage::make_memory_file() {
-  memory_file_ = Fd(memfd_create("cowtrace-image", MFD_CLOEXEC));
-  if (!memory_file_) return fail_errno("cannot keep an image of a process", errno);
-  std::uint64_t size = 0;
-  for (Region& region : regions_) {
-    region.in_file = size;
-    region.shared = true;
-    size += region.end - region.start;
-  }
-  if (ftruncate(memory_file_.get(), static_cast<off_t>(size)) != 0) return fail_errno("cannot keep an image of a process", errno);
-  return reserve(MAP_SHARED, memory_file_.get());
-}
-
-// The memory that `root` has is mapped where this image has it too; the rest begins as zero.
-Status MemoryImage::map_over(const MemoryImage& root) {
-  if (auto status = reserve(MAP_PRIVATE | MAP_ANONYMOUS, -1); !status) return status;
-  std::size_t first = 0;
-  for (const Region& region : regions_) {
-    while (first < root.regions_.size() && root.regions_[first].end <= region.start) ++first;
-    for (std::size_t i = first; i < root.regions_.size() && root.regions_[i].start < region.end; ++i) {
-      const Region& old = root.regions_[i];
-      const std::uint64_t start = std::max(old.start, region.start);
-      const std::uint64_t end = std::min(old.end, region.end);
-      if (start >= end || !old.shared) continue;
-      if (mmap(region.host + (start - region.start), end - start, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-               root.memory_file_.get(), static_cast<off_t>(old.in_file + (start - old.start))) == MAP_FAILED)
-        return fail_errno("cannot keep an image of a process", errno);
-    }
-  }
-  return {};
-}
-
-Status MemoryImage::read_pages(pid_t tid, const std::unordered_set<std::uint64_t>* written, const MemoryImage* before) {
+// Of what `before` has, only pages are read whose frame is another one and those of `written`.
+Status MemoryImage::read_pages(pid_t tid, const MemoryImage* before, const std::unordered_set<std::uint64_t>& written) {
   auto memory = process::ProcMem::open(tid);
   if (!memory) return tl::unexpected(memory.error());
-  Status status;
+  PageReader reader(*memory, *store_);
   std::size_t at = 0;
-  Region* run_region = nullptr;
-  std::uint64_t run_start = 0, run_end = 0;
-  const auto read_run = [&] {
-    for (std::uint64_t from = run_start; from < run_end && status;) {
-      const std::uint64_t size = std::min(kReadAtOnce, run_end - from);
-      const auto got = memory->read(from, {run_region->host + (from - run_region->start), size});
-      if (!got) {
-        // Unmapped or dropped since: it stays zero.
-        from += kPageSize;
-        continue;
-      }
-      bytes_read_ += *got;
-      from += *got;
-    }
-    run_start = run_end = 0;
-  };
   frames_.for_each([&](std::uint64_t page, process::PageEntry entry) {
     while (at < regions_.size() && regions_[at].end <= page) ++at;
     if (at == regions_.size() || page < regions_[at].start) return;
     Region& region = regions_[at];
     const std::uint64_t number = (page - region.start) / kPageSize;
-    region.pages[number / 64] |= std::uint64_t{1} << number % 64;
-    if (before != nullptr) {
-      const auto old = before->frames_.frame_at(page);
+    region.kept[number / 64] |= std::uint64_t{1} << number % 64;
+    if (before != nullptr && !written.contains(page)) {
+      const auto frame = before->frames_.frame_at(page);
       const Region* had = before->region_at(page);
-      const bool same = old && old->frame() == entry.frame() && had != nullptr && !written->contains(page);
-      if (!same) {
-        changed_.push_back(page);
-      } else if (std::binary_search(before->changed_.begin(), before->changed_.end(), page)) {
-        changed_.push_back(page);
-        std::memcpy(region.host + (page - region.start), had->host + (page - had->start), kPageSize);
-        return;
-      } else {
+      if (frame && frame->frame() == entry.frame() && had != nullptr && is_set(had->kept, (page - had->start) / kPageSize)) {
+        region.ids.push_back(id_of(*had, (page - had->start) / kPageSize));
         return;
       }
     }
-    if (run_region != &region || run_end != page) {
-      read_run();
-      run_region = &region;
-      run_start = page;
+    region.ids.push_back(PageStore::kZeros);
+    reader.add(page, region.ids, region.ids.size() - 1);
+  });
+  reader.finish();
+  bytes_read_ = reader.bytes_read();
+  return {};
+}
+
+void MemoryImage::note_kept() {
+  bytes_kept_ += regions_.capacity() * sizeof(Region) + frames_.bytes_used() + maps_.capacity() * sizeof(process::MapsEntry);
+  for (Region& region : regions_) {
+    std::uint32_t before = 0;
+    for (std::size_t i = 0; i < region.kept.size(); ++i) {
+      region.rank[i] = before;
+      before += static_cast<std::uint32_t>(std::popcount(region.kept[i]));
     }
-    run_end = page + kPageSize;
-  });
-  read_run();
-  if (before == nullptr) return status;
-  // What is gone since must not be taken for what is there.
-  before->frames_.for_each([&](std::uint64_t page, process::PageEntry) {
-    const Region* region = region_at(page);
-    if (region == nullptr || frames_.frame_at(page)) return;
-    std::memset(region->host + (page - region->start), 0, kPageSize);
-    changed_.push_back(page);
-  });
-  std::sort(changed_.begin(), changed_.end());
-  return status;
+    bytes_kept_ += region.kept.size() * (2 * sizeof(std::uint64_t) + sizeof(std::uint32_t)) + region.ids.capacity() * sizeof(PageStore::Id);
+  }
 }
 
 Result<std::shared_ptr<MemoryImage>> MemoryImage::take(pid_t tid, process::ModuleCache& modules, const Limits& limits) {
-  std::shared_ptr<MemoryImage> image(new MemoryImage);
-  if (auto status = image->look_at(tid, true); !status) return tl::unexpected(status.error());
-  image->make_regions(modules, tid, limits);
-  if (image->regions_.empty()) return fail("cannot keep an image of a process", "it has no memory");
-  if (auto status = image->make_memory_file(); !status) return tl::unexpected(status.error());
-  if (auto status = image->read_pages(tid, nullptr, nullptr); !status) return tl::unexpected(status.error());
-  return image;
+  return take_after(nullptr, {}, tid, modules, limits);
 }
 
 Result<std::shared_ptr<MemoryImage>> MemoryImage::take_after(std::shared_ptr<const MemoryImage> before,
@@ -259,9 +248,12 @@ Result<std::shared_ptr<MemoryImage>> MemoryImage::take_after(std::shared_ptr<con
   if (auto status = image->look_at(tid, true); !status) return tl::unexpected(status.error());
   image->make_regions(modules, tid, limits);
   if (image->regions_.empty()) return fail("cannot keep an image of a process", "it has no memory");
-  image->root_ = before->root_ != nullptr ? before->root_ : before;
-  if (auto status = image->map_over(*image->root_); !status) return tl::unexpected(status.error());
-  if (auto status = image->read_pages(tid, &written, before.get()); !status) return tl::unexpected(status.error());
+  if (auto status = image->reserve(); !status) return tl::unexpected(status.error());
+  image->store_ = before != nullptr ? before->store_ : std::make_shared<PageStore>();
+  const std::uint64_t stored = image->store_->bytes_used();
+  if (auto status = image->read_pages(tid, before.get(), written); !status) return tl::unexpected(status.error());
+  image->bytes_kept_ = image->store_->bytes_used() - stored;
+  image->note_kept();
   return image;
 }
 
@@ -270,11 +262,30 @@ Result<std::shared_ptr<MemoryImage>> MemoryImage::look_into(pid_t tid, process::
   if (auto status = image->look_at(tid, false); !status) return tl::unexpected(status.error());
   image->make_regions(modules, tid, limits);
   if (image->regions_.empty()) return fail("cannot look into a process", "it has no memory");
-  if (auto status = image->reserve(MAP_PRIVATE | MAP_ANONYMOUS, -1); !status) return tl::unexpected(status.error());
+  if (auto status = image->reserve(); !status) return tl::unexpected(status.error());
   auto memory = process::ProcMem::open(tid);
   if (!memory) return tl::unexpected(memory.error());
   image->live_ = std::move(*memory);
   return image;
+}
+
+std::uint64_t MemoryImage::pages_changed_since(const MemoryImage& before) const {
+  std::uint64_t changed = 0, same = 0;
+  for (const Region& region : regions_) {
+    std::size_t rank = 0;
+    for_each_bit(region.kept, [&](std::uint64_t number) {
+      const PageStore::Id id = region.ids[rank++];
+      const std::uint64_t page = region.start + number * kPageSize;
+      const Region* had = before.region_at(page);
+      const std::uint64_t then = had != nullptr ? (page - had->start) / kPageSize : 0;
+      const bool is_same = had != nullptr && is_set(had->kept, then) && id_of(*had, then) == id;
+      ++(is_same ? same : changed);
+    });
+  }
+  std::uint64_t pages = 0;
+  for (const Region& region : before.regions_) pages += region.ids.size();
+  // New here, or gone since: whatever is more.
+  return std::max(changed, pages - same);
 }
 
 const MemoryImage::Region* MemoryImage::find_region(std::uint64_t address) const {
@@ -290,31 +301,55 @@ const MemoryImage::Region* MemoryImage::find_region(std::uint64_t address) const
 // Pages of a file that the process has not changed are as they are in the file.
 bool MemoryImage::fill_page(const Region& region, std::uint64_t page) const {
   const std::uint64_t address = region.start + page * kPageSize;
-  if (!is_in_file(region, address)) return false;
-  from_files_left_ -= kPageSize;
-  const_cast<std::uint64_t&>(region.pages[page / 64]) |= std::uint64_t{1} << page % 64;
-  // Only what is resident is read of a process.
-  if (live_ && live_->read(address, {region.host + page * kPageSize, kPageSize})) return true;
-  if (region.module == nullptr || address >= region.in_file_end) return true;
-  // Beyond the end of the file there are zeros.
-  [[maybe_unused]] const ssize_t got = pread(region.module->elf()->file(), region.host + page * kPageSize, kPageSize,
-                                             static_cast<off_t>(region.file_offset + page * kPageSize));
+  const std::span<std::byte, kPageSize> host(region.host + page * kPageSize, kPageSize);
+  if (is_set(region.kept, page)) {
+    store_->get(id_of(region, page), host);
+  } else {
+    if (!is_in_file(region, address)) return false;
+    from_files_left_ -= kPageSize;
+    // Only what is resident is read of a process. Beyond the end of a file there are zeros.
+    const bool read_live = live_ && live_->read(address, host);
+    if (!read_live && region.module != nullptr && address < region.in_file_end)
+      [[maybe_unused]] const ssize_t got = pread(region.module->elf()->file(), host.data(), kPageSize,
+                                                 static_cast<off_t>(region.file_offset + page * kPageSize));
+  }
+  const_cast<std::uint64_t&>(region.readable[page / 64]) |= std::uint64_t{1} << page % 64;
+  if (region.module == nullptr) ++readable_pages_;
   return true;
+}
+
+void MemoryImage::expect_walk() const {
+  for (const Region& region : regions_)
+    if (region.module == nullptr && region.ids.size() * kPageSize * 2 > region.end - region.start)
+      madvise(region.host, region.end - region.start, MADV_HUGEPAGE);
+}
+
+// Pages of files stay: to read them anew would count against what may be read.
+void MemoryImage::forget(std::uint64_t keep) const {
+  if (live_ || bytes_readable() <= keep) return;
+  readable_pages_ = 0;
+  for (const Region& region : regions_) {
+    if (region.module != nullptr) continue;
+    if (std::all_of(region.readable.begin(), region.readable.end(), [](std::uint64_t bits) { return bits == 0; })) continue;
+    madvise(region.host, region.end - region.start, MADV_NOHUGEPAGE);
+    madvise(region.host, region.end - region.start, MADV_DONTNEED);
+    auto& readable = const_cast<std::vector<std::uint64_t>&>(region.readable);
+    std::fill(readable.begin(), readable.end(), 0);
+  }
 }
 
 void MemoryImage::fill(const Region& region, std::uint64_t address, std::uint64_t size) const {
   if (size == 0) return;
   const std::uint64_t last = (address + size - 1 - region.start) / kPageSize;
   for (std::uint64_t page = (address - region.start) / kPageSize; page <= last; ++page)
-    if (!is_there(region, page * kPageSize)) fill_page(region, page);
+    if (!is_set(region.readable, page)) fill_page(region, page);
 }
 
-// Holes are not touched: reading one in a memory file gives it a page.
 void MemoryImage::copy(const Region& region, std::uint64_t address, std::byte* out, std::uint64_t size) const {
   for (std::uint64_t done = 0; done < size;) {
     const std::uint64_t offset = address + done - region.start;
     const std::uint64_t piece = std::min(size - done, kPageSize - offset % kPageSize);
-    if (is_there(region, offset) || fill_page(region, offset / kPageSize))
+    if (is_set(region.readable, offset / kPageSize) || fill_page(region, offset / kPageSize))
       std::memcpy(out + done, region.host + offset, piece);
     else
       std::memset(out + done, 0, piece);
@@ -327,13 +362,14 @@ std::uint64_t MemoryImage::skip_holes(std::uint64_t address, std::uint64_t end) 
   if (region == nullptr || address >= end) return end;
   if (is_in_file(*region, address)) return address;
   const std::uint64_t first = (address - region->start) / kPageSize;
-  std::uint64_t bits = region->pages[first / 64] >> first % 64 << first % 64;
-  for (std::uint64_t i = first / 64;; bits = region->pages[i]) {
+  const auto word = [region](std::uint64_t i) { return region->kept[i] | region->readable[i]; };
+  std::uint64_t bits = word(first / 64) >> first % 64 << first % 64;
+  for (std::uint64_t i = first / 64;; bits = word(i)) {
     if (bits != 0) {
       const std::uint64_t page = i * 64 + static_cast<std::uint64_t>(std::countr_zero(bits));
       return page == first ? address : std::min(end, region->start + page * kPageSize);
     }
-    if (++i == region->pages.size() || region->start + i * 64 * kPageSize >= end) return end;
+    if (++i == region->kept.size() || region->start + i * 64 * kPageSize >= end) return end;
   }
 }
 

@@ -4,11 +4,13 @@
 //
 // A process maps far more than it has: what this program does and keeps depends on the pages that are there, never on address space.
 //
-// A later image of the same family keeps only the pages that have changed: both map one memory file, the later one privately.
+// Pages are kept compressed, and made readable one by one when somebody asks for them; forget() takes that back. A later image of the same
+// family shares the store of the earlier one and adds to it the pages that have changed.
 #pragma once
 
 #include <sys/types.h>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,13 +22,13 @@
 #include <unordered_set>
 #include <vector>
 
-#include "base/fd.h"
 #include "base/result.h"
 #include "base/units.h"
 #include "process/elf_module.h"
 #include "process/frame_snapshot.h"
 #include "process/maps.h"
 #include "process/remote_memory.h"
+#include "python/page_store.h"
 
 namespace cowtrace::python {
 
@@ -43,13 +45,14 @@ class MemoryImage final : public process::RemoteMemory {
   // A run of mappings without a gap between them that belong to the same file, or to none.
   struct Region {
     std::uint64_t start = 0, end = 0;
-    std::byte* host = nullptr;        // where its bytes are in this process
-    std::uint64_t in_file = 0;        // where they are in the memory file, if `shared`
-    bool shared = false;              // in the memory file of this image and of those derived from it
+    std::byte* host = nullptr;        // where its bytes are in this process, as far as they are readable
     bool writable = false;
     std::string path;                 // as in maps; untrusted
     std::shared_ptr<process::ElfModule> module;  // of the file behind it, if it is one that can be read
-    std::vector<std::uint64_t> pages; // a bit for each page whose content is at `host`; the others are zeros, or still in the file
+    std::vector<std::uint64_t> kept;      // a bit for each page that is in the store
+    std::vector<std::uint32_t> rank;      // for each word of `kept`: bits before it
+    std::vector<PageStore::Id> ids;       // of the pages that are kept, in their order
+    std::vector<std::uint64_t> readable;  // a bit for each page whose content is at `host`; the others are in the store, in the file, or zeros
     std::uint64_t file_offset = 0;
     std::uint64_t device = 0, inode = 0;
     std::uint64_t in_file_end = 0;    // with a module: an address; from there on the file has no more pages
@@ -72,11 +75,12 @@ class MemoryImage final : public process::RemoteMemory {
   // of several moments, and is to be checked like any other memory.
   [[nodiscard]] static Result<std::shared_ptr<MemoryImage>> look_into(pid_t tid, process::ModuleCache& modules, const Limits& limits);
 
-  // `size` bytes without a gap; nullptr if the image has not all of them. For a little memory: pages of it that are not there become so.
+  // `size` bytes without a gap, until forget(); nullptr if the image has not all of them. All their pages become readable: to know whether
+  // the image has them, has() is enough.
   [[nodiscard]] const std::byte* at(std::uint64_t address, std::uint64_t size) const {
     const Region* region = region_at(address);
     if (region == nullptr || size > region->end - address) return nullptr;
-    if (region->module != nullptr || live_) fill(*region, address, size);
+    fill(*region, address, size);
     return region->host + (address - region->start);
   }
   // The image has them all, as at() would; nothing is read.
@@ -87,11 +91,18 @@ class MemoryImage final : public process::RemoteMemory {
   // The page of `address` may have other content than zeros.
   [[nodiscard]] bool has_page(std::uint64_t address) const {
     const Region* region = region_at(address);
-    return region != nullptr && (is_there(*region, address - region->start) || is_in_file(*region, address));
+    if (region == nullptr) return false;
+    const std::uint64_t page = (address - region->start) / kPageSize;
+    return is_set(region->kept, page) || is_set(region->readable, page) || is_in_file(*region, address);
   }
   // The first address from `address` on whose page may have other content than zeros; `end` if there is none before it or before the end
   // of the region.
   [[nodiscard]] std::uint64_t skip_holes(std::uint64_t address, std::uint64_t end) const;
+
+  // Somebody is about to look at `address`: fetches it from memory meanwhile, if its page is readable.
+  void prefetch(std::uint64_t address) const {
+    if (const Region* region = region_at(address)) __builtin_prefetch(region->host + (address - region->start));
+  }
 
   // 0 where the image has nothing.
   template <typename T>
@@ -101,7 +112,7 @@ class MemoryImage final : public process::RemoteMemory {
     const Region* region = region_at(address);
     if (region == nullptr || sizeof(T) > region->end - address) return value;
     const std::uint64_t offset = address - region->start;
-    if (offset % kPageSize <= kPageSize - sizeof(T) && is_there(*region, offset)) [[likely]]
+    if (offset % kPageSize <= kPageSize - sizeof(T) && is_set(region->readable, offset / kPageSize)) [[likely]]
       std::memcpy(&value, region->host + offset, sizeof(T));
     else
       copy(*region, address, reinterpret_cast<std::byte*>(&value), sizeof(T));
@@ -121,28 +132,40 @@ class MemoryImage final : public process::RemoteMemory {
   [[nodiscard]] const process::FrameSnapshot& frames() const { return frames_; }
   [[nodiscard]] const std::vector<process::MapsEntry>& maps() const { return maps_; }
 
+  // Somebody is about to look at most of it: what becomes readable until forget() is taken from the system in large pieces.
+  void expect_walk() const;
+  // Gives back the memory of pages that were made readable, once it is more than `keep` bytes; not of those that belong to files, which
+  // are few. What at() has given is no longer valid.
+  void forget(std::uint64_t keep) const;
+  [[nodiscard]] std::uint64_t bytes_readable() const { return readable_pages_ * kPageSize; }
+  // What this image keeps for itself and what was added to the store of the family for it.
+  [[nodiscard]] std::uint64_t bytes_kept() const { return bytes_kept_; }
+
   // Bytes that were read from the process.
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
   // Resident bytes that were left out because of the limits.
   [[nodiscard]] std::uint64_t bytes_left_out() const { return bytes_left_out_; }
   // Words of memory that the process has: what a walk through it may take grows with them.
   [[nodiscard]] std::uint64_t words() const { return frames_.pages() * (kPageSize / 8); }
-  // Pages, ascending, that differ from the image at the beginning of the chain.
-  [[nodiscard]] const std::vector<std::uint64_t>& changed_pages() const { return changed_; }
+  // Pages of this image that `before`, an image of the same family, has not or has otherwise.
+  [[nodiscard]] std::uint64_t pages_changed_since(const MemoryImage& before) const;
 
  private:
   MemoryImage() = default;
   Status look_at(pid_t tid, bool with_frames);
   void make_regions(process::ModuleCache& modules, pid_t tid, const Limits& limits);
   void leave_out(const Limits& limits);
-  Status reserve(int flags, int file);
-  Status make_memory_file();
-  Status map_over(const MemoryImage& root);
-  Status read_pages(pid_t tid, const std::unordered_set<std::uint64_t>* written, const MemoryImage* before);
+  Status reserve();
+  Status read_pages(pid_t tid, const MemoryImage* before, const std::unordered_set<std::uint64_t>& written);
+  void note_kept();
   [[nodiscard]] const Region* find_region(std::uint64_t address) const;
-  [[nodiscard]] static bool is_there(const Region& region, std::uint64_t offset) {
-    const std::uint64_t page = offset / kPageSize;
-    return (region.pages[page / 64] >> page % 64 & 1) != 0;
+  [[nodiscard]] static bool is_set(const std::vector<std::uint64_t>& bits, std::uint64_t number) {
+    return (bits[number / 64] >> number % 64 & 1) != 0;
+  }
+  // Of a page that is kept.
+  [[nodiscard]] static PageStore::Id id_of(const Region& region, std::uint64_t page) {
+    const std::uint64_t before = region.kept[page / 64] & ((std::uint64_t{1} << page % 64) - 1);
+    return region.ids[region.rank[page / 64] + static_cast<std::uint64_t>(std::popcount(before))];
   }
   [[nodiscard]] bool is_in_file(const Region& region, std::uint64_t address) const {
     return (address < region.in_file_end || live_) && from_files_left_ >= kPageSize;
@@ -154,14 +177,14 @@ class MemoryImage final : public process::RemoteMemory {
   std::vector<process::MapsEntry> maps_;
   process::FrameSnapshot frames_;
   std::vector<Region> regions_;
-  std::shared_ptr<const MemoryImage> root_;  // whose memory file is mapped privately here; none: this one's own
-  Fd memory_file_;
+  std::shared_ptr<PageStore> store_;
   std::byte* host_ = nullptr;  // of all regions, one after the other
   std::uint64_t host_size_ = 0;
   mutable std::optional<process::ProcMem> live_;  // look_into() only: where pages come from
   mutable std::uint64_t from_files_left_ = 0;     // bytes that may still be read when they are asked for
-  std::vector<std::uint64_t> changed_;
+  mutable std::uint64_t readable_pages_ = 0;  // that can be forgotten
   std::uint64_t bytes_read_ = 0;
+  std::uint64_t bytes_kept_ = 0;
   std::uint64_t bytes_left_out_ = 0;
   mutable std::size_t last_ = 0;
 };

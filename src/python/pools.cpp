@@ -24,7 +24,7 @@ Pools::Pools(const MemoryImage& image, const Runtime& runtime)
 
 std::optional<Pool> Pools::read_pool(std::uint64_t address) const {
   const auto& at = layout_.pool;
-  if (image_.at(address, pool_size_) == nullptr) return std::nullopt;
+  if (!image_.has(address, pool_size_)) return std::nullopt;
   const auto size_class = image_.load<std::uint32_t>(address + at.size_class);
   if (size_class >= kSizeClasses) return std::nullopt;
   Pool pool;
@@ -59,7 +59,7 @@ bool Pools::owns_pools(std::uint64_t array, const std::vector<std::uint64_t>& po
   const auto size = static_cast<std::uint64_t>(layout_.arena.size);
   for (const std::uint64_t pool : pools) {
     const auto index = image_.load<std::uint32_t>(pool + layout_.pool.arena_index);
-    if (index > kMostArenas || image_.at(array + index * size, size) == nullptr) return false;
+    if (index > kMostArenas || !image_.has(array + index * size, size)) return false;
     const std::uint64_t arena = image_.word(array + index * size + layout_.arena.address);
     if (pool - arena >= arena_size_) return false;
   }
@@ -82,7 +82,7 @@ void Pools::find_arenas(const Runtime& runtime) {
   const auto scan = [&](std::uint64_t start, std::uint64_t end) {
     for (std::uint64_t at = start; at + 8 <= end; at += 8) {
       const std::uint64_t array = image_.word(at);
-      if (array % 8 != 0 || array == 0 || image_.at(array, 8) == nullptr || !owns_pools(array, pools)) continue;
+      if (array % 8 != 0 || array == 0 || !image_.has(array, 8) || !owns_pools(array, pools)) continue;
       load(array);
       return true;
     }
@@ -105,7 +105,7 @@ void Pools::load(std::uint64_t array) {
   const std::uint64_t chunk = image_.word(array - 8) & ~std::uint64_t{7};
   const std::uint64_t most = chunk > 8 && chunk - 8 <= kMostArenas * size ? (chunk - 8) / size : 0;
   for (std::uint64_t i = 0; i < most; ++i) {
-    if (image_.at(array + i * size, size) == nullptr) break;
+    if (!image_.has(array + i * size, size)) break;
     const std::uint64_t arena = image_.word(array + i * size + layout_.arena.address);
     if (arena != 0 && arena % 4096 == 0 && image_.region_at(arena) != nullptr) arenas_.push_back(arena);
   }

@@ -149,12 +149,12 @@ class References {
 
   template <typename Visitor>
   void items(Edge edge, std::uint64_t first, std::uint64_t count, Visitor& visitor) const {
-    const std::byte* bytes = image_.at(first, count * 8);
-    if (bytes == nullptr || count > (std::uint64_t{1} << 40)) return;
-    for (std::uint64_t i = 0; i < count; ++i) {
-      std::uint64_t target;
-      std::memcpy(&target, bytes + i * 8, 8);
-      visitor.refer(edge, static_cast<std::uint32_t>(i), target, first + i * 8);
+    if (first % 8 != 0 || count > (std::uint64_t{1} << 40) || !image_.has(first, count * 8)) return;
+    const std::uint64_t end = first + count * 8;
+    for (std::uint64_t at = first; at < end; at += 8) {
+      // A claimed array may be much larger than what the process has of it.
+      if (at == first || at % kPageSize == 0) at = image_.skip_holes(at, end);
+      if (at < end) visitor.refer(edge, static_cast<std::uint32_t>((at - first) / 8), image_.word(at), at);
     }
   }
 
@@ -164,7 +164,7 @@ class References {
     const std::uint64_t allocated = word(object, layout_.list.allocated);
     const std::uint64_t size = word(object, layout_.object.var_size);
     if (first == 0 || size > allocated || allocated > (std::uint64_t{1} << 40)) return;
-    if (image_.at(first, allocated * 8) == nullptr || !visitor.table(Table::Items, first, first + allocated * 8)) return;
+    if (!image_.has(first, allocated * 8) || !visitor.table(Table::Items, first, first + allocated * 8)) return;
     items(Edge::Item, first, size, visitor);
   }
 
@@ -178,7 +178,7 @@ class References {
     const std::uint64_t table = word(object, layout_.set.table);
     const std::uint64_t slots = word(object, layout_.set.mask) + 1;
     const auto entry = static_cast<std::uint64_t>(layout_.set.entry_size);
-    if (slots == 0 || slots > (std::uint64_t{1} << 36) || image_.at(table, slots * entry) == nullptr) return;
+    if (slots == 0 || slots > (std::uint64_t{1} << 36) || !image_.has(table, slots * entry)) return;
     if (table != object + static_cast<std::uint64_t>(layout_.set.smalltable) &&
         !visitor.table(Table::SetTable, table, table + slots * entry))
       return;
@@ -286,7 +286,7 @@ class References {
     bool wanted = false;
     for (std::uint64_t i = 0; i < size && index < kLength; ++i) {
       if (!wanted) {
-        if (image_.at(block, (kLength + 2) * 8) == nullptr || !visitor.table(Table::Block, block, block + (kLength + 2) * 8)) return;
+        if (!image_.has(block, (kLength + 2) * 8) || !visitor.table(Table::Block, block, block + (kLength + 2) * 8)) return;
         wanted = true;
       }
       visitor.refer(Edge::Item, static_cast<std::uint32_t>(i), image_.word(block + 8 + index * 8), block + 8 + index * 8);
@@ -302,7 +302,7 @@ class References {
   void buffer(std::uint64_t object, Visitor& visitor) const {
     const std::uint64_t data = word(object, layout_.bytearray.data);
     const std::uint64_t size = word(object, layout_.bytearray.alloc);
-    if (data != 0 && size < (std::uint64_t{1} << 40) && image_.at(data, size) != nullptr) visitor.table(Table::Data, data, data + size);
+    if (data != 0 && size < (std::uint64_t{1} << 40) && image_.has(data, size)) visitor.table(Table::Data, data, data + size);
   }
 
   template <typename Visitor>
@@ -364,7 +364,7 @@ class References {
 template <typename Visitor>
 void References::visit_interpreter_frame(std::uint64_t frame, Visitor& visitor) const {
   const auto& at = layout_.interpreter_frame;
-  if (frame == 0 || image_.at(frame, static_cast<std::uint64_t>(at.size)) == nullptr) return;
+  if (frame == 0 || !image_.has(frame, static_cast<std::uint64_t>(at.size))) return;
   const std::uint64_t code = word(frame, at.executable) & ~std::uint64_t{7};
   const Type* type = types_.type_of(code);
   if (type == nullptr || type->kind != Kind::Code) return;

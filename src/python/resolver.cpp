@@ -4,6 +4,11 @@
 #include <algorithm>
 
 namespace cowtrace::python {
+namespace {
+
+constexpr std::uint64_t kReadable = 1 << 20;  // bytes of an image that is not asked
+
+}  // namespace
 
 void PythonResolver::add(model::SpaceId space, std::uint64_t time_ns, std::shared_ptr<Heap> heap) {
   heaps_[space][time_ns] = std::move(heap);
@@ -13,7 +18,11 @@ Heap* PythonResolver::heap_at(model::SpaceId space, std::uint64_t time_ns) {
   const auto found = heaps_.find(space);
   if (found == heaps_.end()) return nullptr;
   const auto after = found->second.upper_bound(time_ns);
-  return after == found->second.begin() ? nullptr : std::prev(after)->second.get();
+  if (after == found->second.begin()) return nullptr;
+  Heap* const heap = std::prev(after)->second.get();
+  // There may be one for each of very many forks.
+  if (last_asked_ != nullptr && last_asked_ != heap) last_asked_->image().forget(kReadable);
+  return last_asked_ = heap;
 }
 
 const model::Object* PythonResolver::intern(const Place& place) {

@@ -50,6 +50,7 @@ class PythonResolver final : public model::Resolver {
 
   std::unique_ptr<model::Resolver> others_;
   std::unordered_map<model::SpaceId, std::map<std::uint64_t, std::shared_ptr<Heap>>> heaps_;
+  Heap* last_asked_ = nullptr;
   std::map<Identity, model::Object> objects_;
   Codes codes_;
 };

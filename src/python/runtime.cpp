@@ -85,7 +85,7 @@ std::optional<Runtime> check(const MemoryImage& image, const InterpreterFile& fi
     return std::nullopt;
   };
   runtime.interpreter = image.word(file.runtime + layout.runtime.interpreters_head);
-  if (runtime.interpreter == 0 || runtime.interpreter % 8 != 0 || image.at(runtime.interpreter, 64) == nullptr)
+  if (runtime.interpreter == 0 || runtime.interpreter % 8 != 0 || !image.has(runtime.interpreter, 64))
     return no("it has no interpreter yet");
   const auto& in = layout.interpreter;
   const std::uint64_t thread = image.word(runtime.interpreter + in.threads_head);

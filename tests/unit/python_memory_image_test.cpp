@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Images of children that inherit what the test has written.
+#include "python/memory_image.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <random>
+
+#include "base/units.h"
+#include "support/forked_child.h"
+
+namespace cowtrace::python {
+namespace {
+
+constexpr std::uint64_t kPages = 4096;
+constexpr std::uint64_t kHole = 100, kZero = 101;  // pages that were never there, and that are there and empty
+
+class Image : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "frames are hidden without CAP_SYS_ADMIN";
+    void* memory = ::mmap(nullptr, kPages * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(memory, MAP_FAILED);
+    memory_ = static_cast<std::byte*>(memory);
+    ::madvise(memory_, kPages * kPageSize, MADV_NOHUGEPAGE);
+    for (std::uint64_t page = 0; page < kPages; ++page)
+      if (page != kHole) write(page, page);
+    std::memset(memory_ + kZero * kPageSize, 0, kPageSize);
+  }
+  void TearDown() override {
+    if (memory_ != nullptr) ::munmap(memory_, kPages * kPageSize);
+  }
+
+  // Some pages are noise, which does not become smaller.
+  void write(std::uint64_t page, std::uint64_t seed) const {
+    std::mt19937_64 random(seed);
+    for (std::uint64_t at = 0; at < kPageSize; at += 8) {
+      const std::uint64_t word = page % 16 == 0 ? random() : seed * 8 + at % 64;
+      std::memcpy(memory_ + page * kPageSize + at, &word, 8);
+    }
+  }
+
+  [[nodiscard]] std::uint64_t address(std::uint64_t page) const { return reinterpret_cast<std::uint64_t>(memory_) + page * kPageSize; }
+
+  // Pages whose content in the image is another one than here.
+  [[nodiscard]] std::uint64_t different(const MemoryImage& image) const {
+    std::uint64_t count = 0;
+    for (std::uint64_t page = 0; page < kPages; ++page) {
+      const std::byte* bytes = image.at(address(page), kPageSize);
+      if (bytes == nullptr || std::memcmp(bytes, memory_ + page * kPageSize, kPageSize) != 0) ++count;
+    }
+    return count;
+  }
+
+  [[nodiscard]] std::shared_ptr<const MemoryImage> take(pid_t child) {
+    auto image = MemoryImage::take(child, modules_, {});
+    EXPECT_TRUE(image) << image.error().message();
+    return *image;
+  }
+
+  std::byte* memory_ = nullptr;
+  process::ModuleCache modules_;
+};
+
+TEST_F(Image, HasWhatTheProcessHas) {
+  const test::ForkedChild child;
+  const auto image = take(child.pid());
+  EXPECT_FALSE(image->has_page(address(kHole)));
+  EXPECT_TRUE(image->has_page(address(kZero)));
+  EXPECT_EQ(image->word(address(kHole)), 0u);
+  EXPECT_EQ(image->skip_holes(address(kHole), address(kPages)), address(kHole + 1));
+  std::uint64_t word = 0;
+  std::memcpy(&word, memory_ + 7 * kPageSize + 40, 8);
+  EXPECT_EQ(image->word(address(7) + 40), word);
+  // Across a border between pages.
+  std::memcpy(&word, memory_ + 8 * kPageSize - 4, 8);
+  EXPECT_EQ(image->word(address(8) - 4), word);
+  EXPECT_EQ(different(*image), 0u);
+  EXPECT_EQ(image->at(address(kPages - 1), std::uint64_t{1} << 50), nullptr);
+}
+
+TEST_F(Image, ForgetsWhatItCanHaveAgain) {
+  const test::ForkedChild child;
+  const auto image = take(child.pid());
+  EXPECT_EQ(different(*image), 0u);
+  EXPECT_GE(image->bytes_readable(), (kPages - 1) * kPageSize);
+  image->forget(std::uint64_t{1} << 40);
+  EXPECT_GE(image->bytes_readable(), (kPages - 1) * kPageSize);
+  image->forget(0);
+  EXPECT_EQ(image->bytes_readable(), 0u);
+  EXPECT_EQ(different(*image), 0u);
+}
+
+TEST_F(Image, OfALaterForkReadsOnlyWhatHasChanged) {
+  const test::ForkedChild first_child;
+  const auto first = take(first_child.pid());
+  EXPECT_GE(first->bytes_read(), (kPages - 1) * kPageSize);
+  constexpr std::uint64_t kChanged[] = {3, 10, 2047};
+  for (const std::uint64_t page : kChanged) write(page, page + 1'000'000);
+  ::madvise(memory_ + 20 * kPageSize, kPageSize, MADV_DONTNEED);
+  const test::ForkedChild second_child;
+  auto taken = MemoryImage::take_after(first, {}, second_child.pid(), modules_, {});
+  ASSERT_TRUE(taken) << taken.error().message();
+  const std::shared_ptr<const MemoryImage> second = *taken;
+  EXPECT_LT(second->bytes_read(), first->bytes_read() / 4);
+  EXPECT_LT(second->bytes_kept(), first->bytes_read() / 4);
+  EXPECT_GE(second->pages_changed_since(*first), std::size(kChanged));
+  EXPECT_LT(second->pages_changed_since(*first), kPages / 4);
+  EXPECT_EQ(second->pages_changed_since(*second), 0u);
+  EXPECT_EQ(different(*second), 0u);
+  EXPECT_FALSE(second->has_page(address(20)));
+  // The earlier one is as it was.
+  EXPECT_EQ(different(*first), std::size(kChanged) + 1);
+}
+
+// Without a fault nobody gets another frame: who knows of such a write says so.
+TEST_F(Image, OfALaterForkReadsWhatWasWrittenInPlace) {
+  const test::ForkedChild child;
+  const auto first = take(child.pid());
+  write(5, 77);
+  const test::ForkedChild second_child;
+  const auto second = MemoryImage::take_after(first, {address(5), address(6)}, second_child.pid(), modules_, {});
+  ASSERT_TRUE(second) << second.error().message();
+  EXPECT_EQ(different(**second), 0u);
+  EXPECT_GE((*second)->bytes_read(), 2 * kPageSize);
+}
+
+}  // namespace
+}  // namespace cowtrace::python
