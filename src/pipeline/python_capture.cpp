@@ -131,7 +131,7 @@ std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId pare
     ++misfits_[parent_space];
     return nullptr;
   }
-  held_bytes_ += (*image)->bytes_read();
+  held_bytes_ += (*image)->bytes_kept();
   return std::make_shared<python::Heap>(*image, std::move(*found.runtime));
 }
 

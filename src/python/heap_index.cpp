@@ -4,13 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
+#include <utility>
 
 #include "base/units.h"
+#include "python/address_bits.h"
 
 namespace cowtrace::python {
 namespace {
 
-constexpr std::uint64_t kGrain = 8;  // objects of static data are aligned to no more
+constexpr std::uint64_t kGrain = AddressBits::kGrain;
 constexpr std::size_t kMostThreads = 10'000;
 constexpr std::size_t kMostFrames = 10'000;  // of one thread
 
@@ -19,30 +21,43 @@ constexpr std::size_t kMostFrames = 10'000;  // of one thread
 // Takes references in; what is new becomes a node.
 class HeapVisitor {
  public:
+  struct Reference {
+    std::uint64_t target = 0;
+    std::uint32_t parent = 0, slot = 0;
+    Edge edge = Edge::SysModules;
+  };
+
   HeapVisitor(HeapIndex& index, const TypeTable& types, const Runtime& runtime)
-      : index_(index), types_(types), image_(types.image()), runtime_(runtime), references_(types) {
-    seen_.reserve(image_.regions().size());
-    std::uint64_t words = 0;
-    for (const MemoryImage::Region& region : image_.regions())
-      seen_.emplace_back((region.end - region.start) / kGrain / 64 + 1);
-    image_.frames().for_each([&](std::uint64_t, process::PageEntry) { words += kPageSize / 8; });
+      : index_(index), types_(types), image_(types.image()), runtime_(runtime), references_(types), seen_(image_), waits_(image_) {
+    const std::uint64_t words = image_.words();
     index_.budget_ = words * 2 + 1'000'000;
+    // An object for each eight words is more than there are, and to grow would cost more than the walk; what is not used takes no memory.
+    index_.nodes_.reserve(words / 8);
+    index_.tables_.reserve(words / 24);
+    image_.expect_walk();
     find_static_dicts();
   }
 
+  // A target is looked at a little later, in the same order, when it has come from memory.
   void refer(Edge edge, std::uint32_t slot, std::uint64_t target, std::uint64_t /*place*/ = 0) {
     if (target == 0 || index_.budget_ == 0) return;
     --index_.budget_;
     if (target % kGrain != 0) return;
     const MemoryImage::Region* region = image_.region_at(target);
     if (region == nullptr) return;
-    std::uint64_t& bits = bits_of(*region, target);
-    const std::uint64_t bit = std::uint64_t{1} << (target - region->start) / kGrain % 64;
-    if ((bits & bit) != 0 || waits(edge, slot, target)) return;
-    const Type* type = types_.type_of(target);
-    if (type == nullptr) return;
-    bits |= bit;
-    index_.nodes_.push_back({target, parent_, slot, number_of(type), edge});
+    __builtin_prefetch(region->host + (target - region->start));
+    seen_.prefetch(*region, target);
+    Reference& oldest = coming_[coming_end_++ % coming_.size()];
+    const Reference one = std::exchange(oldest, {target, parent_, slot, edge});
+    if (one.target != 0) admit(one);
+  }
+
+  // No more target is on its way.
+  void settle() {
+    for (std::size_t i = 0; i < coming_.size(); ++i) {
+      const Reference one = std::exchange(coming_[coming_end_++ % coming_.size()], {});
+      if (one.target != 0) admit(one);
+    }
   }
 
   bool table(Table kind, std::uint64_t start, std::uint64_t end) {
@@ -50,12 +65,19 @@ class HeapVisitor {
     --index_.budget_;
     const MemoryImage::Region* region = image_.region_at(start);
     if (region == nullptr || start % kGrain != 0) return false;
-    std::uint64_t& bits = bits_of(*region, start);
-    const std::uint64_t bit = std::uint64_t{1} << (start - region->start) / kGrain % 64;
-    if ((bits & bit) != 0) return false;
-    bits |= bit;
+    if (seen_.test(*region, start)) return false;
+    seen_.set(*region, start);
     index_.tables_.push_back({start, end, parent_, kind});
     return true;
+  }
+
+  void admit(const Reference& one) {
+    const MemoryImage::Region& region = *image_.region_at(one.target);
+    if (seen_.test(region, one.target) || waits(region, one)) return;
+    const Type* type = types_.type_of(one.target);
+    if (type == nullptr) return;
+    seen_.set(region, one.target);
+    index_.nodes_.push_back({one.target, one.parent, one.slot, number_of(type), one.edge});
   }
 
   void root(Edge edge, std::uint32_t slot, std::uint64_t target) {
@@ -64,21 +86,26 @@ class HeapVisitor {
   }
 
   // References whose names are long, or are none in Python, wait until the others have come to their end.
-  bool waits(Edge edge, std::uint32_t slot, std::uint64_t target) {
+  bool waits(const MemoryImage::Region& region, const Reference& one) {
     int turn = 0;
-    switch (edge) {
+    switch (one.edge) {
       case Edge::DictKey: case Edge::SetItem: turn = 1; break;
       case Edge::Subclass: case Edge::WeakReference: turn = 2; break;
       case Edge::Local: case Edge::Temporary: case Edge::Word: turn = 3; break;
       case Edge::Field:
-        if (!kFields[slot].python) turn = 3;
+        if (!kFields[one.slot].python) turn = 3;
         // A tuple there becomes a dict when Python code asks for it.
-        if (slot == static_cast<std::uint32_t>(FieldId::Annotations)) turn = 3;
+        if (one.slot == static_cast<std::uint32_t>(FieldId::Annotations)) turn = 3;
         break;
       default: break;
     }
     if (turn <= turn_) return false;
-    waiting_[turn].push_back({target, parent_, slot, edge});
+    // The keys of many dicts are the same ones: the first that leads to an object is enough.
+    if (turn == 1) {
+      if (waits_.test(region, one.target)) return true;
+      waits_.set(region, one.target);
+    }
+    waiting_[turn].push_back(one);
     return true;
   }
 
@@ -88,7 +115,7 @@ class HeapVisitor {
     for (int turn = 1; turn < kTurns; ++turn) {
       turn_ = turn;
       for (std::size_t i = 0; i < waiting_[turn].size(); ++i) {
-        const Waiting one = waiting_[turn][i];
+        const Reference one = waiting_[turn][i];
         parent_ = one.parent;
         refer(one.edge, one.slot, one.target);
         if (turn > 1) follow();
@@ -98,9 +125,28 @@ class HeapVisitor {
     }
   }
 
+  // What the nodes that come next refer to is on its way when it is their turn.
+  void look_ahead() {
+    constexpr std::size_t kObjects = 8, kTables = 4;
+    const auto& nodes = index_.nodes_;
+    if (next_ + kObjects < nodes.size()) image_.prefetch(nodes[next_ + kObjects].address);
+    if (next_ + kTables >= nodes.size()) return;
+    const HeapIndex::Node& node = nodes[next_ + kTables];
+    const Layout& layout = types_.layout();
+    switch (index_.node_types_[node.type]->kind) {
+      case Kind::Dict: image_.prefetch(image_.word(node.address + layout.dict.keys)); break;
+      case Kind::List: image_.prefetch(image_.word(node.address + layout.list.items)); break;
+      default: break;
+    }
+  }
+
   // Follows precise references until there is no new one.
   void follow() {
-    for (; next_ < index_.nodes_.size() && index_.budget_ > 0; ++next_) {
+    settle();
+    for (; index_.budget_ > 0; ++next_) {
+      if (next_ == index_.nodes_.size()) settle();
+      if (next_ == index_.nodes_.size()) break;
+      look_ahead();
       parent_ = static_cast<std::uint32_t>(next_);
       const HeapIndex::Node node = index_.nodes_[next_];
       const Type& type = *index_.node_types_[node.type];
@@ -113,6 +159,7 @@ class HeapVisitor {
 
   // Classes that nothing else leads to.
   void follow_classes() {
+    settle();
     for (; next_class_ < index_.nodes_.size(); ++next_class_) {
       parent_ = static_cast<std::uint32_t>(next_class_);
       refer(Edge::Class, 0, index_.node_types_[index_.nodes_[next_class_].type]->address);
@@ -127,34 +174,33 @@ class HeapVisitor {
       const Type& type = *index_.node_types_[node.type];
       if (!has_unknown_words(type)) continue;
       parent_ = static_cast<std::uint32_t>(next_word_);
+      // First, so that the state itself, which begins with a reference, is not taken for an object.
+      if (type.kind == Kind::Module) follow_state(node.address);
       // What is behind the slots of a generator's frame that are in use is left from before.
       const std::uint64_t size =
           type.kind == Kind::Generator ? type.basicsize : std::min<std::uint64_t>(types_.size_of(node.address, type), 64 * 1024);
       for (std::uint64_t at = 16; at + 8 <= size; at += 8) refer(Edge::Word, static_cast<std::uint32_t>(at), image_.word(node.address + at));
-      if (type.kind == Kind::Module) follow_state(node.address);
       follow();
       follow_classes();
     }
   }
 
   void words(Edge edge, std::uint64_t start, std::uint64_t end) {
-    for (std::uint64_t at = start; at + 8 <= end; at += 8) root(edge, static_cast<std::uint32_t>(at - start), image_.word(at));
+    for (std::uint64_t at = start; at < end && end - at >= 8; at += 8) {
+      if (at == start || at % kPageSize == 0) at = image_.skip_holes(at, end);
+      if (at < end) root(edge, static_cast<std::uint32_t>(at - start), image_.word(at));
+    }
   }
 
   void threads();
   void gc_lists();
 
  private:
-  std::uint64_t& bits_of(const MemoryImage::Region& region, std::uint64_t address) {
-    return seen_[static_cast<std::size_t>(&region - image_.regions().data())][(address - region.start) / kGrain / 64];
-  }
-
   std::uint32_t number_of(const Type* type) {
-    if (type == last_type_) return last_number_;
-    const auto [found, is_new] = numbers_.try_emplace(type, static_cast<std::uint32_t>(index_.node_types_.size()));
-    if (is_new) index_.node_types_.push_back(type);
-    last_type_ = type;
-    return last_number_ = found->second;
+    auto& known = index_.node_types_;
+    if (type->number >= known.size()) known.resize(type->number + 1);
+    known[type->number] = type;
+    return type->number;
   }
 
   // What differs from one interpreter to another is kept beside static types.
@@ -176,13 +222,14 @@ class HeapVisitor {
 
   // The C structure of a module's state is an allocation of its own.
   void follow_state(std::uint64_t module) {
+    settle();
     const std::uint64_t state = image_.word(module + static_cast<std::uint64_t>(types_.layout().module.state));
     if (state == 0 || state % 16 != 0) return;
     // PyModuleDef.m_size (Include/moduleobject.h); 3.15 keeps no definition.
     constexpr std::uint64_t kDefinition = 24, kSize = 56, kUsual = 512, kMost = 64 * 1024;
     std::uint64_t size = types_.layout().version < Version{3, 15} ? image_.word(image_.word(module + kDefinition) + kSize) : kUsual;
     if (size == 0 || size > kMost) size = kUsual;
-    if (image_.at(state, size) == nullptr || !table(Table::State, state, state + size)) return;
+    if (!image_.has(state, size) || !table(Table::State, state, state + size)) return;
     for (std::uint64_t at = 0; at + 8 <= size; at += 8) refer(Edge::Word, static_cast<std::uint32_t>(at), image_.word(state + at));
   }
 
@@ -207,21 +254,16 @@ class HeapVisitor {
   const MemoryImage& image_;
   const Runtime& runtime_;
   References references_;
-  std::vector<std::vector<std::uint64_t>> seen_;  // a bit for each address that is a node or begins a table, by region
-  std::unordered_map<const Type*, std::uint32_t> numbers_;
+  AddressBits seen_;   // is a node or begins a table
+  AddressBits waits_;  // is in waiting_[1]
   std::unordered_map<std::uint64_t, std::uint64_t> static_dicts_;  // static type -> managed_static_type_state
-  const Type* last_type_ = nullptr;
-  std::uint32_t last_number_ = 0;
   std::uint32_t parent_ = HeapIndex::kNone;
   std::size_t next_ = 0, next_class_ = 0, next_word_ = 0;
   static constexpr int kTurns = 4;
-  struct Waiting {
-    std::uint64_t target;
-    std::uint32_t parent, slot;
-    Edge edge;
-  };
-  std::array<std::vector<Waiting>, kTurns> waiting_;
+  std::array<std::vector<Reference>, kTurns> waiting_;
   int turn_ = 0;
+  std::array<Reference, 16> coming_;
+  std::size_t coming_end_ = 0;
 };
 
 // What the functions that are running hold. Names of locals hang on the code: `worker.<locals>.cache`.
@@ -254,8 +296,10 @@ void HeapVisitor::threads() {
   for (const Running& one : running) {
     std::uint32_t& code = node_of_code.at(one.code);
     if (code == HeapIndex::kNone) {
+      settle();
       const std::size_t before = index_.nodes_.size();
       root(Edge::Thread, one.thread, one.code);
+      settle();
       if (index_.nodes_.size() == before) continue;
       code = static_cast<std::uint32_t>(before);
     }
@@ -292,11 +336,32 @@ void HeapVisitor::gc_lists() {
 
 HeapIndex::HeapIndex(const TypeTable& types, const Runtime& runtime) {
   walk(types, runtime);
-  by_address_.resize(nodes_.size());
-  for (std::size_t i = 0; i < by_address_.size(); ++i) by_address_[i] = static_cast<std::uint32_t>(i);
-  std::sort(by_address_.begin(), by_address_.end(),
-            [this](std::uint32_t a, std::uint32_t b) { return nodes_[a].address < nodes_[b].address; });
+  types.image().forget(0);
+  sort_nodes();
   std::sort(tables_.begin(), tables_.end(), [](const OwnedTable& a, const OwnedTable& b) { return a.start < b.start; });
+}
+
+// By digits of eleven bits, from the lowest on: to compare a million addresses would take as long as to find the objects.
+void HeapIndex::sort_nodes() {
+  struct ByAddress {
+    std::uint64_t key;
+    std::uint32_t node;
+  };
+  constexpr unsigned kDigit = 11;
+  std::vector<ByAddress> entries, sorted(nodes_.size());
+  entries.reserve(nodes_.size());
+  std::uint64_t all = 0;
+  for (std::uint32_t i = 0; i < nodes_.size(); ++i) all |= entries.emplace_back(ByAddress{nodes_[i].address / kGrain, i}).key;
+  for (unsigned shift = 0; shift < 64 && all >> shift != 0; shift += kDigit) {
+    std::array<std::uint32_t, (1 << kDigit) + 1> starts{};
+    const auto digit = [shift](const ByAddress& entry) { return entry.key >> shift & ((1 << kDigit) - 1); };
+    for (const ByAddress& entry : entries) ++starts[digit(entry) + 1];
+    for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+    for (const ByAddress& entry : entries) sorted[starts[digit(entry)]++] = entry;
+    std::swap(entries, sorted);
+  }
+  by_address_.reserve(entries.size());
+  for (const ByAddress& entry : entries) by_address_.push_back(entry.node);
 }
 
 void HeapIndex::walk(const TypeTable& types, const Runtime& runtime) {
@@ -354,7 +419,7 @@ const HeapIndex::OwnedTable* HeapIndex::table_at(std::uint64_t address) const {
 }
 
 std::size_t HeapIndex::bytes_used() const {
-  return nodes_.capacity() * sizeof(Node) + tables_.capacity() * sizeof(OwnedTable) + by_address_.capacity() * sizeof(std::uint32_t);
+  return nodes_.size() * sizeof(Node) + tables_.size() * sizeof(OwnedTable) + by_address_.size() * sizeof(std::uint32_t);
 }
 
 }  // namespace cowtrace::python

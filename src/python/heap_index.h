@@ -21,7 +21,7 @@ class HeapIndex {
     std::uint64_t address = 0;
     std::uint32_t parent = kNone;  // index of a node
     std::uint32_t slot = 0;
-    std::uint32_t type = 0;        // index into types()
+    std::uint32_t type = 0;        // its number
     Edge edge = Edge::SysModules;
   };
   struct OwnedTable {
@@ -55,10 +55,11 @@ class HeapIndex {
  private:
   friend class HeapVisitor;
   void walk(const TypeTable& types, const Runtime& runtime);
+  void sort_nodes();
   [[nodiscard]] std::size_t first_from(std::uint64_t address) const;
 
   std::vector<Node> nodes_;
-  std::vector<const Type*> node_types_;
+  std::vector<const Type*> node_types_;   // by number; nullptr where no node has it
   std::vector<OwnedTable> tables_;        // ascending by start
   std::vector<std::uint32_t> by_address_;
   std::uint64_t budget_ = 0;

@@ -70,7 +70,10 @@ const Type* TypeTable::find_slowly(std::uint64_t address) const {
   if (const auto known = types_.find(address); known != types_.end()) {
     type = known->second.get();
   } else if (types_.size() < kMostTypes && is_type(address)) {
-    if (auto read_now = read(address)) type = types_.emplace(address, std::move(read_now)).first->second.get();
+    if (auto read_now = read(address)) {
+      read_now->number = static_cast<std::uint32_t>(types_.size());
+      type = types_.emplace(address, std::move(read_now)).first->second.get();
+    }
   }
   cache_[address / 16 % cache_.size()] = {address, type};
   return type;

@@ -37,6 +37,7 @@ struct Type {
     std::string name;  // untrusted
   };
   std::uint64_t address = 0;
+  std::uint32_t number = 0;  // from 0 on, in the order in which they were met
   std::string name;       // tp_name, untrusted
   std::uint64_t flags = 0;
   std::uint64_t base = 0;
