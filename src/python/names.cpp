@@ -42,7 +42,14 @@ Name Names::group_of(std::uint32_t node) { return path(node, true, 0); }
 Name Names::path(std::uint32_t node, bool grouped, int depth) {
   if (node == HeapIndex::kNone || depth > kDeepest) return unknown();
   if (auto name = qualified(node)) return {std::move(*name), true, true};
-  return step(node, grouped, depth);
+  if (depth == 0) return step(node, grouped, depth);
+  Prefix& prefix = prefixes_[(node * 2 + (grouped ? 1 : 0)) % prefixes_.size()];
+  // One that was found further down had fewer steps left to the top.
+  const bool holds = prefix.depth == depth || (prefix.name.known && prefix.depth > depth);
+  if (prefix.node == node && prefix.grouped == grouped && holds) return prefix.name;
+  Name name = step(node, grouped, depth);
+  prefix = {node, depth, grouped, name};
+  return name;
 }
 
 Name Names::attribute(Name of, std::string_view key) const {
@@ -209,11 +216,13 @@ Name Names::dict_value(const HeapIndex::Node& node, bool grouped, int depth) {
   const auto dict = read_dict(image_, types_.layout(), parent.address);
   if (!dict) return unknown();
   const std::uint64_t key_object = read_entry(image_, *dict, node.slot).key;
-  const auto key = text_at(types_, key_object, kLongestText);
+  const bool may_be_attribute = parent.edge == Edge::ModuleDict || parent.edge == Edge::InstanceDict || parent.edge == Edge::TypeDict ||
+                                parent.edge == Edge::Field;
+  const auto key = may_be_attribute ? text_at(types_, key_object, kLongestText) : std::nullopt;
   if (auto text = interned(node)) return {std::move(*text), true, true};
   const auto subscript = [&](const Name& of) -> Name {
     Name name = of;
-    std::optional<std::string> text = repr_at(types_, key_object);
+    std::optional<std::string> text = repr_of_key(key_object);
     if (!text)
       if (const Type* type = types_.type_of(key_object); type != nullptr && type->kind == Kind::Type) text = find_qualified(key_object, *type);
     if (text)
@@ -242,6 +251,16 @@ Name Names::dict_value(const HeapIndex::Node& node, bool grouped, int depth) {
     default: break;
   }
   return subscript(path(node.parent, grouped, depth + 1));
+}
+
+// Dicts that are alike have the same keys.
+const std::optional<std::string>& Names::repr_of_key(std::uint64_t key) {
+  auto& [address, text] = keys_[key / 16 % keys_.size()];
+  if (address != key) {
+    text = repr_at(types_, key);
+    address = key;
+  }
+  return text;
 }
 
 std::uint64_t Names::dict_of(std::uint64_t object) const {

@@ -3,11 +3,13 @@
 // `worker.<locals>.cache`. A name that is marked as evaluable gives the same object when Python evaluates it in the same process.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "python/heap_index.h"
 
@@ -40,6 +42,7 @@ class Names {
   // `module.qualname`, if that leads to the object.
   [[nodiscard]] std::optional<std::string> qualified(std::uint32_t node);
   [[nodiscard]] std::optional<std::string> find_qualified(std::uint64_t object, const Type& type);
+  [[nodiscard]] const std::optional<std::string>& repr_of_key(std::uint64_t key);
   [[nodiscard]] std::uint64_t look_up(std::uint64_t dict, const std::string& key);
   [[nodiscard]] std::uint64_t dict_of(std::uint64_t object) const;
   [[nodiscard]] bool is_reached_by(const std::string& module, std::uint64_t object);
@@ -50,12 +53,22 @@ class Names {
   [[nodiscard]] std::uint64_t rank(std::uint64_t dict, std::uint32_t entry) const;
   [[nodiscard]] std::uint64_t set_rank(std::uint64_t set, std::uint32_t slot) const;
 
+  // What many names begin with, for what is asked for together is often in one container.
+  struct Prefix {
+    std::uint32_t node = HeapIndex::kNone;
+    int depth = 0;
+    bool grouped = false;
+    Name name;
+  };
+
   const TypeTable& types_;
   const MemoryImage& image_;
   const HeapIndex& index_;
   const Runtime& runtime_;
   std::unordered_map<std::uint64_t, std::unordered_map<std::string, std::uint64_t>> dicts_;  // of modules and types, by text
   std::unordered_map<std::uint32_t, std::optional<std::string>> qualified_;
+  std::array<Prefix, 256> prefixes_;
+  std::array<std::pair<std::uint64_t, std::optional<std::string>>, 256> keys_;  // repr(key), by its address
   std::unordered_map<std::string, std::uint64_t> reached_;  // what the attributes of a dotted name lead to
 };
 

@@ -14,6 +14,7 @@ struct Characters {
   std::uint64_t address = 0;
   std::uint64_t length = 0;
   unsigned width = 1;
+  bool ascii = false;
 };
 
 std::optional<Characters> find_characters(process::RemoteMemory& memory, const Layout& layout,
@@ -33,6 +34,7 @@ std::optional<Characters> find_characters(process::RemoteMemory& memory, const L
   const bool compact = ((*state >> str.compact_shift) & 1) != 0;
   const bool ascii = ((*state >> str.ascii_shift) & 1) != 0;
   if (ascii && found.width != 1) return std::nullopt;
+  found.ascii = ascii;
   if (!compact) {
     if (str.data == kAbsent) return std::nullopt;
     const auto data = memory.read_value<std::uint64_t>(address + str.data);
@@ -89,9 +91,16 @@ std::optional<Text> read_text(process::RemoteMemory& memory, const Layout& layou
   if (!found) return std::nullopt;
   // A character is at least one byte of UTF-8.
   const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(found->length, limit));
+  Text text{.utf8 = {}, .cut = count < found->length};
+  if (found->ascii) {
+    text.utf8.resize(count);
+    const auto out = std::as_writable_bytes(std::span(text.utf8));
+    if (count != 0 && !memory.read_exact(found->address, out)) return std::nullopt;
+    if (std::all_of(text.utf8.begin(), text.utf8.end(), [](char c) { return c >= 0; })) return text;
+    text.utf8.clear();
+  }
   std::vector<std::byte> bytes(count * found->width);
   if (!bytes.empty() && !memory.read_exact(found->address, bytes)) return std::nullopt;
-  Text text{.utf8 = {}, .cut = count < found->length};
   for (std::size_t i = 0; i < count; ++i) {
     char encoded[4];
     const std::size_t size = encode(character_at(bytes, i, found->width), encoded);
