@@ -27,7 +27,7 @@ class SeedTest(IntegrationTest):
     def watch(self, interpreter, number, *expressions, forking=True):
         """(process that shares with all workers, {pid: id that it printed}, {expression: {pid: row}})"""
         (program,) = PROGRAMS.glob(f"{number}_*.py")
-        script = place(self, interpreter, PROGRAMS) / program.name
+        script = place(self.addCleanup, interpreter, PROGRAMS) / program.name
         command = interpreter.command(script)
         if forking:
             command = [*command[:-1], "-c", FORKING, script]

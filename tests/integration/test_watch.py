@@ -82,7 +82,7 @@ class WatchTest(IntegrationTest):
         furnish({one.root for one in found})
         for one in found:
             with self.subTest(str(one)):
-                folder = place(self, one, PROGRAM.parent)
+                folder = place(self.addCleanup, one, PROGRAM.parent)
                 _, said, rows = self.watch(one.command(folder / PROGRAM.name))
                 self.check_all(said, rows)
 
