@@ -326,10 +326,11 @@ void HeapVisitor::gc_lists() {
   if (gc.permanent != kAbsent) heads.push_back(runtime_.gc + gc.permanent);
   for (const std::uint64_t head : heads) {
     std::uint64_t at = image_.word(head) & ~kFlags;
+    // Each costs something, if only because a list of a process that runs may never come back to its head.
     while (at != 0 && at != head && index_.budget_ > 0) {
+      --index_.budget_;
       root(Edge::Tracked, 0, at + 16);
       at = image_.word(at) & ~kFlags;
-      --index_.budget_;
     }
   }
 }
