@@ -65,7 +65,7 @@ void Family::take(model::Event&& event) {
 }
 
 void Family::look_at_python(pid_t tid, const model::Process& child, const model::Process& parent) {
-  const auto heap = python_.on_fork(tid, child, parent);
+  const auto heap = stops_ ? python_.on_fork(tid, child, parent) : python_.on_running_fork(child, parent);
   if (heap == nullptr || !watcher_.active()) return;
   if (stops_)
     watcher_.on_fork(tid, child, parent, *heap);

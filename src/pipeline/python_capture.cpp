@@ -65,6 +65,19 @@ std::optional<capture::PythonProbe> probe_of(const python::Heap& heap) {
   return probe;
 }
 
+// The image of a process that runs is of several moments. A look at the little that is needed is almost of one, and of another one if
+// that was a bad one.
+python::Found find_runtime(const python::MemoryImage& image, pid_t tid, process::ModuleCache& modules, bool running) {
+  constexpr int kLooks = 3;
+  python::Found found = python::find_runtime(image);
+  for (int i = 0; running && !found.runtime && i < kLooks; ++i) {
+    const auto look = python::MemoryImage::look_into(tid, modules, {});
+    if (!look) return {};  // it has ended
+    found = python::find_runtime(**look);
+  }
+  return found;
+}
+
 }  // namespace
 
 bool PythonCapture::may_be_python(pid_t tid) {
@@ -87,20 +100,31 @@ bool PythonCapture::may_be_python(pid_t tid) {
   return false;
 }
 
-// Pages that were written since the last image of `space`: after a fork every first write is a fault.
+// Pages that were written since the fork at which the last image of `space` was taken: after a fork every first write is a fault. The image
+// may be of a moment later, when some pages could be written without one.
 std::unordered_set<std::uint64_t> PythonCapture::written_since(const Known& known, model::SpaceId space) const {
   std::unordered_set<std::uint64_t> pages;
   const model::AddressSpace* found = session_.find_space(space);
   if (found == nullptr) return pages;
   for (std::size_t i = std::min(known.events, found->resolutions.size()); i < found->resolutions.size(); ++i) {
     const model::Resolution& event = found->resolutions[i];
+    if (event.time_ns < known.fork_ns) continue;
     const std::uint64_t start = event.size > kPageSize ? event.address / event.size * event.size : page_of(event.address);
     for (std::uint64_t page = start; page < start + std::max<std::uint64_t>(event.size, kPageSize); page += kPageSize) pages.insert(page);
   }
   return pages;
 }
 
-std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId parent_space) {
+// How many resolutions of `space`, `from` at least, are all from before `time_ns`: they come in no strict order.
+std::size_t PythonCapture::events_until(model::SpaceId space, std::size_t from, std::uint64_t time_ns) const {
+  const model::AddressSpace* found = session_.find_space(space);
+  if (found == nullptr) return 0;
+  const auto& events = found->resolutions;
+  while (from < events.size() && events[from].time_ns < time_ns) ++from;
+  return from;
+}
+
+std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId parent_space, bool running) {
   const auto known = known_.find(parent_space);
   python::MemoryImage::Limits limits;
   if (held_bytes_ >= kMostHeldBytes) {
@@ -125,7 +149,7 @@ std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId pare
     const bool similar = (*image)->pages_changed_since(source->image()) <= kLeastChanged + source->image().frames().pages() / kNamesStaySeventh;
     return std::make_shared<python::Heap>(*image, before.runtime(), similar ? source : nullptr);
   }
-  python::Found found = python::find_runtime(**image);
+  python::Found found = find_runtime(**image, tid, modules_, running);
   if (!found.runtime) {
     if (!found.unknown.empty()) notes_.insert(printable(found.unknown));
     ++misfits_[parent_space];
@@ -143,19 +167,39 @@ bool PythonCapture::is_news(pid_t tid, const model::Process& process) {
   return (misfits == misfits_.end() || misfits->second < kMostMisfits) && may_be_python(tid);
 }
 
+std::shared_ptr<python::Heap> PythonCapture::on_running_fork(const model::Process& child, const model::Process& parent) {
+  // The parent is likely to live longer, to execute nothing else, and to have written less.
+  const bool parent_lives = !parent.exit_ns && process::read_maps(parent.pid).has_value();
+  const pid_t pid = parent_lives ? parent.pid : child.pid;
+  if (session_.capture.snapshot == "off") {
+    if (notes_.empty() && may_be_python(pid)) notes_.insert("Python objects and functions have no names: --snapshot off");
+    return nullptr;
+  }
+  auto heap = keep(pid, child, parent, true);
+  if (heap != nullptr)
+    notes_.insert("Python objects are named as they were a moment after each fork, while their process ran: --snapshot passive stops nobody");
+  return heap;
+}
+
 std::shared_ptr<python::Heap> PythonCapture::on_fork(pid_t tid, const model::Process& child, const model::Process& parent) {
+  return keep(tid, child, parent, false);
+}
+
+std::shared_ptr<python::Heap> PythonCapture::keep(pid_t tid, const model::Process& child, const model::Process& parent, bool running) {
   if (child.spaces.empty() || parent.spaces.empty()) return nullptr;
   const model::SpaceId of_parent = parent.spaces.back(), of_child = child.spaces.front();
   if (!known_.contains(of_parent) && !is_news(tid, parent)) return nullptr;
-  auto heap = take(tid, of_parent);
+  auto heap = take(tid, of_parent, running);
   if (heap == nullptr) {
     if (const auto misfits = misfits_.find(of_parent); misfits != misfits_.end()) misfits_.insert_or_assign(of_child, misfits->second);
     return nullptr;
   }
   const std::uint64_t time_ns = child.fork_ns.value_or(child.start_ns);
   for (const model::SpaceId space : {of_parent, of_child}) {
-    const model::AddressSpace* found = session_.find_space(space);
-    known_[space] = {heap, found != nullptr ? found->resolutions.size() : 0, 0};
+    Known& known = known_[space];
+    known.heap = heap;
+    known.events = events_until(space, known.events, time_ns);
+    known.fork_ns = time_ns;
     entries_.push_back({space, time_ns, heap});
     look_for_frames(space, *heap);
   }

@@ -27,6 +27,10 @@ class PythonCapture {
   // not understood.
   std::shared_ptr<python::Heap> on_fork(pid_t tid, const model::Process& child, const model::Process& parent);
 
+  // The same of a child that nobody stops: what its parent has, which goes on, too; or it itself, if the parent is gone. With --snapshot off
+  // nothing is read.
+  std::shared_ptr<python::Heap> on_running_fork(const model::Process& child, const model::Process& parent);
+
   // Whether the next fork of `process`, which stands still with its task `tid`, is the first that shows its interpreter.
   [[nodiscard]] bool is_news(pid_t tid, const model::Process& process);
 
@@ -44,8 +48,8 @@ class PythonCapture {
  private:
   struct Known {
     std::shared_ptr<python::Heap> heap;
-    std::size_t events = 0;  // resolutions of the space when the image was taken
-    std::uint64_t lost = 0;
+    std::size_t events = 0;  // resolutions of the space that are all from before `fork_ns`
+    std::uint64_t fork_ns = 0;
   };
   struct Entry {
     model::SpaceId space;
@@ -54,7 +58,9 @@ class PythonCapture {
   };
 
   void look_for_frames(model::SpaceId space, const python::Heap& heap);
-  [[nodiscard]] std::shared_ptr<python::Heap> take(pid_t tid, model::SpaceId parent_space);
+  [[nodiscard]] std::shared_ptr<python::Heap> keep(pid_t tid, const model::Process& child, const model::Process& parent, bool running);
+  [[nodiscard]] std::shared_ptr<python::Heap> take(pid_t tid, model::SpaceId parent_space, bool running);
+  [[nodiscard]] std::size_t events_until(model::SpaceId space, std::size_t from, std::uint64_t time_ns) const;
   [[nodiscard]] std::unordered_set<std::uint64_t> written_since(const Known& known, model::SpaceId space) const;
 
   capture::Capture& capture_;
