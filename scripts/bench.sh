@@ -2,11 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Measures what tracing costs and holds it against the budgets. Run it on a quiet machine.
 # Usage: bench.sh [--rounds N] [--pages N] [--children N] [--json FILE]
+#        bench.sh python [--python PROGRAM] [--objects N]     what Python processes cost
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
 need_root "trace the kernel"
 scripts/setup.sh bench
+if [ "${1:-}" = python ]; then
+  shift
+  configure_and_build release cowtrace heap_cost
+  cd -- "$CALLER"
+  exec /usr/bin/python3 -B "$ROOT/tests/bench/python_bench.py" --bin "$ROOT/build/release/bin" "$@"
+fi
 configure_and_build release cowtrace scenario
 cd -- "$CALLER"
 exec /usr/bin/python3 -B "$ROOT/tests/bench/bench.py" --bin "$ROOT/build/release/bin" "$@"
