@@ -69,7 +69,7 @@ class Advice(IntegrationTest):
         furnish({one.root for one in found if one.root != pathlib.Path("/")})
         for one in found:
             with self.subTest(interpreter=str(one)):
-                folder = place(self, one, figures.PROGRAMS)
+                folder = place(self.addCleanup, one, figures.PROGRAMS)
                 report = self.trace(*one.command(folder / figures.IMMORTAL.program), options=("-q",)).report
                 (version,) = {process["python"] for process in report["processes"]}
                 self.assertEqual(tuple(map(int, version.split(".")[:2])), one.version[:2])

@@ -84,7 +84,6 @@ class Usage(IntegrationTest):
         self.refused("-o", "-", words=("standard output",))
 
     def test_options_that_are_not_built_yet(self):
-        self.refused("--watch", "sys.modules", words=("--watch", "not built yet"))
         self.refused("--max-copied", "1MiB", words=("--max-copied", "not built yet"))
         self.refused("--max-copied-per-process", "1MiB", words=("not built yet",))
 
