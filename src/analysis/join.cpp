@@ -163,6 +163,7 @@ void Aggregator::finish_objects() {
     object.name = known[number]->name;
     object.type = known[number]->type;
     object.group = known[number]->group;
+    object.group_items = known[number]->group_items;
     object.address = known[number]->address;
     object.size = known[number]->size;
     object.kept_by_interpreter = known[number]->kept_by_interpreter;

@@ -58,7 +58,8 @@ struct ObjectSummary {
   ObjectId id;
   model::ObjectKind kind = model::ObjectKind::Mapping;
   std::string name, type;  // untrusted
-  std::string group;       // as model::Object has it
+  std::string group;       // as model::Object has it, and its items
+  std::uint64_t group_items = 0;
   std::uint64_t address = 0;
   std::uint64_t size = 0;
   std::uint64_t breaks = 0;  // that wrote it

@@ -37,6 +37,7 @@ struct Object {
   // Python's None, small integers, static types and the like, which it has once for everybody: from CPython 3.12 on nobody counts references
   // to them.
   bool kept_by_interpreter = false;
+  std::uint64_t group_items = 0;  // of the container that `group` speaks of; 0: not known
 };
 
 // What a write went to.

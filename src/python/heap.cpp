@@ -53,7 +53,10 @@ Place Heap::describe(std::uint32_t node, const Type& type) {
   Name name = walked().names.of(node);
   place.evaluable = name.known && name.evaluable;
   place.name = name.known ? std::move(name.text) : fmt::format("<{}>", type.name);
-  if (Name group = walked().names.group_of(node); group.known && group.text != place.name) place.group = std::move(group.text);
+  if (Name group = walked().names.group_of(node); group.known && group.text != place.name) {
+    place.group = std::move(group.text);
+    place.group_items = group.items;
+  }
   return place;
 }
 

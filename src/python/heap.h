@@ -28,6 +28,7 @@ struct Place {
   model::Cause cause = model::Cause::Unknown;
   bool evaluable = false;    // `name` gives this object when Python evaluates it
   bool kept = false;         // is_kept()
+  std::uint64_t group_items = 0;  // of the container in `group`; 0: not known
 };
 
 class Heap {

@@ -106,6 +106,10 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
     return name;
   };
   const bool together = grouped && is_large(parent.address, parent_type);
+  const auto of_many = [&](Name name) {
+    if (together) name.items = items_of(parent.address, parent_type);
+    return name;
+  };
   switch (node.edge) {
     case Edge::ModuleDict: {
       return {prefix_of_module(node.parent, grouped, depth) + ".__dict__", true, true};
@@ -120,13 +124,13 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
       return name;
     }
     case Edge::DictValue:
-      if (together && parent.edge != Edge::ModuleDict && parent.edge != Edge::TypeDict) return suffixed("[...]", false);
+      if (together && parent.edge != Edge::ModuleDict && parent.edge != Edge::TypeDict) return of_many(suffixed("[...]", false));
       return dict_value(node, grouped, depth);
     case Edge::DictKey: {
       if (auto text = interned(node)) return {std::move(*text), true, true};
       Name name = path(node.parent, grouped, depth + 1);
       name.text = together ? fmt::format("list({})[...]", name.text) : fmt::format("list({})[{}]", name.text, rank(parent.address, node.slot));
-      return name;
+      return of_many(std::move(name));
     }
     case Edge::InlineValue: {
       const auto keys = read_key_table(image_, types_.layout(), parent_type.cached_keys);
@@ -137,11 +141,11 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
     case Edge::Item:
       if (parent.edge == Edge::Field && parent.slot == static_cast<std::uint32_t>(FieldId::CodeLocals))
         return local_of_code(node, grouped, depth);
-      return suffixed(together ? "[...]" : fmt::format("[{}]", node.slot), !together);
+      return of_many(suffixed(together ? "[...]" : fmt::format("[{}]", node.slot), !together));
     case Edge::SetItem: {
       Name name = path(node.parent, grouped, depth + 1);
       name.text = fmt::format("list({})[{}]", name.text, together ? "..." : std::to_string(set_rank(parent.address, node.slot)));
-      return name;
+      return of_many(std::move(name));
     }
     case Edge::Field: {
       const FieldName& field = kFields[node.slot];
@@ -359,13 +363,16 @@ std::string Names::local_name(std::uint64_t code, std::uint32_t slot) const {
   return fmt::format("{}", slot);
 }
 
-bool Names::is_large(std::uint64_t container, const Type& type) const {
+bool Names::is_large(std::uint64_t container, const Type& type) const { return items_of(container, type) > kLarge; }
+
+// 0 of what is no container.
+std::uint64_t Names::items_of(std::uint64_t container, const Type& type) const {
   const Layout& layout = types_.layout();
   switch (type.kind) {
-    case Kind::Dict: return image_.word(container + layout.dict.used) > kLarge;
-    case Kind::List: case Kind::Tuple: case Kind::Deque: return image_.word(container + layout.object.var_size) > kLarge;
-    case Kind::Set: return image_.word(container + layout.set.used) > kLarge;
-    default: return false;
+    case Kind::Dict: return image_.word(container + layout.dict.used);
+    case Kind::List: case Kind::Tuple: case Kind::Deque: return image_.word(container + layout.object.var_size);
+    case Kind::Set: return image_.word(container + layout.set.used);
+    default: return 0;
   }
 }
 

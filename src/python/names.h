@@ -19,6 +19,7 @@ struct Name {
   std::string text;
   bool evaluable = true;
   bool known = true;  // false: no reference with a name leads there
+  std::uint64_t items = 0;  // of the innermost container that `[...]` stands for; 0: there is none
 };
 
 class Names {
@@ -50,6 +51,7 @@ class Names {
   [[nodiscard]] std::string function_of_code(std::uint32_t node, bool grouped, int depth);
   [[nodiscard]] std::string local_name(std::uint64_t code, std::uint32_t slot) const;
   [[nodiscard]] bool is_large(std::uint64_t container, const Type& type) const;
+  [[nodiscard]] std::uint64_t items_of(std::uint64_t container, const Type& type) const;
   [[nodiscard]] std::uint64_t rank(std::uint64_t dict, std::uint32_t entry) const;
   [[nodiscard]] std::uint64_t set_rank(std::uint64_t set, std::uint32_t slot) const;
 

@@ -35,6 +35,7 @@ const model::Object* PythonResolver::intern(const Place& place) {
     object.name = place.name;
     object.type = place.type;
     object.group = place.group;
+    object.group_items = place.group_items;
     object.kept_by_interpreter = place.kept;
   }
   return &found->second;

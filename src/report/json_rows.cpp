@@ -196,6 +196,7 @@ Json object_json(const analysis::ObjectSummary& object) {
           {"type", or_null(object.type)},
           {"kind", model::name(object.kind)},
           {"group", or_null(object.group)},
+          {"group_items", object.group_items != 0 ? Json(object.group_items) : Json(nullptr)},
           {"address", hex(object.address)},
           {"size", object.size},
           {"fields", object.fields.empty() ? Json::object() : Json(object.fields)},

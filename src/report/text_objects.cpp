@@ -61,6 +61,7 @@ struct ObjectRow {
   std::string name, type;
   model::ObjectKind kind = model::ObjectKind::Mapping;
   std::uint64_t objects = 0, size = 0, breaks = 0, copied_bytes = 0;
+  std::uint64_t items = 0;  // of the container that [...] stands for; 0: none
   std::optional<std::uint64_t> written_bytes;
   analysis::ByCause by_cause{};
 };
@@ -73,9 +74,10 @@ std::vector<ObjectRow> together(const std::vector<const ObjectSummary*>& objects
     const std::string& name = object->group.empty() ? object->name : object->group;
     std::size_t at = rows.size();
     if (python) at = row_of.try_emplace({object->kind, name, object->type}, at).first->second;
-    if (at == rows.size()) rows.push_back({name, object->type, object->kind, 0, 0, 0, 0, {}, {}});
+    if (at == rows.size()) rows.push_back({name, object->type, object->kind, 0, 0, 0, 0, 0, {}, {}});
     ObjectRow& row = rows[at];
     ++row.objects;
+    row.items = std::max(row.items, object->group_items);
     row.size += object->size;
     row.breaks += object->breaks;
     row.copied_bytes += object->copied_bytes;
@@ -87,9 +89,18 @@ std::vector<ObjectRow> together(const std::vector<const ObjectSummary*>& objects
   return rows;
 }
 
-std::string row_name(const ObjectRow& row) {
-  if (row.objects == 1) return printable(row.name);
-  return fmt::format("{} ({} of them)", printable(row.name), human_count(row.objects));
+// "3,141 of 50,000": objects that were written, of all items of their container.
+std::string items_of(const ObjectRow& row) {
+  if (row.items != 0) return fmt::format("{} of {}", human_count(row.objects), human_count(std::max(row.items, row.objects)));
+  return row.objects == 1 ? std::string() : human_count(row.objects);
+}
+
+// "refcount", or "refcount 93%" where there are others.
+std::string main_cause(const analysis::ByCause& by_cause) {
+  const std::string causes = main_causes(by_cause);
+  const std::string first = causes.substr(0, causes.find(','));
+  constexpr std::string_view kAll = " 100%";
+  return first.ends_with(kAll) ? first.substr(0, first.size() - kAll.size()) : first;
 }
 
 std::string written(const ObjectRow& row) { return row.written_bytes ? human_bytes(*row.written_bytes) : std::string("-"); }
@@ -114,10 +125,10 @@ void print_objects(const TextContext& context) {
   const std::string_view title = "Objects that were written";
   if (python)
     print_top(context, title,
-              TextTable({{"OBJECT", Align::Left, true}, {"TYPE", Align::Left, true}, {"CAUSE", Align::Left, true}, {"BREAKS"}, {"COPIED"}}),
+              TextTable({{"OBJECT", Align::Left, true}, {"TYPE", Align::Left, true}, {"ITEMS"}, {"CAUSE", Align::Left, true}, {"BREAKS"}, {"COPIED"}}),
               shown, [](const ObjectRow& row) {
-                return std::vector<std::string>{row_name(row), row.type.empty() ? fmt::format("({})", model::name(row.kind)) : printable(row.type),
-                                                main_causes(row.by_cause), human_count(row.breaks), human_bytes(row.copied_bytes)};
+                return std::vector<std::string>{printable(row.name), row.type.empty() ? fmt::format("({})", model::name(row.kind)) : printable(row.type),
+                                                items_of(row), main_cause(row.by_cause), human_count(row.breaks), human_bytes(row.copied_bytes)};
               });
   else
     print_top(context, title,
