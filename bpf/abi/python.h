@@ -29,6 +29,8 @@ enum cowtrace_python_kind {
 struct cowtrace_python {
 	__u64 interpreter; /* address of the PyInterpreterState: whoever names another is not believed */
 	__u64 collecting;  /* address of the int gc.collecting, 0: not known */
+	__u64 file_start;  /* where the file that holds the interpreter is mapped: native stacks end there; size 0: not known */
+	__u64 file_size;
 	__s32 slot;
 	__s32 block_slot; /* -1: `slot` has the thread state itself */
 	__s16 thread_interpreter;
@@ -45,5 +47,5 @@ struct cowtrace_python {
 	__u8 kind;
 	__u8 reserved;
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_python) == 40);
+COWTRACE_ASSERT(sizeof(struct cowtrace_python) == 56);
 #endif

@@ -37,8 +37,10 @@ static __always_inline bool entry_is_table(u64 entry)
 
 #define REGISTER_IP ip
 #define REGISTER_BP bp
+#define REGISTER_SP sp
 #define REGISTER_IP_OF(regs) ((regs).ip)
 #define REGISTER_BP_OF(regs) ((regs).bp)
+#define REGISTER_SP_OF(regs) ((regs).sp)
 /* As arch_prctl() or clone() has set it; a program that writes FS itself (FSGSBASE) is seen after the next switch of tasks. */
 #define THREAD_POINTER thread.fsbase
 
@@ -77,8 +79,10 @@ static __always_inline bool entry_is_table(u64 entry)
 
 #define REGISTER_IP pc
 #define REGISTER_BP regs[29]
+#define REGISTER_SP sp
 #define REGISTER_IP_OF(registers) ((registers).pc)
 #define REGISTER_BP_OF(registers) ((registers).regs[29])
+#define REGISTER_SP_OF(registers) ((registers).sp)
 /* As it was at the last switch of tasks: the register itself is the user's to write. */
 #define THREAD_POINTER thread.uw.tp_value
 

@@ -96,12 +96,14 @@ static __always_inline bool read_mm_seq(u64 mm, u32 *seq)
 struct registers {
 	u64 ip;
 	u64 bp;
+	u64 sp;
 };
 
 static __always_inline struct registers registers_at(u64 regs)
 {
 	struct registers user = { .ip = FIELD(struct pt_regs, regs, REGISTER_IP),
-				  .bp = FIELD(struct pt_regs, regs, REGISTER_BP) };
+				  .bp = FIELD(struct pt_regs, regs, REGISTER_BP),
+				  .sp = FIELD(struct pt_regs, regs, REGISTER_SP) };
 
 	return user;
 }

@@ -20,6 +20,7 @@ struct {
 struct stack_walk {
 	struct cowtrace_stack stack;
 	u64 frame[COWTRACE_PYTHON_FRAME_BYTES / 8]; /* the Python frame at hand */
+	u64 file_start, file_size; /* of the interpreter that these belong to; size 0: there are none */
 };
 
 DEFINE_SCRATCH(struct stack_walk, stacks)
@@ -44,28 +45,44 @@ static __always_inline void mark_sent(u64 hash)
 	bpf_map_update_elem(&sent, &hash, &one, BPF_ANY);
 }
 
-/* Leaves the stack frames in `stack` and returns its hash. */
-static __always_inline u64 walk_stack(struct cowtrace_stack *stack, u32 space, u64 ip, u64 bp, u32 limit)
-{
-	u64 hash = mix(space, ip);
+/* Bytes of one stack frame: the usual limit of a whole stack. */
+#define MOST_IN_A_STACK_FRAME (8ULL << 20)
 
+/* 0 where the register is used for something else, as code without frame pointers does: it does not point above the stack pointer. */
+static __always_inline u64 frame_pointer(const struct registers *user)
+{
+	return user->bp - user->sp < MOST_IN_A_STACK_FRAME ? user->bp : 0;
+}
+
+/*
+ * Leaves the stack frames in `stack` and returns `hash` with them mixed in. Where Python frames are known, the interpreter's own tell nothing
+ * more, nor does what called it: the walk ends at the first of them.
+ */
+static __always_inline u64 walk_stack(struct stack_walk *walk, u64 hash, u64 ip, u64 bp, u32 limit)
+{
+	struct cowtrace_stack *stack = &walk->stack;
+
+	hash = mix(hash, ip);
 	stack->depth = 1;
 	stack->truncated = 0;
 	stack->ip[0] = ip;
 	for (u32 i = 1; i < COWTRACE_MAX_FRAMES; i++) {
 		u64 record[2]; /* caller's frame pointer, return address */
 
+		if (ip - walk->file_start < walk->file_size)
+			break;
 		if (i >= limit) {
 			stack->truncated = 1;
 			break;
 		}
 		if (!bp || (bp & 7) || bpf_probe_read_user(record, sizeof(record), (void *)bp) || !record[1])
 			break;
-		stack->ip[i] = record[1];
+		ip = record[1];
+		stack->ip[i] = ip;
 		stack->depth = i + 1;
-		hash = mix(hash, record[1]);
+		hash = mix(hash, ip);
 		/* Stacks grow down: a caller's stack frame lies above, or this is not a frame pointer. */
-		if (record[0] <= bp)
+		if (record[0] <= bp || record[0] - bp > MOST_IN_A_STACK_FRAME)
 			break;
 		bp = record[0];
 	}
@@ -88,6 +105,10 @@ __weak __noinline u64 walk_python(u32 key, u32 space, u64 thread, u64 hash)
 		return hash;
 	stack = &place->content.stack;
 	frame = first_python_frame(python, thread);
+	if (frame) {
+		place->content.file_start = python->file_start;
+		place->content.file_size = python->file_size;
+	}
 	for (u32 i = 0; i < COWTRACE_MAX_FRAMES; i++) {
 		u32 size = python->frame_size & (COWTRACE_PYTHON_FRAME_BYTES - 1);
 
@@ -152,9 +173,12 @@ __weak __noinline u64 capture_stack(u32 space, u64 ip, u64 bp, u64 last, u64 thr
 	stack = &place->content.stack;
 	stack->depth = stack->truncated = 0;
 	stack->python_depth = stack->python_truncated = 0;
-	hash = options.frames ? walk_stack(stack, space, ip, bp, options.frames) : mix(space, 0);
+	place->content.file_size = 0;
+	hash = mix(space, 0);
 	if (python)
 		hash = walk_python(place->key, space, thread, hash);
+	if (options.frames)
+		hash = walk_stack(&place->content, hash, ip, bp, options.frames);
 	if (!stack->depth && !stack->python_depth)
 		hash = 0;
 	else if (hash != last && !already_sent(hash))

@@ -52,6 +52,8 @@ Result<cowtrace_python> encode(const PythonProbe& probe) {
   cowtrace_python raw{};
   raw.interpreter = probe.interpreter;
   raw.collecting = probe.gc_collecting;
+  raw.file_start = probe.file_start;
+  raw.file_size = probe.file_end > probe.file_start ? probe.file_end - probe.file_start : 0;
   raw.slot = probe.slot.offset;
   raw.block_slot = probe.slot.in_block.value_or(-1);
   raw.thread_interpreter = static_cast<__s16>(thread.interp);

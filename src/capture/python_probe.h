@@ -26,6 +26,7 @@ struct ThreadSlot {
 struct PythonProbe {
   std::uint64_t interpreter = 0;    // address of the PyInterpreterState; threads of others are not Python's to us
   std::uint64_t gc_collecting = 0;  // address of the int gc.collecting, 0: not known
+  std::uint64_t file_start = 0, file_end = 0;  // where the interpreter's file is mapped: native stacks end there
   ThreadSlot slot;
   struct {
     std::int32_t interp = 0;

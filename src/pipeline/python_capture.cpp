@@ -42,6 +42,8 @@ std::optional<capture::PythonProbe> probe_of(const python::Heap& heap) {
   capture::PythonProbe probe;
   probe.slot = *slot;
   probe.interpreter = runtime.interpreter;
+  probe.file_start = runtime.module_start;
+  probe.file_end = runtime.module_end;
   if (layout.gc.collecting != python::kAbsent) probe.gc_collecting = runtime.gc + layout.gc.collecting;
   probe.thread.interp = layout.thread.interp;
   if (layout.thread.cframe != python::kAbsent) {
