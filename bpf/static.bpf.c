@@ -77,8 +77,7 @@ int fault_done(struct bpf_perf_event_data *ctx)
 	if (!mm)
 		return 0;
 	user.ip = REGISTER_IP_OF(ctx->regs);
-	user.bp = REGISTER_BP_OF(ctx->regs);
-	user.sp = REGISTER_SP_OF(ctx->regs);
+	user.bp = frame_pointer(REGISTER_BP_OF(ctx->regs), REGISTER_SP_OF(ctx->regs));
 	/* Or the compiler chooses between two pointers, of which the verifier refuses one. */
 	barrier();
 	if (!state->user_mode)

@@ -291,7 +291,8 @@ static __always_inline void resolve(u64 mm, struct task_state *state, struct out
 					  (thread & THREAD_COLLECTING ? COWTRACE_GC_COLLECTING : 0);
 		if (options.frames || options.python_frames)
 			state->stack_sent = stack =
-				capture_stack(state->space, user->ip, frame_pointer(user), state->stack_sent, thread);
+				finish_stack(begin_stack(state->space, thread), state->space, user->ip, user->bp,
+					     state->stack_sent);
 	}
 	slot = take_slot(lane, &turn);
 	if (!slot) {

@@ -95,15 +95,24 @@ static __always_inline bool read_mm_seq(u64 mm, u32 *seq)
 /* Where user space was: at the fault itself, or at the system call that made the kernel write. */
 struct registers {
 	u64 ip;
-	u64 bp;
-	u64 sp;
+	u64 bp; /* 0: it holds something else than a frame pointer */
 };
+
+/* Bytes of one stack frame: the usual limit of a whole stack. */
+#define MOST_IN_A_STACK_FRAME (8ULL << 20)
+
+/* Code without frame pointers uses the register for something else. A frame pointer lies above the stack pointer, and not far. */
+static __always_inline u64 frame_pointer(u64 bp, u64 sp)
+{
+	return bp - sp < MOST_IN_A_STACK_FRAME ? bp : 0;
+}
 
 static __always_inline struct registers registers_at(u64 regs)
 {
 	struct registers user = { .ip = FIELD(struct pt_regs, regs, REGISTER_IP),
-				  .bp = FIELD(struct pt_regs, regs, REGISTER_BP),
-				  .sp = FIELD(struct pt_regs, regs, REGISTER_SP) };
+				  .bp = FIELD(struct pt_regs, regs, REGISTER_BP) };
+
+	user.bp = frame_pointer(user.bp, FIELD(struct pt_regs, regs, REGISTER_SP));
 
 	return user;
 }

@@ -23,7 +23,7 @@ static __always_inline u64 read_user_u64(u64 address)
 /*
  * The current thread's PyThreadState, with THREAD_COLLECTING; 0: none. Not by _PyRuntime's tstate_current, which names the thread that
  * holds the GIL: somebody else where code has released it. A stale pointer or another interpreter's state does not name our interpreter.
- * Global functions, as capture_stack() is.
+ * Global functions, as begin_stack() is.
  */
 __weak __noinline u64 find_python_thread(u32 space)
 {

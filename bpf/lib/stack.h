@@ -21,6 +21,7 @@ struct stack_walk {
 	struct cowtrace_stack stack;
 	u64 frame[COWTRACE_PYTHON_FRAME_BYTES / 8]; /* the Python frame at hand */
 	u64 file_start, file_size; /* of the interpreter that these belong to; size 0: there are none */
+	u64 hash;		   /* of the Python frames */
 };
 
 DEFINE_SCRATCH(struct stack_walk, stacks)
@@ -43,15 +44,6 @@ static __always_inline void mark_sent(u64 hash)
 	u8 one = 1;
 
 	bpf_map_update_elem(&sent, &hash, &one, BPF_ANY);
-}
-
-/* Bytes of one stack frame: the usual limit of a whole stack. */
-#define MOST_IN_A_STACK_FRAME (8ULL << 20)
-
-/* 0 where the register is used for something else, as code without frame pointers does: it does not point above the stack pointer. */
-static __always_inline u64 frame_pointer(const struct registers *user)
-{
-	return user->bp - user->sp < MOST_IN_A_STACK_FRAME ? user->bp : 0;
 }
 
 /*
@@ -86,49 +78,42 @@ static __always_inline u64 walk_stack(struct stack_walk *walk, u64 hash, u64 ip,
 			break;
 		bp = record[0];
 	}
-	return hash ? hash : 1;
+	return hash;
 }
 
-/*
- * Leaves the Python frames of `thread` (find_python_thread()) in place `key` of the scratch memory, and returns `hash` with them mixed in. A
- * global function, for what capture_stack() says.
- */
-__weak __noinline u64 walk_python(u32 key, u32 space, u64 thread, u64 hash)
+/* Leaves the Python frames of `thread` (find_python_thread()) in `walk`, and returns `hash` with them mixed in. */
+static __always_inline u64 walk_python(struct stack_walk *walk, u32 space, u64 thread, u64 hash)
 {
-	struct place_of_stacks *place = bpf_map_lookup_elem(&stacks, &key);
 	struct cowtrace_python *python = bpf_map_lookup_elem(&pythons, &space);
+	struct cowtrace_stack *stack = &walk->stack;
 	u32 limit = options.python_frames;
-	struct cowtrace_stack *stack;
 	u64 frame;
 
-	if (!place || !python)
+	if (!python)
 		return hash;
-	stack = &place->content.stack;
 	frame = first_python_frame(python, thread);
 	if (frame) {
-		place->content.file_start = python->file_start;
-		place->content.file_size = python->file_size;
+		walk->file_start = python->file_start;
+		walk->file_size = python->file_size;
 	}
 	for (u32 i = 0; i < COWTRACE_MAX_FRAMES; i++) {
 		u32 size = python->frame_size & (COWTRACE_PYTHON_FRAME_BYTES - 1);
 
 		if (!frame)
 			return hash;
-		if (i >= limit ||
-		    bpf_probe_read_user(place->content.frame, size, (void *)(frame + python->frame_start)))
+		if (i >= limit || bpf_probe_read_user(walk->frame, size, (void *)(frame + python->frame_start)))
 			break;
-		stack->python[i].code = frame_word(place->content.frame, python->code) & ~(u64)python->tag_bits;
-		stack->python[i].instruction = frame_word(place->content.frame, python->instruction);
+		stack->python[i].code = frame_word(walk->frame, python->code) & ~(u64)python->tag_bits;
+		stack->python[i].instruction = frame_word(walk->frame, python->instruction);
 		if (python->kind == COWTRACE_PYTHON_OLD)
 			stack->python[i].instruction = (u32)stack->python[i].instruction;
-		*(u64 *)&stack->python[i].owner =
-			python->owner < size ? frame_byte(place->content.frame, python->owner) : 0;
+		*(u64 *)&stack->python[i].owner = python->owner < size ? frame_byte(walk->frame, python->owner) : 0;
 		stack->python_depth = i + 1;
 		hash = mix(mix(hash, stack->python[i].code), stack->python[i].instruction);
-		frame = frame_word(place->content.frame, python->previous);
+		frame = frame_word(walk->frame, python->previous);
 	}
 	stack->python_truncated = !!frame;
-	return hash ? hash : 1;
+	return hash;
 }
 
 static __always_inline void send_stack(struct cowtrace_stack *stack, u32 space, u64 hash)
@@ -152,16 +137,17 @@ static __always_inline void send_stack(struct cowtrace_stack *stack, u32 space, 
 }
 
 /*
- * The hash of the user stack that starts at ip and bp, with the Python frames of `thread` (0: it runs no Python); 0: stacks are off. `last`
- * is the hash that this thread sent last. A global function: the verifier goes through its loops once instead of once for each path that
- * leads here (kernel 6.1 gave up on those).
+ * Two steps, one after the other, for the stacks of all functions that are active together must fit into 512 bytes; 6.16 and later give each
+ * program one of its own. Global functions: the verifier goes through their loops once instead of once for each path that leads here (kernel
+ * 6.1 gave up on those).
+ *
+ * begin_stack() walks the Python frames of `thread` (0: it runs no Python), and returns what finish_stack() takes: 0 if stacks are off.
  */
-__weak __noinline u64 capture_stack(u32 space, u64 ip, u64 bp, u64 last, u64 thread)
+__weak __noinline u64 begin_stack(u32 space, u64 thread)
 {
 	bool python = thread && options.python_frames;
 	struct place_of_stacks *place;
-	struct cowtrace_stack *stack;
-	u64 hash;
+	struct stack_walk *walk;
 
 	if (!options.frames && !python)
 		return 0;
@@ -170,19 +156,42 @@ __weak __noinline u64 capture_stack(u32 space, u64 ip, u64 bp, u64 last, u64 thr
 		COUNT(lost_control);
 		return 0;
 	}
-	stack = &place->content.stack;
-	stack->depth = stack->truncated = 0;
-	stack->python_depth = stack->python_truncated = 0;
-	place->content.file_size = 0;
-	hash = mix(space, 0);
+	walk = &place->content;
+	walk->stack.depth = walk->stack.truncated = 0;
+	walk->stack.python_depth = walk->stack.python_truncated = 0;
+	walk->file_size = 0;
+	walk->hash = mix(space, 0);
 	if (python)
-		hash = walk_python(place->key, space, thread, hash);
+		walk->hash = walk_python(walk, space, thread, walk->hash);
+	return place->key + 1ULL;
+}
+
+/*
+ * Walks the native stack that starts at ip and bp, and returns the hash of all; 0: stacks are off. `last` is the hash that this thread sent
+ * last.
+ */
+__weak __noinline u64 finish_stack(u64 begun, u32 space, u64 ip, u64 bp, u64 last)
+{
+	u32 key = begun - 1;
+	struct place_of_stacks *place;
+	struct stack_walk *walk;
+	u64 hash;
+
+	if (!begun)
+		return 0;
+	place = bpf_map_lookup_elem(&stacks, &key);
+	if (!place)
+		return 0;
+	walk = &place->content;
+	hash = walk->hash;
 	if (options.frames)
-		hash = walk_stack(&place->content, hash, ip, bp, options.frames);
-	if (!stack->depth && !stack->python_depth)
+		hash = walk_stack(walk, hash, ip, bp, options.frames);
+	if (!walk->stack.depth && !walk->stack.python_depth)
 		hash = 0;
-	else if (hash != last && !already_sent(hash))
-		send_stack(stack, space, hash);
+	else if (!hash)
+		hash = 1;
+	if (hash && hash != last && !already_sent(hash))
+		send_stack(&walk->stack, space, hash);
 	give_back(place);
 	return hash;
 }
