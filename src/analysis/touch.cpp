@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/touch.h"
 
-#include <bit>
-
 #include "base/units.h"
 
 namespace cowtrace::analysis {
-
-std::uint64_t page_start(std::uint64_t address, std::uint64_t size) {
-  return size > kPageSize && std::has_single_bit(size) ? address & ~(size - 1) : page_of(address);
-}
 
 model::Cause cause_of(const Touch& touch, const model::Write& write) {
   return touch.cause != model::Cause::Unknown ? touch.cause : write.cause;

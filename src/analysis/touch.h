@@ -34,10 +34,6 @@ struct Touch {
   [[nodiscard]] std::uint64_t bytes() const { return count * size; }
 };
 
-// Start of the page of `size` bytes (a power of two) that holds `address`; any other size means a
-// base page.
-std::uint64_t page_start(std::uint64_t address, std::uint64_t size);
-
 // The kernel knows who wrote, the resolver what to: that it was a system call or another process says more.
 model::Cause cause_of(const Touch& touch, const model::Write& write);
 

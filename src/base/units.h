@@ -2,6 +2,7 @@
 // Sizes in bytes and times in nanoseconds, as people write and read them; text that is safe for a terminal.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,11 @@ inline constexpr std::uint64_t kPageSize = 4096;  // x86-64's base page, the uni
 
 // The address of the base page that holds `address`.
 constexpr std::uint64_t page_of(std::uint64_t address) { return address & ~(kPageSize - 1); }
+
+// Start of the page of `size` bytes (a power of two) that holds `address`; any other size means a base page.
+constexpr std::uint64_t page_start(std::uint64_t address, std::uint64_t size) {
+  return size > kPageSize && std::has_single_bit(size) ? address & ~(size - 1) : page_of(address);
+}
 
 // "0 B", "4.0 KiB", "390.6 MiB": binary units, one decimal from KiB up, at most 9 characters.
 std::string human_bytes(std::uint64_t bytes);

@@ -5,24 +5,15 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "process/elf_imports.h"
 #include "process/proc_files.h"
 #include "process/task_ids.h"
 
 namespace cowtrace::pipeline {
-namespace {
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-}  // namespace
 
 Family::Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
                std::vector<python::Expression> watches)

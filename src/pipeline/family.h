@@ -35,6 +35,8 @@ class Family final : public StopHandler {
 
   // The family has outgrown what exact snapshots may cost: let it go. Empty if not.
   [[nodiscard]] const std::string& outgrown() const { return outgrown_; }
+  // From now on nobody calls on_start and its like.
+  void go_on_without_stops() { stops_ = false; }
   // All hooks are detached and all events taken in: reads the kernel's counters and settles the session.
   void finish();
   [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver() { return python_.take_resolver(objects_.take_resolver()); }

@@ -111,7 +111,7 @@ std::unordered_set<std::uint64_t> PythonCapture::written_since(const Known& know
   for (std::size_t i = std::min(known.events, found->resolutions.size()); i < found->resolutions.size(); ++i) {
     const model::Resolution& event = found->resolutions[i];
     if (event.time_ns < known.fork_ns) continue;
-    const std::uint64_t start = event.size > kPageSize ? event.address / event.size * event.size : page_of(event.address);
+    const std::uint64_t start = page_start(event.address, event.size);
     for (std::uint64_t page = start; page < start + std::max<std::uint64_t>(event.size, kPageSize); page += kPageSize) pages.insert(page);
   }
   return pages;

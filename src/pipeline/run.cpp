@@ -11,10 +11,10 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <ctime>
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/units.h"
 #include "pipeline/command.h"
@@ -30,12 +30,6 @@ namespace {
 
 constexpr int kTickMs = 50;                             // how long events may lie in a ring buffer that is not half full
 constexpr std::uint64_t kReleaseNs = 2'000'000'000;     // longest wait for tasks to be let go
-
-std::uint64_t clock_ns(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 std::string_view name(SnapshotMode mode) {
   switch (mode) {
@@ -160,7 +154,7 @@ Status Runner::start() {
     session_.capture.memory_limit_of = limit->of;
   }
   session_.capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
-  session_.capture.started_ns = clock_ns(CLOCK_MONOTONIC);
+  session_.capture.started_ns = monotonic_ns();
   command_->release();
   return {};
 }
@@ -218,7 +212,7 @@ void Runner::reap() {
 
 void Runner::tick() {
   family_.drain();
-  const std::uint64_t elapsed = clock_ns(CLOCK_MONOTONIC) - session_.capture.started_ns;
+  const std::uint64_t elapsed = monotonic_ns() - session_.capture.started_ns;
   progress_.update(elapsed, family_.breaks(), family_.copied_bytes());
   expired_ = options_.duration_ns && elapsed >= *options_.duration_ns;
   if (!family_.outgrown().empty() && session_.capture.snapshot == "exact") {
@@ -228,6 +222,7 @@ void Runner::tick() {
     progress_.clear();
     fmt::print(stderr, "cowtrace: {}\n", note);
     follower_.release_all();
+    family_.go_on_without_stops();
   }
 }
 
@@ -243,8 +238,8 @@ void Runner::loop() {
 // What still runs goes on untraced.
 void Runner::release_family() {
   follower_.release_all();
-  const std::uint64_t deadline = clock_ns(CLOCK_MONOTONIC) + kReleaseNs;
-  while (follower_.following() && clock_ns(CLOCK_MONOTONIC) < deadline) {
+  const std::uint64_t deadline = monotonic_ns() + kReleaseNs;
+  while (follower_.following() && monotonic_ns() < deadline) {
     int status = 0;
     const pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
     if (tid < 0) return;
@@ -259,7 +254,7 @@ void Runner::release_family() {
 
 void Runner::finish() {
   progress_.clear();
-  session_.capture.duration_ns = clock_ns(CLOCK_MONOTONIC) - session_.capture.started_ns;
+  session_.capture.duration_ns = monotonic_ns() - session_.capture.started_ns;
   capture_.stop();
   release_family();
   family_.drain();
@@ -299,7 +294,8 @@ Result<RunOutcome> run(const RunOptions& options) {
   std::vector<python::Expression> watches;
   for (const std::string& text : options.watches) {
     auto expression = python::parse_expression(text);
-    if (!expression) return tl::unexpected(expression.error());
+    if (!expression)
+      return fail("--watch " + printable(text), expression.error().message(), "write it as sys.modules['json'] or myapp.config.RULES[12]");
     watches.push_back(std::move(*expression));
   }
   const process::ZeroFrames zero = process::find_zero_frames();

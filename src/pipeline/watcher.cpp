@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "process/pagemap.h"
 
@@ -17,12 +17,6 @@ using model::WatchSample;
 
 constexpr std::uint64_t kSettledNs = 100'000'000;  // from a break to when its write is sure to have been made
 constexpr std::uint64_t kRest = 20;                // looks at a running process take at most one part in so many of the time
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 // Frames of the pages of a process, as they are now.
 class Frames {
@@ -137,10 +131,8 @@ void Watcher::look_at_inherited(pid_t tid, model::SpaceId of_tid, const model::P
 void Watcher::on_event(const model::Resolution& event) {
   const auto found = known_.find(event.space);
   if (found == known_.end() || found->second.over) return;
-  const std::uint64_t start = event.size > kPageSize ? event.address / event.size * event.size : page_of(event.address);
-  bool touched = event.size > kPageSize;  // seldom: not worth looking which pages
-  if (!touched) touched = found->second.pages.contains(start);
-  if (touched) found->second.looks_due = 2;
+  // Huge pages are seldom: not worth looking which of their parts are relied on.
+  if (event.size > kPageSize || found->second.pages.contains(page_of(event.address))) found->second.looks_due = 2;
 }
 
 void Watcher::look_at_touched() {

@@ -6,7 +6,6 @@
 #include <charconv>
 #include <utility>
 
-#include "base/units.h"
 #include "python/repr.h"
 
 namespace cowtrace::python {
@@ -67,8 +66,7 @@ class Parser {
       skip_blanks();
     }
     if (failed())
-      return fail(fmt::format("--watch {}", printable(expression.text)), fmt::format("{}, at character {}", why_, where_ + 1),
-                  "write it as sys.modules['json'] or myapp.config.RULES[12]");
+      return fail(fmt::format("{}, at character {}", why_, where_ + 1));
     return expression;
   }
 

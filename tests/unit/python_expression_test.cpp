@@ -20,7 +20,7 @@ Expression parsed(std::string_view text) {
 std::string why_not(std::string_view text) {
   const auto expression = parse_expression(text);
   EXPECT_FALSE(expression.has_value()) << text;
-  return expression ? "" : expression.error().why;
+  return expression ? "" : expression.error().what;
 }
 
 TEST(PythonExpression, NamesAttributesAndSubscripts) {
@@ -88,7 +88,7 @@ TEST(PythonExpression, AnyTextIsTakenOrRefused) {
     if (expression)
       ++taken;
     else
-      EXPECT_FALSE(expression.error().why.empty()) << text;
+      EXPECT_FALSE(expression.error().what.empty()) << text;
   }
   EXPECT_GT(taken, 100U);
 }
