@@ -26,7 +26,7 @@ PROGRAMS = SOURCE / "tests" / "programs" / "advice"
 PAGES = SOURCE / "docs" / "advice"
 PLACE = re.compile(r"(<!-- measured: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 HUGE_PAGES = pathlib.Path("/proc/sys/vm/nr_hugepages")
-HUGE_PAGES_NEEDED = 16  # of thp_before.py
+HUGE_PAGES_NEEDED = 16  # of thp.py
 CANNOT = 77
 TIMEOUT = 120
 
@@ -49,21 +49,28 @@ class Pair(typing.NamedTuple):
     after: Run
 
 
-def pair(advice, stem=None):
-    stem = stem or advice.replace("-", "_")
+def pair(advice):
+    """Two programs that differ in more than a line."""
+    stem = advice.replace("-", "_")
     return Pair(advice, Run(f"{stem}_before.py"), Run(f"{stem}_after.py"))
+
+
+def switched(advice, stem=None):
+    """One program that has what is advised behind an argument."""
+    program = f"{stem or advice.replace('-', '_')}.py"
+    return Pair(advice, Run(program), Run(program, ("after",)))
 
 
 # All of these run with any version; immortal objects are a matter of the version, and workers-fit saves nothing.
 PAIRS = {
     "gc-freeze": pair("gc-freeze"),
     "preload": pair("preload"),
-    "warm-up": pair("preload", "warm_up"),
+    "warm-up": switched("preload", "warm_up"),
     "refcounts": pair("refcounts"),
-    "allocator-churn": pair("allocator-churn"),
-    "per-request-writes": pair("per-request-writes"),
-    "thp": pair("thp"),
-    "thp-zero": pair("thp", "thp_zero"),
+    "allocator-churn": switched("allocator-churn"),
+    "per-request-writes": switched("per-request-writes"),
+    "thp": switched("thp"),
+    "thp-zero": switched("thp", "thp_zero"),
 }
 ORDERS = ((), ("collect",), ("freeze",), ("collect", "freeze"), ("disable", "freeze"), ("disable", "collect", "freeze"))
 IMMORTAL = Run("immortal_objects.py")
@@ -149,7 +156,7 @@ def order_table(python):
 
 
 def allocator_table(python):
-    runs = [Run("allocator_churn_before.py", (), (setting,)) for setting in (("PYTHONMALLOC", "malloc"), ("MALLOC_ARENA_MAX", "1"))]
+    runs = [Run("allocator_churn.py", (), (setting,)) for setting in (("PYTHONMALLOC", "malloc"), ("MALLOC_ARENA_MAX", "1"))]
     return pair_table("allocator-churn", python) + [row(run.label, traced(run, python), "allocator-churn") for run in runs]
 
 

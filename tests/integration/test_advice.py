@@ -32,7 +32,7 @@ class Advice(IntegrationTest):
     def traced(self, run, command=(PYTHON, "-B")):
         """The trace of a program; skips the test where it cannot run."""
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        trace = self.trace(*command, figures.PROGRAMS / run.program, options=("-q",), status=None, env=environment)
+        trace = self.trace(*command, figures.PROGRAMS / run.program, *run.arguments, options=("-q",), status=None, env=environment)
         if trace.returncode == figures.CANNOT:
             self.skipTest(trace.stderr.strip())
         self.assertEqual(trace.returncode, 0, trace.stderr)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table that is empty as yet, and was read: it is the huge page of zeros, until a worker writes a byte of it."""
+"""A table that is empty as yet, and was read: it is the huge page of zeros, until a worker writes a byte of it.
+With `after` its pages have the usual size."""
 import mmap
+import sys
 
 from workers import run
 
 HUGE = 2 << 20
-ADVICE = mmap.MADV_HUGEPAGE
+ADVICE = mmap.MADV_NOHUGEPAGE if "after" in sys.argv else mmap.MADV_HUGEPAGE
 
 
 def serve(number):

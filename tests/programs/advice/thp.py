@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A table in huge pages of which each worker changes one byte here and there. Ends with 77 where no huge page is reserved."""
+"""A table in huge pages of which each worker changes one byte here and there. Ends with 77 where no huge page is reserved.
+With `after` its pages have the usual size."""
 import mmap
 import sys
 
@@ -11,7 +12,7 @@ MAP_HUGETLB = 0x40000  # linux/mman.h
 
 def make_table():
     try:
-        return mmap.mmap(-1, 4 * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_HUGETLB)
+        return mmap.mmap(-1, 4 * HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | (0 if "after" in sys.argv else MAP_HUGETLB))
     except OSError as error:
         print(f"no huge pages: {error}: write 16 to /proc/sys/vm/nr_hugepages", file=sys.stderr)
         sys.exit(77)

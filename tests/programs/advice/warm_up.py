@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workers that are the first to run what the parent has imported: functions that import more, and code that CPython specialises."""
+"""Workers that are the first to run what the parent has imported: functions that import more, and code that CPython specialises.
+With `after` the parent has run it for a while."""
 import argparse
 import ast
 import difflib
@@ -10,6 +11,7 @@ import io
 import json
 import pprint
 import statistics
+import sys
 import textwrap
 import tokenize
 import xml.dom.minidom
@@ -42,5 +44,7 @@ def serve(number):
 
 
 if __name__ == "__main__":
+    if "after" in sys.argv:
+        serve(0)
     gc.freeze()
     run(4, serve)
