@@ -95,12 +95,16 @@ std::string items_of(const ObjectRow& row) {
   return row.objects == 1 ? std::string() : human_count(row.objects);
 }
 
-// "refcount", or "refcount 93%" where there are others.
+// The main one, for room is scarce; the JSON report has all.
 std::string main_cause(const analysis::ByCause& by_cause) {
   const std::string causes = main_causes(by_cause);
-  const std::string first = causes.substr(0, causes.find(','));
-  constexpr std::string_view kAll = " 100%";
-  return first.ends_with(kAll) ? first.substr(0, first.size() - kAll.size()) : first;
+  return causes.substr(0, causes.find(' '));
+}
+
+// Where no name leads to an object, its name tells the type: "<dict>", "<pool of 64-byte blocks>".
+std::string type_of(const ObjectRow& row) {
+  if (row.name.starts_with('<')) return {};
+  return row.type.empty() ? fmt::format("({})", model::name(row.kind)) : printable(row.type);
 }
 
 std::string written(const ObjectRow& row) { return row.written_bytes ? human_bytes(*row.written_bytes) : std::string("-"); }
@@ -127,7 +131,7 @@ void print_objects(const TextContext& context) {
     print_top(context, title,
               TextTable({{"OBJECT", Align::Left, true}, {"TYPE", Align::Left, true}, {"ITEMS"}, {"CAUSE", Align::Left, true}, {"BREAKS"}, {"COPIED"}}),
               shown, [](const ObjectRow& row) {
-                return std::vector<std::string>{printable(row.name), row.type.empty() ? fmt::format("({})", model::name(row.kind)) : printable(row.type),
+                return std::vector<std::string>{printable(row.name), type_of(row),
                                                 items_of(row), main_cause(row.by_cause), human_count(row.breaks), human_bytes(row.copied_bytes)};
               });
   else
