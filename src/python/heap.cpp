@@ -15,7 +15,7 @@ namespace {
 
 using model::Cause;
 
-constexpr std::uint64_t kReadable = 4 << 20;  // bytes of an image that stay readable between two questions
+constexpr std::uint64_t kReadable = 2 << 20;  // bytes of an image that stay readable between two questions
 
 }  // namespace
 

@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/bits.h"
+#include "base/lazy_array.h"
 #include "base/units.h"
 #include "python/address_bits.h"
 
@@ -13,6 +15,7 @@ namespace cowtrace::python {
 namespace {
 
 constexpr std::uint64_t kGrain = AddressBits::kGrain;
+constexpr std::uint64_t kFewReadable = 4 << 20;  // bytes
 constexpr std::size_t kMostThreads = 10'000;
 constexpr std::size_t kMostFrames = 10'000;  // of one thread
 
@@ -40,12 +43,14 @@ class HeapVisitor {
 
   // A target is looked at a little later, in the same order, when it has come from memory.
   void refer(Edge edge, std::uint32_t slot, std::uint64_t target, std::uint64_t /*place*/ = 0) {
+    ++looks_;
+    if (image_.bytes_readable() > most_readable_) keep_few_readable();
     if (target == 0 || index_.budget_ == 0) return;
     --index_.budget_;
     if (target % kGrain != 0) return;
     const MemoryImage::Region* region = image_.region_at(target);
     if (region == nullptr) return;
-    __builtin_prefetch(region->host + (target - region->start));
+    image_.prefetch(*region, target);
     seen_.prefetch(*region, target);
     Reference& oldest = coming_[coming_end_++ % coming_.size()];
     const Reference one = std::exchange(oldest, {target, parent_, slot, edge});
@@ -140,6 +145,16 @@ class HeapVisitor {
     }
   }
 
+  // Objects that are made one after the other lie side by side, and one page serves many of them: few pages at a time are enough. Where
+  // they are scattered pages are asked for again and again, and more of them stay.
+  void keep_few_readable() {
+    constexpr std::uint64_t kWorthIt = 6;  // looks for each page that was made readable
+    if (std::exchange(looks_, 0) >= kWorthIt * most_readable_ / kPageSize)
+      image_.forget(most_readable_);
+    else
+      most_readable_ = UINT64_MAX;
+  }
+
   // Follows precise references until there is no new one.
   void follow() {
     settle();
@@ -194,6 +209,7 @@ class HeapVisitor {
 
   void threads();
   void gc_lists();
+  void sort_nodes();
 
  private:
   std::uint32_t number_of(const Type* type) {
@@ -264,6 +280,8 @@ class HeapVisitor {
   int turn_ = 0;
   std::array<Reference, 16> coming_;
   std::size_t coming_end_ = 0;
+  std::uint64_t most_readable_ = kFewReadable;  // bytes
+  std::uint64_t looks_ = 0;                     // at references, since the last time so many bytes were readable
 };
 
 // What the functions that are running hold. Names of locals hang on the code: `worker.<locals>.cache`.
@@ -337,32 +355,29 @@ void HeapVisitor::gc_lists() {
 
 HeapIndex::HeapIndex(const TypeTable& types, const Runtime& runtime) {
   walk(types, runtime);
-  types.image().forget(0);
-  sort_nodes();
   std::sort(tables_.begin(), tables_.end(), [](const OwnedTable& a, const OwnedTable& b) { return a.start < b.start; });
 }
 
-// By digits of eleven bits, from the lowest on: to compare a million addresses would take as long as to find the objects.
-void HeapIndex::sort_nodes() {
-  struct ByAddress {
-    std::uint64_t key;
-    std::uint32_t node;
-  };
-  constexpr unsigned kDigit = 11;
-  std::vector<ByAddress> entries, sorted(nodes_.size());
-  entries.reserve(nodes_.size());
-  std::uint64_t all = 0;
-  for (std::uint32_t i = 0; i < nodes_.size(); ++i) all |= entries.emplace_back(ByAddress{nodes_[i].address / kGrain, i}).key;
-  for (unsigned shift = 0; shift < 64 && all >> shift != 0; shift += kDigit) {
-    std::array<std::uint32_t, (1 << kDigit) + 1> starts{};
-    const auto digit = [shift](const ByAddress& entry) { return entry.key >> shift & ((1 << kDigit) - 1); };
-    for (const ByAddress& entry : entries) ++starts[digit(entry) + 1];
-    for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
-    for (const ByAddress& entry : entries) sorted[starts[digit(entry)]++] = entry;
-    std::swap(entries, sorted);
+// The bits of the nodes are in the order of their addresses: how many are before it says which one a node is.
+void HeapVisitor::sort_nodes() {
+  for (const HeapIndex::OwnedTable& table : index_.tables_) seen_.clear(*image_.region_at(table.start), table.start);
+  std::vector<std::uint64_t> in_use((image_.pages() + 63) / 64);
+  for (const HeapIndex::Node& node : index_.nodes_) {
+    const std::uint64_t page = AddressBits::page_of(*image_.region_at(node.address), node.address);
+    in_use[page / 64] |= std::uint64_t{1} << page % 64;
   }
-  by_address_.reserve(entries.size());
-  for (const ByAddress& entry : entries) by_address_.push_back(entry.node);
+  LazyArray<std::uint32_t> before_page(image_.pages());
+  std::uint32_t before = 0;
+  for_each_bit(in_use, [&](std::uint64_t page) {
+    before_page[page] = before;
+    before += seen_.count_in_page(page);
+  });
+  index_.by_address_.resize(index_.nodes_.size());
+  for (std::uint32_t i = 0; i < index_.nodes_.size(); ++i) {
+    const std::uint64_t address = index_.nodes_[i].address;
+    const MemoryImage::Region& region = *image_.region_at(address);
+    index_.by_address_[before_page[AddressBits::page_of(region, address)] + seen_.count_before(region, address)] = i;
+  }
 }
 
 void HeapIndex::walk(const TypeTable& types, const Runtime& runtime) {
@@ -388,6 +403,8 @@ void HeapIndex::walk(const TypeTable& types, const Runtime& runtime) {
   visitor.follow();
   visitor.follow_classes();
   visitor.follow_words();
+  types.image().forget(0);
+  visitor.sort_nodes();
 }
 
 std::size_t HeapIndex::first_from(std::uint64_t address) const {

@@ -55,7 +55,6 @@ class HeapIndex {
  private:
   friend class HeapVisitor;
   void walk(const TypeTable& types, const Runtime& runtime);
-  void sort_nodes();
   [[nodiscard]] std::size_t first_from(std::uint64_t address) const;
 
   std::vector<Node> nodes_;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/memory_image.h"
 
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 
+#include "base/bits.h"
 #include "base/units.h"
 #include "process/elf_file.h"
 
@@ -34,12 +33,6 @@ std::uint64_t end_in_file(const MemoryImage::Region& region) {
   const auto size = static_cast<std::uint64_t>(about.st_size);
   if (size <= region.file_offset) return region.start;
   return region.start + std::min(region.end - region.start, (size - region.file_offset + kPageSize - 1) / kPageSize * kPageSize);
-}
-
-template <typename Callback>
-void for_each_bit(const std::vector<std::uint64_t>& bits, Callback&& callback) {
-  for (std::size_t i = 0; i < bits.size(); ++i)
-    for (std::uint64_t word = bits[i]; word != 0; word &= word - 1) callback(i * 64 + static_cast<std::uint64_t>(std::countr_zero(word)));
 }
 
 // Reads pages, many at once where they follow each other, and puts them into the store.
@@ -84,10 +77,6 @@ class PageReader {
 
 }  // namespace
 
-MemoryImage::~MemoryImage() {
-  if (host_ != nullptr) munmap(host_, host_size_);
-}
-
 Status MemoryImage::look_at(pid_t tid, bool with_frames) {
   auto maps = process::read_maps(tid);
   if (!maps) return tl::unexpected(maps.error());
@@ -131,12 +120,17 @@ void MemoryImage::make_regions(process::ModuleCache& modules, pid_t tid, const L
     regions_.push_back(std::move(region));
   }
   leave_out(limits);
+  std::uint64_t pages = 0;
+  for (Region& region : regions_) {
+    region.first_page = pages;
+    pages += (region.end - region.start) / kPageSize;
+  }
+  readable_ = ReadablePages(pages);
   from_files_left_ = limits.max_from_files;
   for (Region& region : regions_) {
     const std::uint64_t words = ((region.end - region.start) / kPageSize + 63) / 64;
     region.kept.resize(words);
     region.rank.resize(words);
-    region.readable.resize(words);
     if (region.module != nullptr) region.in_file_end = end_in_file(region);
   }
 }
@@ -182,21 +176,6 @@ void MemoryImage::leave_out(const Limits& limits) {
   std::erase_if(regions_, [](const Region& region) { return region.start == region.end; });
 }
 
-// One mapping for all regions: thousands would leave this program no room for its own.
-Status MemoryImage::reserve() {
-  host_size_ = 0;
-  for (const Region& region : regions_) host_size_ += region.end - region.start;
-  void* host = mmap(nullptr, host_size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (host == MAP_FAILED) return fail_errno("cannot keep an image of a process", errno);
-  host_ = static_cast<std::byte*>(host);
-  std::uint64_t at = 0;
-  for (Region& region : regions_) {
-    region.host = host_ + at;
-    at += region.end - region.start;
-  }
-  return {};
-}
-
 // Of what `before` has, only pages are read whose frame is another one and those of `written`.
 Status MemoryImage::read_pages(pid_t tid, const MemoryImage* before, const std::unordered_set<std::uint64_t>& written) {
   auto memory = process::ProcMem::open(tid);
@@ -233,7 +212,7 @@ void MemoryImage::note_kept() {
       region.rank[i] = before;
       before += static_cast<std::uint32_t>(std::popcount(region.kept[i]));
     }
-    bytes_kept_ += region.kept.size() * (2 * sizeof(std::uint64_t) + sizeof(std::uint32_t)) + region.ids.capacity() * sizeof(PageStore::Id);
+    bytes_kept_ += region.kept.size() * (sizeof(std::uint64_t) + sizeof(std::uint32_t)) + region.ids.capacity() * sizeof(PageStore::Id);
   }
 }
 
@@ -248,7 +227,6 @@ Result<std::shared_ptr<MemoryImage>> MemoryImage::take_after(std::shared_ptr<con
   if (auto status = image->look_at(tid, true); !status) return tl::unexpected(status.error());
   image->make_regions(modules, tid, limits);
   if (image->regions_.empty()) return fail("cannot keep an image of a process", "it has no memory");
-  if (auto status = image->reserve(); !status) return tl::unexpected(status.error());
   image->store_ = before != nullptr ? before->store_ : std::make_shared<PageStore>();
   const std::uint64_t stored = image->store_->bytes_used();
   if (auto status = image->read_pages(tid, before.get(), written); !status) return tl::unexpected(status.error());
@@ -262,7 +240,6 @@ Result<std::shared_ptr<MemoryImage>> MemoryImage::look_into(pid_t tid, process::
   if (auto status = image->look_at(tid, false); !status) return tl::unexpected(status.error());
   image->make_regions(modules, tid, limits);
   if (image->regions_.empty()) return fail("cannot look into a process", "it has no memory");
-  if (auto status = image->reserve(); !status) return tl::unexpected(status.error());
   auto memory = process::ProcMem::open(tid);
   if (!memory) return tl::unexpected(memory.error());
   image->live_ = std::move(*memory);
@@ -298,59 +275,36 @@ const MemoryImage::Region* MemoryImage::find_region(std::uint64_t address) const
   return &*found;
 }
 
-// Pages of a file that the process has not changed are as they are in the file.
-bool MemoryImage::fill_page(const Region& region, std::uint64_t page) const {
+// Pages of a file that the process has not changed are as they are in the file. nullptr: the page is zeros.
+const std::byte* MemoryImage::make_readable(const Region& region, std::uint64_t page) const {
   const std::uint64_t address = region.start + page * kPageSize;
-  const std::span<std::byte, kPageSize> host(region.host + page * kPageSize, kPageSize);
+  const auto make = [&] {
+    return std::span<std::byte, kPageSize>(readable_.make(region.first_page + page, live_ || region.module != nullptr), kPageSize);
+  };
   if (is_set(region.kept, page)) {
-    store_->get(id_of(region, page), host);
-  } else {
-    if (!is_in_file(region, address)) return false;
-    from_files_left_ -= kPageSize;
-    // Only what is resident is read of a process. Beyond the end of a file there are zeros.
-    const bool read_live = live_ && live_->read(address, host);
-    if (!read_live && region.module != nullptr && address < region.in_file_end)
-      [[maybe_unused]] const ssize_t got = pread(region.module->elf()->file(), host.data(), kPageSize,
-                                                 static_cast<off_t>(region.file_offset + page * kPageSize));
+    const auto bytes = make();
+    store_->get(id_of(region, page), bytes);
+    return bytes.data();
   }
-  const_cast<std::uint64_t&>(region.readable[page / 64]) |= std::uint64_t{1} << page % 64;
-  if (region.module == nullptr) ++readable_pages_;
-  return true;
-}
-
-void MemoryImage::expect_walk() const {
-  for (const Region& region : regions_)
-    if (region.module == nullptr && region.ids.size() * kPageSize * 2 > region.end - region.start)
-      madvise(region.host, region.end - region.start, MADV_HUGEPAGE);
-}
-
-// Pages of files stay: to read them anew would count against what may be read.
-void MemoryImage::forget(std::uint64_t keep) const {
-  if (live_ || bytes_readable() <= keep) return;
-  readable_pages_ = 0;
-  for (const Region& region : regions_) {
-    if (region.module != nullptr) continue;
-    if (std::all_of(region.readable.begin(), region.readable.end(), [](std::uint64_t bits) { return bits == 0; })) continue;
-    madvise(region.host, region.end - region.start, MADV_NOHUGEPAGE);
-    madvise(region.host, region.end - region.start, MADV_DONTNEED);
-    auto& readable = const_cast<std::vector<std::uint64_t>&>(region.readable);
-    std::fill(readable.begin(), readable.end(), 0);
-  }
-}
-
-void MemoryImage::fill(const Region& region, std::uint64_t address, std::uint64_t size) const {
-  if (size == 0) return;
-  const std::uint64_t last = (address + size - 1 - region.start) / kPageSize;
-  for (std::uint64_t page = (address - region.start) / kPageSize; page <= last; ++page)
-    if (!is_set(region.readable, page)) fill_page(region, page);
+  if (!is_in_file(region, address)) return nullptr;
+  from_files_left_ -= kPageSize;
+  const auto bytes = make();
+  // Only what is resident is read of a process. Beyond the end of a file there are zeros.
+  const bool read_live = live_ && live_->read(address, bytes);
+  if (!read_live && region.module != nullptr && address < region.in_file_end)
+    [[maybe_unused]] const ssize_t got = pread(region.module->elf()->file(), bytes.data(), kPageSize,
+                                               static_cast<off_t>(region.file_offset + page * kPageSize));
+  return bytes.data();
 }
 
 void MemoryImage::copy(const Region& region, std::uint64_t address, std::byte* out, std::uint64_t size) const {
   for (std::uint64_t done = 0; done < size;) {
     const std::uint64_t offset = address + done - region.start;
     const std::uint64_t piece = std::min(size - done, kPageSize - offset % kPageSize);
-    if (is_set(region.readable, offset / kPageSize) || fill_page(region, offset / kPageSize))
-      std::memcpy(out + done, region.host + offset, piece);
+    const std::byte* page = readable_.find(region.first_page + offset / kPageSize);
+    if (page == nullptr) page = make_readable(region, offset / kPageSize);
+    if (page != nullptr)
+      std::memcpy(out + done, page + offset % kPageSize, piece);
     else
       std::memset(out + done, 0, piece);
     done += piece;
@@ -362,15 +316,22 @@ std::uint64_t MemoryImage::skip_holes(std::uint64_t address, std::uint64_t end) 
   if (region == nullptr || address >= end) return end;
   if (is_in_file(*region, address)) return address;
   const std::uint64_t first = (address - region->start) / kPageSize;
-  const auto word = [region](std::uint64_t i) { return region->kept[i] | region->readable[i]; };
-  std::uint64_t bits = word(first / 64) >> first % 64 << first % 64;
-  for (std::uint64_t i = first / 64;; bits = word(i)) {
+  std::uint64_t bits = region->kept[first / 64] >> first % 64 << first % 64;
+  for (std::uint64_t i = first / 64;; bits = region->kept[i]) {
     if (bits != 0) {
       const std::uint64_t page = i * 64 + static_cast<std::uint64_t>(std::countr_zero(bits));
       return page == first ? address : std::min(end, region->start + page * kPageSize);
     }
     if (++i == region->kept.size() || region->start + i * 64 * kPageSize >= end) return end;
   }
+}
+
+std::optional<std::string> MemoryImage::bytes(std::uint64_t address, std::uint64_t size) const {
+  const Region* region = region_at(address);
+  if (region == nullptr || size > region->end - address) return std::nullopt;
+  std::string out(size, '\0');
+  copy(*region, address, reinterpret_cast<std::byte*>(out.data()), size);
+  return out;
 }
 
 Result<std::size_t> MemoryImage::read(std::uint64_t address, std::span<std::byte> out) {

@@ -29,6 +29,7 @@
 #include "process/maps.h"
 #include "process/remote_memory.h"
 #include "python/page_store.h"
+#include "python/readable_pages.h"
 
 namespace cowtrace::python {
 
@@ -45,20 +46,18 @@ class MemoryImage final : public process::RemoteMemory {
   // A run of mappings without a gap between them that belong to the same file, or to none.
   struct Region {
     std::uint64_t start = 0, end = 0;
-    std::byte* host = nullptr;        // where its bytes are in this process, as far as they are readable
+    std::uint64_t first_page = 0;     // pages of the image before it
     bool writable = false;
     std::string path;                 // as in maps; untrusted
     std::shared_ptr<process::ElfModule> module;  // of the file behind it, if it is one that can be read
     std::vector<std::uint64_t> kept;      // a bit for each page that is in the store
     std::vector<std::uint32_t> rank;      // for each word of `kept`: bits before it
     std::vector<PageStore::Id> ids;       // of the pages that are kept, in their order
-    std::vector<std::uint64_t> readable;  // a bit for each page whose content is at `host`; the others are in the store, in the file, or zeros
     std::uint64_t file_offset = 0;
     std::uint64_t device = 0, inode = 0;
     std::uint64_t in_file_end = 0;    // with a module: an address; from there on the file has no more pages
   };
 
-  ~MemoryImage() override;
   MemoryImage(const MemoryImage&) = delete;
   MemoryImage& operator=(const MemoryImage&) = delete;
 
@@ -75,15 +74,7 @@ class MemoryImage final : public process::RemoteMemory {
   // of several moments, and is to be checked like any other memory.
   [[nodiscard]] static Result<std::shared_ptr<MemoryImage>> look_into(pid_t tid, process::ModuleCache& modules, const Limits& limits);
 
-  // `size` bytes without a gap, until forget(); nullptr if the image has not all of them. All their pages become readable: to know whether
-  // the image has them, has() is enough.
-  [[nodiscard]] const std::byte* at(std::uint64_t address, std::uint64_t size) const {
-    const Region* region = region_at(address);
-    if (region == nullptr || size > region->end - address) return nullptr;
-    fill(*region, address, size);
-    return region->host + (address - region->start);
-  }
-  // The image has them all, as at() would; nothing is read.
+  // The image has all of these bytes, as far as mappings go; nothing is read.
   [[nodiscard]] bool has(std::uint64_t address, std::uint64_t size) const {
     const Region* region = region_at(address);
     return region != nullptr && size <= region->end - address;
@@ -93,7 +84,7 @@ class MemoryImage final : public process::RemoteMemory {
     const Region* region = region_at(address);
     if (region == nullptr) return false;
     const std::uint64_t page = (address - region->start) / kPageSize;
-    return is_set(region->kept, page) || is_set(region->readable, page) || is_in_file(*region, address);
+    return is_set(region->kept, page) || readable_.find(region->first_page + page) != nullptr || is_in_file(*region, address);
   }
   // The first address from `address` on whose page may have other content than zeros; `end` if there is none before it or before the end
   // of the region.
@@ -101,7 +92,12 @@ class MemoryImage final : public process::RemoteMemory {
 
   // Somebody is about to look at `address`: fetches it from memory meanwhile, if its page is readable.
   void prefetch(std::uint64_t address) const {
-    if (const Region* region = region_at(address)) __builtin_prefetch(region->host + (address - region->start));
+    if (const Region* region = region_at(address)) prefetch(*region, address);
+  }
+
+  void prefetch(const Region& region, std::uint64_t address) const {
+    const std::uint64_t offset = address - region.start;
+    readable_.prefetch(region.first_page + offset / kPageSize, offset % kPageSize);
   }
 
   // 0 where the image has nothing.
@@ -112,13 +108,16 @@ class MemoryImage final : public process::RemoteMemory {
     const Region* region = region_at(address);
     if (region == nullptr || sizeof(T) > region->end - address) return value;
     const std::uint64_t offset = address - region->start;
-    if (offset % kPageSize <= kPageSize - sizeof(T) && is_set(region->readable, offset / kPageSize)) [[likely]]
-      std::memcpy(&value, region->host + offset, sizeof(T));
+    const std::byte* const page = readable_.find(region->first_page + offset / kPageSize);
+    if (page != nullptr && offset % kPageSize <= kPageSize - sizeof(T)) [[likely]]
+      std::memcpy(&value, page + offset % kPageSize, sizeof(T));
     else
       copy(*region, address, reinterpret_cast<std::byte*>(&value), sizeof(T));
     return value;
   }
   [[nodiscard]] std::uint64_t word(std::uint64_t address) const { return load<std::uint64_t>(address); }
+  // std::nullopt if the image has not all of them.
+  [[nodiscard]] std::optional<std::string> bytes(std::uint64_t address, std::uint64_t size) const;
 
   [[nodiscard]] Result<std::size_t> read(std::uint64_t address, std::span<std::byte> out) override;
 
@@ -129,15 +128,19 @@ class MemoryImage final : public process::RemoteMemory {
   }
   // Ascending.
   [[nodiscard]] const std::vector<Region>& regions() const { return regions_; }
+  // Of address space, in all regions.
+  [[nodiscard]] std::uint64_t pages() const { return regions_.back().first_page + (regions_.back().end - regions_.back().start) / kPageSize; }
   [[nodiscard]] const process::FrameSnapshot& frames() const { return frames_; }
   [[nodiscard]] const std::vector<process::MapsEntry>& maps() const { return maps_; }
 
-  // Somebody is about to look at most of it: what becomes readable until forget() is taken from the system in large pieces.
-  void expect_walk() const;
-  // Gives back the memory of pages that were made readable, once it is more than `keep` bytes; not of those that belong to files, which
-  // are few. What at() has given is no longer valid.
-  void forget(std::uint64_t keep) const;
-  [[nodiscard]] std::uint64_t bytes_readable() const { return readable_pages_ * kPageSize; }
+  // Somebody is about to look at most of it, more than once.
+  void expect_walk() const { readable_.expect_many(); }
+  // Makes pages unreadable again once they are more than `keep` bytes; not those of files, which are few, and which would count anew. Memory
+  // above `keep` is given back.
+  void forget(std::uint64_t keep) const {
+    if (bytes_readable() > keep) readable_.clear(keep / kPageSize);
+  }
+  [[nodiscard]] std::uint64_t bytes_readable() const { return readable_.count() * kPageSize; }
   // What this image keeps for itself and what was added to the store of the family for it.
   [[nodiscard]] std::uint64_t bytes_kept() const { return bytes_kept_; }
 
@@ -155,7 +158,6 @@ class MemoryImage final : public process::RemoteMemory {
   Status look_at(pid_t tid, bool with_frames);
   void make_regions(process::ModuleCache& modules, pid_t tid, const Limits& limits);
   void leave_out(const Limits& limits);
-  Status reserve();
   Status read_pages(pid_t tid, const MemoryImage* before, const std::unordered_set<std::uint64_t>& written);
   void note_kept();
   [[nodiscard]] const Region* find_region(std::uint64_t address) const;
@@ -170,19 +172,16 @@ class MemoryImage final : public process::RemoteMemory {
   [[nodiscard]] bool is_in_file(const Region& region, std::uint64_t address) const {
     return (address < region.in_file_end || live_) && from_files_left_ >= kPageSize;
   }
-  void fill(const Region& region, std::uint64_t address, std::uint64_t size) const;
-  bool fill_page(const Region& region, std::uint64_t page) const;
+  const std::byte* make_readable(const Region& region, std::uint64_t page) const;
   void copy(const Region& region, std::uint64_t address, std::byte* out, std::uint64_t size) const;
 
   std::vector<process::MapsEntry> maps_;
   process::FrameSnapshot frames_;
   std::vector<Region> regions_;
   std::shared_ptr<PageStore> store_;
-  std::byte* host_ = nullptr;  // of all regions, one after the other
-  std::uint64_t host_size_ = 0;
+  mutable ReadablePages readable_;  // of all regions, one after the other
   mutable std::optional<process::ProcMem> live_;  // look_into() only: where pages come from
   mutable std::uint64_t from_files_left_ = 0;     // bytes that may still be read when they are asked for
-  mutable std::uint64_t readable_pages_ = 0;  // that can be forgotten
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_kept_ = 0;
   std::uint64_t bytes_left_out_ = 0;

@@ -118,9 +118,9 @@ std::optional<std::string> repr_within(const TypeTable& types, std::uint64_t obj
     case Kind::Bytes: {
       const std::uint64_t size = types.image().word(object + types.layout().object.var_size);
       if (size > kLongestKey) return std::nullopt;
-      const std::byte* bytes = types.image().at(object + types.layout().bytes.data, size);
-      if (bytes == nullptr) return std::nullopt;
-      return quoted({reinterpret_cast<const char*>(bytes), size}, true);
+      const auto bytes = types.image().bytes(object + types.layout().bytes.data, size);
+      if (!bytes) return std::nullopt;
+      return quoted(*bytes, true);
     }
     case Kind::Tuple: return type->name == "tuple" ? tuple_at(types, object, depth) : std::nullopt;
     case Kind::None: return "None";

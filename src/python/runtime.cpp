@@ -120,8 +120,7 @@ std::optional<Runtime> check(const MemoryImage& image, const InterpreterFile& fi
 
 // _Py_DebugOffsets, 3.13 and later: {char cookie[8]; uint64_t version, free_threaded; ...}.
 bool is_free_threaded(const MemoryImage& image, std::uint64_t runtime) {
-  const std::byte* start = image.at(runtime, 24);
-  return start != nullptr && std::memcmp(start, kCookie.data(), kCookie.size()) == 0 && image.word(runtime + 16) != 0;
+  return image.bytes(runtime, kCookie.size()) == kCookie && image.word(runtime + 16) != 0;
 }
 
 void find_extent(const MemoryImage& image, Runtime& runtime) {

@@ -40,11 +40,8 @@ std::string read_name(const MemoryImage& image, std::uint64_t address, std::size
   const MemoryImage::Region* region = image.region_at(address);
   if (region == nullptr) return name;
   limit = std::min<std::uint64_t>(limit, region->end - address);
-  const std::byte* bytes = nullptr;
   for (std::size_t i = 0; i < limit; ++i) {
-    // A page at a time, for most names are short.
-    if (i == 0 || (address + i) % kPageSize == 0) bytes = image.has_page(address + i) ? image.at(address + i, 1) : nullptr;
-    const char c = bytes == nullptr ? '\0' : static_cast<char>(*bytes++);
+    const char c = image.load<char>(address + i);
     if (c == '\0') return name;
     if (c < 0x20 || c > 0x7e) return {};
     name.push_back(c);

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""million.py OBJECTS FORKS [--wait]: builds about so many objects of mixed kinds, forks so many children that do nothing, and prints one line
+"""million.py OBJECTS FORKS [--shuffle] [--wait]: builds about so many objects of mixed kinds, forks so many children that do nothing, and prints one line
 of JSON: the records, and for each fork the nanoseconds from the call until the child runs and until the parent goes on.
 
 Between two forks it changes some of its objects, as a program does. --wait: prints the line before the forks, and forks when a line comes on
-standard input. Runs under CPython 3.8 and later.
+standard input. --shuffle: objects that are used one after the other lie anywhere. Runs under CPython 3.8 and later.
 """
 import gc
 import json
 import os
+import random
 import sys
 import time
 
@@ -43,6 +44,8 @@ def fork():
 
 gc.disable()
 RECORDS = [record(i) for i in range(int(sys.argv[1]) // RECORD)]
+if "--shuffle" in sys.argv:
+    random.Random(1).shuffle(RECORDS)
 gc.enable()
 about = {"version": sys.version.split()[0], "records": len(RECORDS), "pid": os.getpid()}
 if "--wait" in sys.argv:
