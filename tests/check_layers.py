@@ -23,8 +23,9 @@ MAY_INCLUDE = {
     "capture": ("model", "base"),
     "analysis": ("model", "base"),
     "report": ("analysis", "model", "base"),
-    "pipeline": ("capture", "objects", "python", "process", "analysis", "report", "model", "base"),
-    "cli": ("pipeline", "report", "base"),
+    "trace": ("model", "base"),
+    "pipeline": ("capture", "objects", "python", "process", "analysis", "report", "trace", "model", "base"),
+    "cli": ("pipeline", "report", "trace", "base"),
     "scenario": (),
 }
 # Single headers that a folder may include although it may not include their folder.
@@ -37,6 +38,7 @@ CONFINED = (
     (r"elfutils/|libelf\.h$|gelf\.h$|dwarf\.h$", ("process",)),
     (r"Zydis", ("process",)),
     (r"lz4\.h$", ("python",)),
+    (r"zstd\.h$|google/protobuf/|trace\.pb\.h$", ("trace",)),
     (r"nlohmann/", ("report", "cli")),
     (r"CLI/", ("cli", "scenario")),
     (r"cowtrace/", ("objects", "scenario")),

@@ -21,7 +21,7 @@ namespace {
 constexpr std::array<Subcommand, 6> kSubcommands = {{
     {"run", "trace a command and all it forks; print the report at the end", kRunFailed, configure_run},
     {"attach", "the same for running processes (not built yet)", kUsedWrongly, configure_unbuilt},
-    {"report", "render a saved trace again (not built yet)", kUsedWrongly, configure_unbuilt},
+    {"report", "render a saved trace again, anywhere, without root", kUsedWrongly, configure_report},
     {"diff", "compare traces (not built yet)", kUsedWrongly, configure_unbuilt},
     {"top", "live (not built yet)", kUsedWrongly, configure_unbuilt},
     {"doctor", "what this kernel and this user can do, and how to get the rest", kUsedWrongly, configure_doctor},

@@ -3,11 +3,9 @@
 #include "pipeline/run.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -17,7 +15,7 @@
 
 #include "base/units.h"
 #include "cli/commands.h"
-#include "cli/version.h"
+#include "cli/report_options.h"
 #include "pipeline/outputs.h"
 
 namespace cowtrace::cli {
@@ -36,14 +34,6 @@ struct RunArguments {
   // Named by the interface, not built yet: an error when given, never ignored.
   std::string max_copied, max_copied_per_process;
 };
-
-template <typename Value>
-Result<Value> choose(const std::map<std::string, Value>& choices, const std::string& option, const std::string& text) {
-  if (const auto found = choices.find(text); found != choices.end()) return found->second;
-  std::string names;
-  for (const auto& [name, value] : choices) names += (names.empty() ? "" : ", ") + name;
-  return fail(fmt::format("{} {}", option, printable(text)), "unknown", fmt::format("use {}", names));
-}
 
 Status check_unbuilt(const RunArguments& arguments) {
   if (!arguments.max_copied.empty()) return fail("--max-copied", "not built yet");
@@ -103,34 +93,22 @@ Result<pipeline::RunOptions> resolve(const RunArguments& arguments) {
   return options;
 }
 
-Result<report::ReportOptions> report_options(const RunArguments& arguments) {
-  const bool terminal = isatty(STDERR_FILENO) == 1;
-  const bool plain = std::getenv("NO_COLOR") != nullptr;
-  const auto color = choose<bool>({{"auto", terminal && !plain}, {"always", true}, {"never", false}}, "--color", arguments.color);
-  if (!color) return tl::unexpected(color.error());
-  report::ReportOptions options;
-  options.version = kVersion;
-  options.color = *color;
-  if (arguments.verbose) options.rows = 50;
-  winsize size{};
-  if (terminal && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 80) options.width = std::min<std::size_t>(size.ws_col, 160);
-  return options;
-}
-
 int run(const RunArguments& arguments) {
   auto options = resolve(arguments);
   if (!options) return report_error(options.error(), kRunFailed);
-  auto reports = report_options(arguments);
+  auto reports = report_options(arguments.color, arguments.verbose, STDERR_FILENO);
   if (!reports) return report_error(reports.error(), kRunFailed);
   // Files are for everybody: no colour, and the width that docs show.
   report::ReportOptions for_files = *reports;
   for_files.color = false;
-  auto outputs = pipeline::Outputs::open(arguments.outputs, *reports, for_files);
+  auto outputs = pipeline::Outputs::open(arguments.outputs, for_files);
   if (!outputs) return report_error(outputs.error(), kRunFailed);
-  auto outcome = pipeline::run(*options);
+  if (!arguments.quiet)
+    if (auto shown = outputs->show("text", *reports, std::cerr); !shown) return report_error(shown.error(), kRunFailed);
+  auto outcome = pipeline::run(*options, outputs->recorder());
   if (!outcome) return report_error(outcome.error(), kRunFailed);
   if (outcome->error) return report_error(*outcome->error, outcome->exit_code);
-  auto written = outputs->write(*outcome->session, *outcome->resolver, arguments.quiet ? nullptr : &std::cerr);
+  auto written = outputs->write(*outcome->session, *outcome->resolver);
   if (!written) return report_error(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
   return outcome->exit_code;
 }
@@ -141,7 +119,7 @@ Action configure_run(CLI::App& app) {
   const auto arguments = std::make_shared<RunArguments>();
   RunArguments& to = *arguments;
   app.add_option("COMMAND", to.command, "the command and its arguments, after --");
-  app.add_option("-o,--output", to.outputs, "write a report; the suffix chooses the format (.json, .txt)")
+  app.add_option("-o,--output", to.outputs, "write a report; the suffix chooses the format (.cow, .json, .txt)")
       ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("-d,--duration", to.duration, "stop after TIME (30s, 5m) and let COMMAND go on")->type_name("TIME");
   app.add_option("-u,--user", to.user, "run COMMAND as this user")->type_name("NAME");

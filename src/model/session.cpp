@@ -151,4 +151,55 @@ void Session::finish() {
   }
 }
 
+bool Session::restore(std::vector<Process> known_processes, std::vector<AddressSpace> known_spaces, std::vector<Mapping> known_mappings) {
+  mappings.clear();
+  for (Mapping& mapping : known_mappings) mappings.emplace(mapping.hash, std::move(mapping));
+  std::unordered_map<SpaceId, std::uint32_t> index;
+  for (std::uint32_t i = 0; i < known_spaces.size(); ++i) {
+    AddressSpace& known = known_spaces[i];
+    if (known.owner.value >= known_processes.size() || !index.emplace(known.id, i).second) return false;
+    for (const MappingHash hash : known.mappings)
+      if (!mappings.contains(hash)) return false;
+  }
+  for (const Process& process : known_processes)
+    for (const SpaceId id : process.spaces)
+      if (!index.contains(id)) return false;
+  for (const Watch& watch : watches)
+    if (!index.contains(watch.space)) return false;
+  std::vector<AddressSpace> filled;
+  for (AddressSpace& known : known_spaces) {
+    AddressSpace& space = filled.emplace_back(*memory_);
+    if (const auto from = space_index_.find(known.id); from != space_index_.end()) space.resolutions = std::move(spaces[from->second].resolutions);
+    space.id = known.id;
+    space.owner = known.owner;
+    space.page_counts = std::move(known.page_counts);
+    space.mappings = std::move(known.mappings);
+    space.counts = known.counts;
+    space.sort_resolutions();
+  }
+  spaces = std::move(filled);
+  space_index_ = std::move(index);
+  unowned_.clear();
+  processes = std::move(known_processes);
+  newest_of_pid.clear();
+  for (const Process& process : processes) newest_of_pid[process.pid] = process.key;
+  return true;
+}
+
+bool Session::is_consistent() const {
+  for (const auto link : {&Process::parent, &Process::forked_from}) {
+    // Each chain is followed until it reaches what an earlier one has seen; it must not reach itself.
+    std::vector<std::size_t> seen_by(processes.size());
+    for (std::size_t i = 0; i < processes.size(); ++i) {
+      for (std::size_t at = i; seen_by[at] == 0; at = (processes[at].*link)->value) {
+        seen_by[at] = i + 1;
+        if (!(processes[at].*link)) break;
+        const std::size_t next = (processes[at].*link)->value;
+        if (next >= processes.size() || seen_by[next] == i + 1) return false;
+      }
+    }
+  }
+  return true;
+}
+
 }  // namespace cowtrace::model

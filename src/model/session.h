@@ -117,6 +117,12 @@ class Session {
   // Sorts each address space by (page, time) and settles ownership. Call once, after the last apply.
   void finish();
 
+  // Instead of finish(), for a session that was recorded after it: takes what is not from events as it was then, and leaves the events to the
+  // spaces that they are of. False: what is given contradicts itself.
+  [[nodiscard]] bool restore(std::vector<Process> known_processes, std::vector<AddressSpace> known_spaces, std::vector<Mapping> known_mappings);
+  // No process descends from itself, as it may where events are not the kernel's.
+  [[nodiscard]] bool is_consistent() const;
+
   [[nodiscard]] const Process& process(ProcessKey key) const { return processes[key.value]; }
   [[nodiscard]] Process& process(ProcessKey key) { return processes[key.value]; }
   [[nodiscard]] AddressSpace* find_space(SpaceId id);

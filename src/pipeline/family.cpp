@@ -16,14 +16,15 @@
 namespace cowtrace::pipeline {
 
 Family::Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
-               std::vector<python::Expression> watches)
+               std::vector<python::Expression> watches, Recorder& recorder)
     : capture_(capture),
       session_(session),
       stops_(stops),
       auditor_(session, limits),
       objects_(session, modules_),
       python_(capture, session, *modules_),
-      watcher_(std::move(watches), session, *modules_) {
+      watcher_(std::move(watches), session, *modules_),
+      recorder_(recorder) {
   if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
 }
 
@@ -47,6 +48,7 @@ void Family::take(model::Event&& event) {
   }
   if (const auto* mapping = std::get_if<model::Mapping>(&event)) changed_.insert(mapping->space);
   session_.apply(event);
+  recorder_.add(event);
   if (const auto* stack = std::get_if<model::Stack>(&event)) python_.on_stack(*stack);
   const auto* fork = std::get_if<model::Fork>(&event);
   if (stops_ || fork == nullptr || fork->shares_memory) return;

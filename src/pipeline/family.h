@@ -15,6 +15,7 @@
 #include "pipeline/follower.h"
 #include "pipeline/object_capture.h"
 #include "pipeline/python_capture.h"
+#include "pipeline/recorder.h"
 #include "pipeline/watcher.h"
 #include "process/elf_module.h"
 
@@ -24,7 +25,7 @@ class Family final : public StopHandler {
  public:
   // `stops`: a Follower calls on_start and its like. Without, objects are read as processes go by.
   Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
-         std::vector<python::Expression> watches);
+         std::vector<python::Expression> watches, Recorder& recorder);
 
   // Takes in all events that are there.
   void drain();
@@ -58,6 +59,7 @@ class Family final : public StopHandler {
   ObjectCapture objects_;
   PythonCapture python_;
   Watcher watcher_;
+  Recorder& recorder_;
   std::unordered_set<model::SpaceId> changed_;  // without stops: spaces with a mapping that is not captured yet
   std::unordered_set<std::string> programs_;    // looked at by warn_about_ptrace
   std::string outgrown_;

@@ -7,54 +7,72 @@
 #include <utility>
 
 #include "analysis/join.h"
+#include "base/fd.h"
 #include "base/units.h"
 
 namespace cowtrace::pipeline {
+namespace {
 
-Result<Outputs> Outputs::open(const std::vector<std::string>& paths, const report::ReportOptions& for_terminal,
-                              const report::ReportOptions& for_files) {
-  Outputs outputs;
-  outputs.for_terminal_ = for_terminal;
+bool is_trace(const report::Format& format) { return format.built && format.make == nullptr; }
+
+}  // namespace
+
+Result<Outputs> Outputs::open(const std::vector<std::string>& paths, const report::ReportOptions& options) {
   // All names are checked before any file is made.
+  std::vector<std::unique_ptr<report::Reporter>> reporters;
   for (const std::string& path : paths) {
     const auto format = report::format_of_file(path);
     if (!format) return tl::unexpected(format.error());
-    auto reporter = report::make_reporter(**format, for_files);
+    reporters.emplace_back();
+    if (is_trace(**format)) continue;
+    auto reporter = report::make_reporter(**format, options);
     if (!reporter) return tl::unexpected(reporter.error());
-    outputs.files_.push_back({path, nullptr, nullptr, std::move(*reporter)});
+    reporters.back() = std::move(*reporter);
   }
-  for (File& file : outputs.files_) {
+  Outputs outputs;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
     // Not for the command to inherit.
-    const int fd = ::open(file.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return fail_errno("cannot write " + printable(file.path), errno, "choose another -o");
-    file.buffer = std::make_unique<FileBuffer>(fd, std::ios::out | std::ios::binary);
-    file.stream = std::make_unique<std::ostream>(file.buffer.get());
+    Fd fd(::open(paths[i].c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (!fd) return fail_errno("cannot write " + printable(paths[i]), errno, "choose another -o");
+    if (reporters[i] == nullptr) {
+      outputs.recorder_->add_file(std::move(fd), paths[i], options.version);
+      continue;
+    }
+    auto buffer = std::make_unique<FileBuffer>(fd.release(), std::ios::out | std::ios::binary);
+    auto stream = std::make_unique<std::ostream>(buffer.get());
+    std::ostream* const to = stream.get();
+    outputs.outputs_.push_back({paths[i], std::move(buffer), std::move(stream), to, std::move(reporters[i])});
   }
   return outputs;
 }
 
-Status Outputs::write(const model::Session& session, model::Resolver& resolver, std::ostream* text) {
-  const analysis::Summary summary = analysis::join(session, resolver);
+Status Outputs::show(const std::string& format, const report::ReportOptions& options, std::ostream& out) {
+  const auto found = report::format_named(format);
+  if (!found) return tl::unexpected(found.error());
+  if (is_trace(**found)) return fail("--format " + format, "a trace is for files", "use -o FILE.cow");
+  auto reporter = report::make_reporter(**found, options);
+  if (!reporter) return tl::unexpected(reporter.error());
+  outputs_.push_back({{}, nullptr, nullptr, &out, std::move(*reporter)});
+  return {};
+}
+
+Status Outputs::write(const model::Session& session, model::Resolver& resolver) {
+  trace::RecordingResolver recording(resolver);
+  model::Resolver& asked = recorder_->active() ? recording : resolver;
+  const analysis::Summary summary = analysis::join(session, asked);
   Status result;
   const auto keep_first = [&](Status status) {
     if (result && !status) result = std::move(status);
   };
-  for (File& file : files_) {
-    const Status written = file.reporter->write(summary, session, resolver, *file.stream);
-    file.stream->flush();
-    if (!*file.stream)
-      keep_first(fail("cannot write " + printable(file.path), "the disk may be full", "make room or choose another -o"));
+  for (Output& output : outputs_) {
+    const Status written = output.reporter->write(summary, session, asked, *output.stream);
+    output.stream->flush();
+    if (!*output.stream && !output.path.empty())
+      keep_first(fail("cannot write " + printable(output.path), "the disk may be full", "make room or choose another -o"));
     else
       keep_first(written);
   }
-  if (text != nullptr) {
-    auto format = report::format_named("text");
-    if (!format) return tl::unexpected(format.error());
-    auto reporter = report::make_reporter(**format, for_terminal_);
-    if (!reporter) return tl::unexpected(reporter.error());
-    keep_first((*reporter)->write(summary, session, resolver, *text));
-    text->flush();
-  }
+  keep_first(recorder_->finish(summary, session, recording));
   return result;
 }
 

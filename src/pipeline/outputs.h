@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "model/objects.h"
 #include "model/session.h"
+#include "pipeline/recorder.h"
 #include "report/formats.h"
 
 namespace cowtrace::pipeline {
@@ -19,23 +20,28 @@ namespace cowtrace::pipeline {
 class Outputs {
  public:
   // Opens each of `paths` for writing; the suffix chooses the format. Fails on the first that cannot be written or is no format.
-  static Result<Outputs> open(const std::vector<std::string>& paths, const report::ReportOptions& for_terminal,
-                              const report::ReportOptions& for_files);
+  static Result<Outputs> open(const std::vector<std::string>& paths, const report::ReportOptions& options);
 
-  // Joins the session and writes all files, and the text report to `text` unless that is nullptr. Every output is tried; the first
-  // failure is returned.
-  Status write(const model::Session& session, model::Resolver& resolver, std::ostream* text);
+  // One more, after the files: the format of this name goes to `out`. Fails if there is no such format.
+  Status show(const std::string& format, const report::ReportOptions& options, std::ostream& out);
+
+  // The traces among the outputs: to be told of everything until write(), which completes them.
+  [[nodiscard]] Recorder& recorder() { return *recorder_; }
+
+  // Joins the session and writes all outputs. Every one is tried; the first failure is returned.
+  Status write(const model::Session& session, model::Resolver& resolver);
 
  private:
   using FileBuffer = __gnu_cxx::stdio_filebuf<char>;  // a stream over a descriptor that we opened our own way
-  struct File {
-    std::string path;
+  struct Output {
+    std::string path;  // for messages; empty: not a file of ours
     std::unique_ptr<FileBuffer> buffer;
-    std::unique_ptr<std::ostream> stream;
+    std::unique_ptr<std::ostream> owned;
+    std::ostream* stream = nullptr;
     std::unique_ptr<report::Reporter> reporter;
   };
-  report::ReportOptions for_terminal_;
-  std::vector<File> files_;
+  std::vector<Output> outputs_;
+  std::unique_ptr<Recorder> recorder_ = std::make_unique<Recorder>();
 };
 
 }  // namespace cowtrace::pipeline

@@ -88,11 +88,12 @@ class Signals {
 class Runner {
  public:
   Runner(const RunOptions& options, std::vector<python::Expression> watches, capture::Capture& capture, model::Session& session,
-         const AuditLimits& limits)
+         const AuditLimits& limits, Recorder& recorder)
       : options_(options),
         capture_(capture),
         session_(session),
-        family_(capture, session, options.snapshot == SnapshotMode::Exact, limits, std::move(watches)),
+        family_(capture, session, options.snapshot == SnapshotMode::Exact, limits, std::move(watches), recorder),
+        recorder_(recorder),
         follower_(family_),
         progress_(options.progress) {}
 
@@ -116,6 +117,7 @@ class Runner {
   model::Session& session_;
   Signals signals_;
   Family family_;
+  Recorder& recorder_;
   Follower follower_;
   Progress progress_;
   std::optional<Command> command_;
@@ -155,6 +157,7 @@ Status Runner::start() {
   }
   session_.capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
   session_.capture.started_ns = monotonic_ns();
+  recorder_.begin(session_.capture);
   command_->release();
   return {};
 }
@@ -212,7 +215,9 @@ void Runner::reap() {
 
 void Runner::tick() {
   family_.drain();
-  const std::uint64_t elapsed = monotonic_ns() - session_.capture.started_ns;
+  const std::uint64_t now = monotonic_ns();
+  recorder_.flush_if_due(now);
+  const std::uint64_t elapsed = now - session_.capture.started_ns;
   progress_.update(elapsed, family_.breaks(), family_.copied_bytes());
   expired_ = options_.duration_ns && elapsed >= *options_.duration_ns;
   if (!family_.outgrown().empty() && session_.capture.snapshot == "exact") {
@@ -290,7 +295,7 @@ void describe(const RunOptions& options, const capture::Capture& capture, model:
 
 }  // namespace
 
-Result<RunOutcome> run(const RunOptions& options) {
+Result<RunOutcome> run(const RunOptions& options, Recorder& recorder) {
   std::vector<python::Expression> watches;
   for (const std::string& text : options.watches) {
     auto expression = python::parse_expression(text);
@@ -311,7 +316,7 @@ Result<RunOutcome> run(const RunOptions& options) {
   AuditLimits limits;
   limits.zero_frame = zero.page;
   limits.huge_zero_frame = zero.huge_page;
-  Runner runner(options, std::move(watches), **capture, *session, limits);
+  Runner runner(options, std::move(watches), **capture, *session, limits, recorder);
   if (auto started = runner.start(); !started) return tl::unexpected(started.error());
   runner.loop();
   runner.finish();

@@ -12,6 +12,7 @@
 #include "capture/capture.h"
 #include "model/objects.h"
 #include "model/session.h"
+#include "pipeline/recorder.h"
 
 namespace cowtrace::pipeline {
 
@@ -35,7 +36,7 @@ struct RunOutcome {
   std::unique_ptr<model::Resolver> resolver;
 };
 
-// Errors: nothing was started.
-Result<RunOutcome> run(const RunOptions& options);
+// Everything is told to `recorder` while it happens. Errors: nothing was started.
+Result<RunOutcome> run(const RunOptions& options, Recorder& recorder);
 
 }  // namespace cowtrace::pipeline

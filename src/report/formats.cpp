@@ -19,7 +19,7 @@ std::unique_ptr<Reporter> make(const ReportOptions& options) {
 }
 
 constexpr std::array<Format, 9> kFormats = {{
-    {".cow", "cow", false, nullptr},
+    {".cow", "cow", true, nullptr},
     {".json", "json", true, &make<JsonReporter>},
     {".html", "html", false, nullptr},
     {".txt", "text", true, &make<TextReporter>},

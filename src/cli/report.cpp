@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// cowtrace report
+#include <unistd.h>
+
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/report_options.h"
+#include "pipeline/outputs.h"
+#include "trace/reader.h"
+
+namespace cowtrace::cli {
+namespace {
+
+struct ReportArguments {
+  std::string trace;
+  std::vector<std::string> outputs;
+  std::string format, color = "auto";
+  bool verbose = false;
+};
+
+// What goes to standard output: a format, or none where only files are asked for.
+std::optional<std::string> shown(ReportArguments& arguments) {
+  const bool dash = std::erase(arguments.outputs, "-") != 0;
+  if (!arguments.format.empty()) return arguments.format;
+  return dash || arguments.outputs.empty() ? std::optional<std::string>("text") : std::nullopt;
+}
+
+int report(ReportArguments arguments) {
+  auto options = report_options(arguments.color, arguments.verbose, STDOUT_FILENO);
+  if (!options) return report_error(options.error(), kUsedWrongly);
+  const auto format = shown(arguments);
+  report::ReportOptions for_files = *options;
+  for_files.color = false;
+  auto trace = trace::read_file(arguments.trace);
+  if (!trace) return report_error(trace.error(), kFailed);
+  auto outputs = pipeline::Outputs::open(arguments.outputs, for_files);
+  if (!outputs) return report_error(outputs.error(), kUsedWrongly);
+  if (outputs->recorder().active())
+    return report_error({"-o", "a trace is written while it is recorded", "copy the file, or choose another suffix"}, kUsedWrongly);
+  if (format)
+    if (auto added = outputs->show(*format, *options, std::cout); !added) return report_error(added.error(), kUsedWrongly);
+  if (auto written = outputs->write(*trace->session, *trace->resolver); !written) return report_error(written.error(), kFailed);
+  return kDone;
+}
+
+}  // namespace
+
+Action configure_report(CLI::App& app) {
+  const auto arguments = std::make_shared<ReportArguments>();
+  ReportArguments& to = *arguments;
+  app.add_option("TRACE", to.trace, "a file that -o FILE.cow wrote")->required();
+  app.add_option("-o,--output", to.outputs, "write a report; the suffix chooses the format, - is standard output")
+      ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--format", to.format, "what goes to standard output: text, json and the like");
+  app.add_option("--color", to.color, "auto, always or never")->capture_default_str();
+  app.add_flag("-v,--verbose", to.verbose, "longer tables");
+  return [arguments](const std::vector<std::string>& after_dashes) {
+    if (!after_dashes.empty()) return report_error({"wrong use", "no command is run here", "see cowtrace report --help"}, kUsedWrongly);
+    return report(*arguments);
+  };
+}
+
+}  // namespace cowtrace::cli

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// How reports look where they are shown.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "report/reporter.h"
+
+namespace cowtrace::cli {
+
+// What `text`, given with `option`, stands for.
+template <typename Value>
+Result<Value> choose(const std::map<std::string, Value>& choices, const std::string& option, const std::string& text) {
+  if (const auto found = choices.find(text); found != choices.end()) return found->second;
+  std::string names;
+  for (const auto& [name, value] : choices) names += (names.empty() ? "" : ", ") + name;
+  return fail(fmt::format("{} {}", option, printable(text)), "unknown", fmt::format("use {}", names));
+}
+
+// `color` as --color has it; `shown_on` is the descriptor that the text report goes to.
+Result<report::ReportOptions> report_options(const std::string& color, bool verbose, int shown_on);
+
+}  // namespace cowtrace::cli

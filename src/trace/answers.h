@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Resolver answered: all that a report asks about addresses, so that it can be made again where the processes and their files are not.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "model/objects.h"
+
+namespace cowtrace::trace {
+
+// What was asked. `second`: the end of a range, the instruction of a Python stack frame, whether it is a return address.
+struct Question {
+  model::SpaceId space;
+  std::uint64_t address = 0;
+  std::uint64_t second = 0;
+  std::uint32_t owner = 0;  // of a Python stack frame
+  friend constexpr auto operator<=>(const Question&, const Question&) = default;
+};
+
+// Numbers of objects, lists and the like; 0 is nothing.
+struct Answer {
+  std::uint32_t number = 0;
+  std::uint32_t field = 0;
+  model::Cause cause = model::Cause::Unknown;
+  friend constexpr bool operator==(const Answer&, const Answer&) = default;
+};
+
+// Answers to one kind of question. What holds at one moment holds until the next one at which something else was answered.
+class AnswerTable {
+ public:
+  struct Row {
+    Question question;
+    std::uint64_t until_ns = 0;
+    Answer answer;
+  };
+
+  void note(const Question& question, std::uint64_t time_ns, const Answer& answer) {
+    rows_.push_back({question, time_ns, answer});
+    // The same is asked again and again.
+    if (rows_.size() >= 2 * settled_ + kEnough) settle();
+  }
+  // Must be called before rows() and find(). The answers to one question at one moment are all the same.
+  void settle();
+  // Ascending by question and time.
+  [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+  // nullptr: this was not asked.
+  [[nodiscard]] const Answer* find(const Question& question, std::uint64_t time_ns) const;
+
+ private:
+  static constexpr std::size_t kEnough = 1 << 16;
+  std::vector<Row> rows_;
+  std::size_t settled_ = 0;
+};
+
+struct Answers {
+  AnswerTable writes;       // object, field, cause
+  AnswerTable ranges;       // list of objects
+  AnswerTable native;       // list of frames
+  AnswerTable python;       // list of frames
+  AnswerTable store_sizes;  // size + 1
+  // By number, from 1 on.
+  std::vector<model::Object> objects;
+  std::vector<model::StackFrame> frames;
+  std::vector<std::vector<std::uint32_t>> lists;
+  std::vector<std::string> fields;
+};
+
+}  // namespace cowtrace::trace

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trace/reader.h"
+
+#include <fcntl.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/units.h"
+#include "trace/answers_codec.h"
+#include "trace/model_codec.h"
+#include "trace/recorded_resolver.h"
+#include "trace/resolution_columns.h"
+#include "trace/strings.h"
+#include "trace/writer.h"
+#include "trace/zstd_frames.h"
+
+namespace cowtrace::trace {
+namespace {
+
+// A trace of zeros would grow a thousandfold in memory.
+constexpr std::size_t kMostResolutions = 200'000'000;
+
+// What the last blocks tell of the whole.
+struct Conclusion {
+  std::optional<model::CaptureInfo> capture;
+  std::vector<model::Process> processes;
+  std::vector<model::AddressSpace> spaces;
+  std::vector<model::Mapping> mappings;
+  std::vector<model::Watch> watches;
+  bool complete = false;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(std::string path) : path_(std::move(path)) {}
+
+  // False: the messages are damaged from here on. An error: this cannot be read at all.
+  [[nodiscard]] Result<bool> take_messages(std::string_view bytes);
+  [[nodiscard]] bool complete() const { return conclusion_.complete; }
+  [[nodiscard]] Result<Trace> finish();
+
+ private:
+  [[nodiscard]] Result<bool> take(const Block& block);
+  [[nodiscard]] Status take_header(const Header& header);
+  [[nodiscard]] bool take_events(const Block& block);
+  [[nodiscard]] bool take_conclusion(const Block& block);
+  [[nodiscard]] tl::unexpected<Error> damaged() const {
+    return fail("cannot read " + printable(path_), "it contradicts itself: it is damaged, or no trace of cowtrace");
+  }
+
+  std::string path_;
+  bool begun_ = false;
+  std::size_t count_ = 0;
+  StringTable strings_;
+  ResolutionDecoder resolutions_;
+  AnswersDecoder answers_;
+  Conclusion conclusion_;
+  std::unique_ptr<model::Session> session_ = std::make_unique<model::Session>();
+};
+
+Status Decoder::take_header(const Header& header) {
+  if (header.format() > kFormat)
+    return fail("cannot read " + printable(path_),
+                "it has format " + std::to_string(header.format()) + ", of a newer cowtrace (" + printable(header.writer()) + ")",
+                "read it with that one; this one knows formats up to " + std::to_string(kFormat));
+  if (header.format() == 0 || !get(header.capture(), session_->capture)) return damaged();
+  begun_ = true;
+  return {};
+}
+
+bool Decoder::take_events(const Block& block) {
+  for (const Event& from : block.events()) {
+    if (from.event_case() == Event::EVENT_NOT_SET) continue;  // of a kind that came later
+    model::Event event;
+    if (!get(from, event)) return false;
+    session_->apply(event);
+  }
+  std::vector<model::Resolution> resolutions;
+  const bool intact = resolutions_.take(block.resolutions(), resolutions);
+  count_ += resolutions.size();
+  if (count_ > kMostResolutions) return false;
+  for (const model::Resolution& one : resolutions) session_->apply(one);
+  return intact;
+}
+
+bool Decoder::take_conclusion(const Block& block) {
+  if (block.has_capture() && !get(block.capture(), conclusion_.capture.emplace())) return false;
+  for (const Process& from : block.processes()) {
+    model::Process& process = conclusion_.processes.emplace_back();
+    process.key = model::ProcessKey(static_cast<std::uint32_t>(conclusion_.processes.size() - 1));
+    if (!get(from, process)) return false;
+  }
+  for (const Space& from : block.spaces())
+    if (!get(from, conclusion_.spaces.emplace_back())) return false;
+  for (const PageCounts& from : block.page_counts()) {
+    const auto space = std::find_if(conclusion_.spaces.begin(), conclusion_.spaces.end(),
+                                    [&](const model::AddressSpace& one) { return one.id.value == from.space(); });
+    if (space == conclusion_.spaces.end() || !get(from, *space)) return false;
+  }
+  for (const Mapping& from : block.mappings()) conclusion_.mappings.push_back(mapping_of(from));
+  for (const Watch& from : block.watches())
+    if (!get(from, conclusion_.watches.emplace_back())) return false;
+  conclusion_.complete = block.complete();
+  return true;
+}
+
+Result<bool> Decoder::take(const Block& block) {
+  if (block.has_header() && !begun_) {
+    if (auto status = take_header(block.header()); !status) return tl::unexpected(status.error());
+  }
+  if (!begun_) return fail("cannot read " + printable(path_), "it is no trace of cowtrace", "name a file that -o FILE.cow wrote");
+  strings_.take(block);
+  return take_events(block) && answers_.take(block, strings_) && take_conclusion(block);
+}
+
+Result<bool> Decoder::take_messages(std::string_view bytes) {
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
+  in.SetTotalBytesLimit(std::numeric_limits<int>::max());
+  while (!complete() && in.CurrentPosition() < static_cast<int>(bytes.size())) {
+    std::uint32_t size = 0;
+    if (!in.ReadVarint32(&size) || size > static_cast<std::uint32_t>(in.BytesUntilTotalBytesLimit())) return false;
+    const auto limit = in.PushLimit(static_cast<int>(size));
+    Block block;
+    const bool whole = block.ParseFromCodedStream(&in) && in.ConsumedEntireMessage() && in.BytesUntilLimit() == 0;
+    in.PopLimit(limit);
+    if (!whole && !begun_) return fail("cannot read " + printable(path_), "it is no trace of cowtrace", "name a file that -o FILE.cow wrote");
+    if (!whole) return false;
+    auto taken = take(block);
+    if (!taken || !*taken) return taken;
+  }
+  return true;
+}
+
+Result<Trace> Decoder::finish() {
+  Trace trace;
+  trace.complete = conclusion_.complete;
+  if (trace.complete) {
+    if (!conclusion_.capture) return damaged();
+    session_->capture = std::move(*conclusion_.capture);
+    session_->watches = std::move(conclusion_.watches);
+    if (!session_->restore(std::move(conclusion_.processes), std::move(conclusion_.spaces), std::move(conclusion_.mappings))) return damaged();
+  } else {
+    session_->finish();
+    auto& capture = session_->capture;
+    for (const model::AddressSpace& space : session_->spaces)
+      for (const model::Resolution& one : space.resolutions)
+        if (one.time_ns > capture.started_ns) capture.duration_ns = std::max(capture.duration_ns, one.time_ns - capture.started_ns);
+    capture.notes.emplace_back("the trace is incomplete, for its writer did not come to its end or the file was cut off: what came later is "
+                               "missing, as are the names of objects and functions, the exact counts and the audit");
+  }
+  if (!session_->is_consistent()) return damaged();
+  trace.session = std::move(session_);
+  trace.resolver = std::make_unique<RecordedResolver>(answers_.take());
+  return trace;
+}
+
+class FileView {
+ public:
+  static Result<FileView> open(const std::string& path) {
+    FileView view;
+    const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat about {};
+    if (!fd || fstat(fd.get(), &about) != 0) return fail_errno("cannot read " + printable(path), errno);
+    if (!S_ISREG(about.st_mode)) return fail("cannot read " + printable(path), "it is no file");
+    view.size_ = static_cast<std::size_t>(about.st_size);
+    if (view.size_ == 0) return view;
+    view.bytes_ = mmap(nullptr, view.size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (view.bytes_ == MAP_FAILED) return fail_errno("cannot read " + printable(path), errno);
+    return view;
+  }
+  FileView(FileView&& other) noexcept : bytes_(std::exchange(other.bytes_, MAP_FAILED)), size_(other.size_) {}
+  FileView& operator=(FileView&&) = delete;
+  ~FileView() {
+    if (bytes_ != MAP_FAILED) munmap(bytes_, size_);
+  }
+  [[nodiscard]] std::string_view bytes() const {
+    return bytes_ == MAP_FAILED ? std::string_view() : std::string_view(static_cast<const char*>(bytes_), size_);
+  }
+
+ private:
+  FileView() = default;
+  void* bytes_ = MAP_FAILED;
+  std::size_t size_ = 0;
+};
+
+}  // namespace
+
+Result<Trace> read_messages(std::string_view messages, const std::string& path) {
+  Decoder decoder(path);
+  if (auto taken = decoder.take_messages(messages); !taken) return tl::unexpected(taken.error());
+  return decoder.finish();
+}
+
+Result<Trace> read_bytes(std::string_view file, const std::string& path) {
+  FrameReader frames(file);
+  Decoder decoder(path);
+  bool any = false;
+  for (std::string_view frame = frames.next(); !frame.empty() && !decoder.complete(); frame = frames.next()) {
+    any = true;
+    auto taken = decoder.take_messages(frame);
+    if (!taken) return tl::unexpected(taken.error());
+    if (!*taken) break;
+  }
+  if (!any)
+    return fail("cannot read " + printable(path), file.empty() ? "it is empty" : "it is no trace of cowtrace, or was cut off at its beginning",
+                "name a file that -o FILE.cow wrote");
+  return decoder.finish();
+}
+
+Result<Trace> read_file(const std::string& path) {
+  auto file = FileView::open(path);
+  if (!file) return tl::unexpected(file.error());
+  return read_bytes(file->bytes(), path);
+}
+
+}  // namespace cowtrace::trace

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes a trace file while the trace goes on. What was flushed can be read even if this program dies.
+#pragma once
+
+#include <trace.pb.h>
+
+#include <cstdint>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "model/session.h"
+#include "trace/answers.h"
+#include "trace/resolution_columns.h"
+#include "trace/strings.h"
+#include "trace/zstd_frames.h"
+
+namespace cowtrace::trace {
+
+inline constexpr std::uint32_t kFormat = 1;  // of files that are written; older ones can be read
+
+class Writer {
+ public:
+  // `version` is cowtrace's own. `path` is for messages.
+  Writer(Fd fd, std::string path, std::string version) : frames_(std::move(fd), std::move(path)), version_(std::move(version)) {}
+
+  // What is known of the capture when it begins.
+  void begin(const model::CaptureInfo& info);
+  void add(const model::Event& event);
+  // To be called from time to time: writes what has come, once that is old or much.
+  void flush_if_due(std::uint64_t now_ns);
+  // The end: the session as it is when all is known, and all answers that reports need. The first failure of all is returned; after it
+  // nothing was written.
+  Status finish(const model::Session& session, const Answers& answers);
+
+ private:
+  void flush();
+  void write(const Block& block);
+
+  FrameWriter frames_;
+  std::string version_;
+  Status status_;
+  Block block_;
+  StringTable strings_;
+  ResolutionEncoder resolutions_;
+  std::size_t rows_ = 0;          // in block_
+  std::uint64_t flushed_ns_ = 0;
+  std::string bytes_;
+};
+
+}  // namespace cowtrace::trace

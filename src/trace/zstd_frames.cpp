@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "trace/zstd_frames.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/units.h"
+
+namespace cowtrace::trace {
+namespace {
+
+constexpr int kLevel = 3;  // the next ones take twice the time for a tenth less
+
+}  // namespace
+
+FrameWriter::FrameWriter(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)), context_(ZSTD_createCCtx()) {
+  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, kLevel);
+  ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 1);
+}
+
+Status FrameWriter::write(std::string_view bytes) {
+  if (failed_) return {};
+  compressed_.resize(ZSTD_compressBound(bytes.size()));
+  const std::size_t size = ZSTD_compress2(context_.get(), compressed_.data(), compressed_.size(), bytes.data(), bytes.size());
+  if (ZSTD_isError(size) != 0) {
+    failed_ = true;
+    return fail("cannot write " + printable(path_), ZSTD_getErrorName(size));
+  }
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t now = ::write(fd_.get(), compressed_.data() + done, size - done);
+    if (now < 0 && errno == EINTR) continue;
+    if (now <= 0) {
+      failed_ = true;
+      return fail_errno("cannot write " + printable(path_), errno, "make room or choose another -o");
+    }
+    done += static_cast<std::size_t>(now);
+  }
+  return {};
+}
+
+std::string_view FrameReader::next() {
+  if (left_.empty()) return {};
+  const std::size_t size = ZSTD_findFrameCompressedSize(left_.data(), left_.size());
+  if (ZSTD_isError(size) != 0) return {};
+  const unsigned long long content = ZSTD_getFrameContentSize(left_.data(), left_.size());
+  // Also ZSTD_CONTENTSIZE_UNKNOWN and ZSTD_CONTENTSIZE_ERROR.
+  if (content > kLargestFrame) return {};
+  bytes_.resize(content);
+  const std::size_t got = ZSTD_decompress(bytes_.data(), bytes_.size(), left_.data(), size);
+  if (ZSTD_isError(got) != 0 || got != content || got == 0) return {};
+  left_.remove_prefix(size);
+  return bytes_;
+}
+
+}  // namespace cowtrace::trace
