@@ -8,7 +8,7 @@
 # cmake/Dependencies.cmake and cmake/BpfObject.cmake ask for these.
 build=(g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libcli11-dev libfmt-dev nlohmann-json3-dev
        libexpected-dev libdw-dev libelf-dev liblz4-dev libzstd-dev libprotobuf-dev protobuf-compiler libzydis-dev libgtest-dev libgmock-dev)
-test=("${build[@]}" python3 python3-jsonschema python3-numpy)
+test=("${build[@]}" zstd python3 python3-jsonschema python3-numpy)
 bench=("${build[@]}" python3 bpftrace)
 # The static cross-build: a compiler, and libraries of a second architecture.
 arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 liblz4-dev:arm64 libzstd-dev:arm64 libprotobuf-dev:arm64 zlib1g-dev:arm64

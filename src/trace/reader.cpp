@@ -74,6 +74,7 @@ Status Decoder::take_header(const Header& header) {
                 "it has format " + std::to_string(header.format()) + ", of a newer cowtrace (" + printable(header.writer()) + ")",
                 "read it with that one; this one knows formats up to " + std::to_string(kFormat));
   if (header.format() == 0 || !get(header.capture(), session_->capture)) return damaged();
+  session_->capture.events = 0;  // they are counted as they come
   begun_ = true;
   return {};
 }

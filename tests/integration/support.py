@@ -73,6 +73,14 @@ def is_running(pid):
     return status is not None and not status["State"].startswith(("Z", "X"))
 
 
+def children_of(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(child) for child in file.read().split()]
+    except FileNotFoundError:
+        return []
+
+
 class Trace:
     """One finished run of cowtrace."""
 

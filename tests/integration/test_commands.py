@@ -62,7 +62,7 @@ class Usage(IntegrationTest):
     def test_suffixes(self):
         self.refused("-o", self.directory / "x.xyz", words=(".json", ".txt"))
         self.refused("-o", self.directory / "nosuffix", words=(".json",))
-        for name in ("x.html", "x.cow", "x.folded", "x.speedscope.json", "x.pb.gz", "x.pftrace", "x.jsonl"):
+        for name in ("x.html", "x.folded", "x.speedscope.json", "x.pb.gz", "x.pftrace", "x.jsonl"):
             with self.subTest(name):
                 self.refused("-o", self.directory / name, words=("not built yet",))
                 self.assertFalse((self.directory / name).exists())
@@ -112,7 +112,7 @@ class Usage(IntegrationTest):
                 self.refused(*options, words=(word,))
 
     def test_subcommands_that_are_not_built_yet(self):
-        for arguments in (("attach", "1"), ("report", "x.cow"), ("diff", "a.cow", "b.cow"), ("top",)):
+        for arguments in (("attach", "1"), ("diff", "a.cow", "b.cow"), ("top",)):
             with self.subTest(arguments):
                 done = self.cowtrace(*arguments)
                 self.assertEqual(done.returncode, 2)

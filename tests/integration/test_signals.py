@@ -14,7 +14,7 @@ import termios
 import time
 import unittest
 
-from support import COWTRACE, PAGE, SCENARIO, IntegrationTest, is_running, load, program, status_of, wait_until
+from support import COWTRACE, PAGE, SCENARIO, IntegrationTest, children_of, is_running, load, program, status_of, wait_until
 from test_family import claims
 
 # Says that it is there, then lives until a line comes through the fifo.
@@ -346,14 +346,6 @@ def take_terminal(number):
     """In a new session: makes a descriptor its controlling terminal."""
     import fcntl
     fcntl.ioctl(number, termios.TIOCSCTTY, 0)
-
-
-def children_of(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(child) for child in file.read().split()]
-    except FileNotFoundError:
-        return []
 
 
 def name_of(pid):

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <string>
+
+#include "analysis/join.h"
+#include "pipeline/recorder.h"
+#include "report/formats.h"
+#include "support/story.h"
+#include "trace/answers.h"
+#include "trace/reader.h"
+#include "trace/resolution_columns.h"
+
+namespace cowtrace {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A file of which nothing is left.
+class MemoryFile {
+ public:
+  [[nodiscard]] Fd writer() const { return Fd(::dup(file_.get())); }
+  [[nodiscard]] std::string content() const {
+    struct stat about {};
+    ::fstat(file_.get(), &about);
+    std::string bytes(static_cast<std::size_t>(about.st_size), '\0');
+    EXPECT_EQ(::pread(file_.get(), bytes.data(), bytes.size(), 0), about.st_size);
+    return bytes;
+  }
+
+ private:
+  Fd file_{::memfd_create("trace", MFD_CLOEXEC)};
+};
+
+template <typename Each>
+void for_each_event(const model::Session& session, Each&& each) {
+  for (const auto& [hash, mapping] : session.mappings) each(model::Event(mapping));
+  for (const auto& [hash, stack] : session.stacks) each(model::Event(stack));
+  for (const auto& [pid, command] : session.visitors) each(model::Event(model::Visitor{pid, command}));
+  for (const model::AddressSpace& space : session.spaces)
+    for (const model::Resolution& resolution : space.resolutions) each(model::Event(resolution));
+}
+
+std::string record(const model::Session& session, model::Resolver& resolver) {
+  MemoryFile file;
+  pipeline::Recorder recorder;
+  recorder.add_file(file.writer(), "memory", "1.2.3");
+  recorder.begin(session.capture);
+  for_each_event(session, [&](const model::Event& event) { recorder.add(event); });
+  trace::RecordingResolver recording(resolver);
+  const analysis::Summary summary = analysis::join(session, recording);
+  EXPECT_TRUE(recorder.finish(summary, session, recording));
+  return file.content();
+}
+
+std::string rendered(const report::Format& format, const model::Session& session, model::Resolver& resolver) {
+  const analysis::Summary summary = analysis::join(session, resolver);
+  std::ostringstream out;
+  EXPECT_TRUE((*report::make_reporter(format, {}))->write(summary, session, resolver, out));
+  return out.str();
+}
+
+TEST(Trace, GivesTheSameReports) {
+  test::Story story;
+  story.session().visitors[99] = "visitor\x1b";
+  const std::string bytes = record(story.session(), story.resolver);
+  auto trace = trace::read_bytes(bytes, "memory");
+  ASSERT_TRUE(trace) << trace.error().message();
+  EXPECT_TRUE(trace->complete);
+  int formats = 0;
+  for (const report::Format& format : report::formats()) {
+    if (format.make == nullptr) continue;
+    ++formats;
+    EXPECT_EQ(rendered(format, *trace->session, *trace->resolver), rendered(format, story.session(), story.resolver)) << format.name;
+  }
+  EXPECT_GE(formats, 2);
+}
+
+TEST(Trace, KeepsRowsOfCounts) {
+  test::Story story;
+  story.session().capture.detail = "counts";
+  auto& rows = story.session().spaces.back().page_counts;
+  for (std::uint64_t i = 1; i < 50; ++i)
+    rows.push_back({i * kPageSize, i, i * 10, i * 20, i * kPageSize + 8, i << 40, UINT64_MAX - i, model::MappingHash(i), kPageSize, model::Mechanism::KsmCopy});
+  auto trace = trace::read_bytes(record(story.session(), story.resolver), "memory");
+  ASSERT_TRUE(trace) << trace.error().message();
+  const auto& read = trace->session->spaces.back().page_counts;
+  ASSERT_EQ(read.size(), rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(read[i].page, rows[i].page);
+    EXPECT_EQ(read[i].count, rows[i].count);
+    EXPECT_EQ(read[i].first_ns, rows[i].first_ns);
+    EXPECT_EQ(read[i].last_ns, rows[i].last_ns);
+    EXPECT_EQ(read[i].last_address, rows[i].last_address);
+    EXPECT_EQ(read[i].old_frame, rows[i].old_frame);
+    EXPECT_EQ(read[i].new_frame, rows[i].new_frame);
+    EXPECT_EQ(read[i].mapping, rows[i].mapping);
+    EXPECT_EQ(read[i].size, rows[i].size);
+    EXPECT_EQ(read[i].mechanism, rows[i].mechanism);
+  }
+}
+
+// Whoever writes it is killed: without the end, what was flushed is there.
+TEST(Trace, WithoutItsEndHasTheEvents) {
+  test::Story story;
+  MemoryFile file;
+  trace::Writer writer(file.writer(), "memory", "1.2.3");
+  writer.begin(story.session().capture);
+  model::Fork fork;
+  fork.parent_pid = 4711;
+  fork.child_pid = 4712;
+  fork.parent_space = story.session().spaces[0].id;
+  fork.child_space = story.session().spaces[1].id;
+  fork.command = "worker";
+  writer.add(fork);
+  for_each_event(story.session(), [&](const model::Event& event) { writer.add(event); });
+  EXPECT_EQ(trace::read_bytes(file.content(), "memory")->session->spaces.size(), 0U);
+  writer.flush_if_due(500'000'000);
+  EXPECT_EQ(trace::read_bytes(file.content(), "memory")->session->spaces.size(), 0U) << "too early";
+  writer.flush_if_due(1'600'000'000);
+  auto trace = trace::read_bytes(file.content(), "memory");
+  ASSERT_TRUE(trace) << trace.error().message();
+  EXPECT_FALSE(trace->complete);
+  EXPECT_THAT(trace->session->capture.notes.back(), HasSubstr("incomplete"));
+  EXPECT_EQ(trace->session->capture.command, story.session().capture.command);
+  std::size_t events = 0;
+  for (const auto& space : story.session().spaces) events += space.resolutions.size();
+  EXPECT_EQ(trace->session->capture.events, events);
+  ASSERT_NE(trace->session->find_pid(4712), nullptr);
+  EXPECT_EQ(trace->session->find_pid(4712)->command, "worker");
+}
+
+TEST(Trace, RefusesWhatItIsNot) {
+  test::Story story;
+  for (const std::string& bytes : {std::string(), std::string("{}"), std::string(1000, '\0')}) {
+    const auto trace = trace::read_bytes(bytes, "some\x1b[2J.cow");
+    ASSERT_FALSE(trace);
+    EXPECT_THAT(trace.error().message(), HasSubstr("some\\x1b[2J.cow"));
+  }
+  EXPECT_THAT(trace::read_file("/nowhere/x.cow").error().message(), HasSubstr("No such file"));
+  EXPECT_THAT(trace::read_file("/tmp").error().message(), HasSubstr("/tmp"));
+}
+
+TEST(Trace, SaysThatItIsOfANewerProgram) {
+  // Block.header.format = 7, writer "9.0".
+  const std::string header = "\x08\x07\x12\x03" "9.0";
+  const std::string block = std::string("\x0a") + static_cast<char>(header.size()) + header;
+  const auto trace = trace::read_messages(static_cast<char>(block.size()) + block, "new.cow");
+  ASSERT_FALSE(trace);
+  EXPECT_EQ(trace.error().message(),
+            "cannot read new.cow: it has format 7, of a newer cowtrace (9.0): read it with that one; this one knows formats up to 1");
+}
+
+std::vector<model::Resolution> random_resolutions(std::size_t count, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto near = [&](std::uint64_t base) { return random() % 8 == 0 ? random() : base + random() % 100'000; };
+  std::vector<model::Resolution> events(count);
+  for (model::Resolution& event : events) {
+    event.time_ns = near(1'000'000);
+    event.address = near(0x7f00'0000'0000);
+    event.ip = random() % 5 == 0 ? 0 : near(0x5555'0000'0000) / 1000;
+    event.old_frame = near(1000);
+    event.new_frame = near(5000);
+    event.stack = model::StackHash(random() % 3 == 0 ? 0 : random() % 1000 + UINT64_MAX - 2000);
+    event.mapping = model::MappingHash(random() % 20);
+    event.space = model::SpaceId(static_cast<std::uint32_t>(random() % 4 + 1));
+    event.pid = static_cast<std::int32_t>(random() % 5) - 1;
+    event.tid = static_cast<std::int32_t>(random());
+    if (random() % 2 != 0) event.tid = 7;
+    event.latency_ns = static_cast<std::uint32_t>(random());
+    event.size = static_cast<std::uint32_t>((random() % 10 == 0 ? 512 : 1) * kPageSize);
+    event.mechanism = static_cast<model::Mechanism>(random() % model::kMechanisms);
+    event.cause = static_cast<model::Cause>(random() % model::kCauseNames.size());
+    event.in_kernel = random() % 2 != 0;
+    event.late = random() % 2 != 0;
+    event.in_python = random() % 2 != 0;
+    event.gc_collecting = random() % 2 != 0;
+    event.has_before = random() % 2 != 0;
+    if (event.has_before) event.before = random();
+  }
+  return events;
+}
+
+auto fields_of(const model::Resolution& one) {
+  return std::tuple(one.time_ns, one.address, one.ip, one.old_frame, one.new_frame, one.stack, one.mapping, one.space, one.pid, one.tid,
+                    one.latency_ns, one.size, one.mechanism, one.cause, bool{one.in_kernel}, bool{one.late}, bool{one.in_python},
+                    bool{one.gc_collecting}, bool{one.has_before}, one.before);
+}
+
+TEST(TraceColumns, GiveBackEveryField) {
+  trace::ResolutionEncoder encoder;
+  trace::ResolutionDecoder decoder;
+  for (std::uint64_t block = 0; block < 20; ++block) {
+    const auto events = random_resolutions(500, block);
+    trace::Resolutions columns;
+    encoder.begin();
+    for (const model::Resolution& event : events) encoder.add(event, columns);
+    trace::Resolutions read;
+    ASSERT_TRUE(read.ParseFromString(columns.SerializeAsString()));
+    std::vector<model::Resolution> back;
+    ASSERT_TRUE(decoder.take(read, back));
+    ASSERT_EQ(back.size(), events.size());
+    for (std::size_t i = 0; i < events.size(); ++i) ASSERT_EQ(fields_of(back[i]), fields_of(events[i])) << block << ' ' << i;
+  }
+}
+
+TEST(TraceColumns, RefuseWhatContradictsItself) {
+  trace::ResolutionEncoder encoder;
+  trace::Resolutions good;
+  encoder.begin();
+  for (const model::Resolution& event : random_resolutions(50, 3)) encoder.add(event, good);
+  const auto refused = [&](auto&& damage) {
+    trace::Resolutions columns = good;
+    damage(columns);
+    std::vector<model::Resolution> events;
+    trace::ResolutionDecoder decoder;
+    return !decoder.take(columns, events);
+  };
+  EXPECT_FALSE(refused([](auto&) {}));
+  EXPECT_TRUE(refused([](auto& c) { c.add_ip(0); }));
+  EXPECT_TRUE(refused([](auto& c) { c.mutable_time_ns()->RemoveLast(); }));
+  EXPECT_TRUE(refused([](auto& c) { c.set_actor(7, 1'000'000); }));
+  EXPECT_TRUE(refused([](auto& c) { c.set_stack(7, 1'000'000); }));
+  EXPECT_TRUE(refused([](auto& c) { c.set_mapping(7, 1'000'000); }));
+  EXPECT_TRUE(refused([](auto& c) { c.set_ip(7, 1'000'000); }));
+  EXPECT_TRUE(refused([](auto& c) { c.set_what(7, 0xf); }));
+  EXPECT_TRUE(refused([](auto& c) { c.set_what(7, 0xf0); }));
+  EXPECT_TRUE(refused([](auto& c) { c.set_size(7, 0); }));
+  EXPECT_TRUE(refused([](auto& c) { c.set_size(7, UINT32_MAX); }));
+  EXPECT_TRUE(refused([](auto& c) { c.add_before(1); }));
+  EXPECT_TRUE(refused([](auto& c) { c.mutable_before()->RemoveLast(); }));
+}
+
+// Against what was noted, asked at every moment and between.
+TEST(TraceAnswers, HoldUntilAnotherWasGiven) {
+  trace::AnswerTable table;
+  const trace::Question one{model::SpaceId(1), 0x1000}, other{model::SpaceId(1), 0x1008};
+  for (const auto& [time, number] : {std::pair(10, 1), std::pair(20, 1), std::pair(30, 2), std::pair(40, 1), std::pair(20, 1)})
+    table.note(one, static_cast<std::uint64_t>(time), {static_cast<std::uint32_t>(number)});
+  table.note(other, 15, {9});
+  table.settle();
+  EXPECT_EQ(table.rows().size(), 4U);  // 1 until 20, 2 until 30, 1 until 40; 9
+  for (const auto& [time, number] : {std::pair(0, 1), std::pair(10, 1), std::pair(20, 1), std::pair(21, 2), std::pair(30, 2), std::pair(40, 1), std::pair(99, 1)})
+    EXPECT_EQ(table.find(one, static_cast<std::uint64_t>(time))->number, static_cast<std::uint32_t>(number)) << time;
+  EXPECT_EQ(table.find(other, 0)->number, 9U);
+  EXPECT_EQ(table.find(other, 100)->number, 9U);
+  EXPECT_EQ(table.find({model::SpaceId(1), 0x1004}, 10), nullptr);
+  EXPECT_EQ(table.find({model::SpaceId(2), 0x1000}, 10), nullptr);
+}
+
+}  // namespace
+}  // namespace cowtrace
