@@ -57,9 +57,10 @@ std::vector<bool> chosen(const std::vector<ProcessSummary>& processes, std::size
   return show;
 }
 
-std::vector<std::string> cells(const ProcessSummary& process, std::size_t depth) {
+// What another program (exec) copied is no part of what was inherited.
+std::vector<std::string> cells(const ProcessSummary& process, bool ran_another, std::size_t depth) {
   std::string share;
-  if (process.inherited_bytes)
+  if (process.inherited_bytes && !ran_another)
     share = fmt::format("{} {:>4}", bar(process.copied_bytes, *process.inherited_bytes),
                         percent(process.copied_bytes, *process.inherited_bytes));
   return {std::to_string(process.pid),
@@ -89,7 +90,8 @@ void print_processes(const TextContext& context) {
   for (const TreeEntry& entry : tree_of(processes)) {
     const ProcessSummary& process = processes[entry.process];
     if (show[entry.process]) {
-      table.add(cells(process, entry.depth));
+      const bool ran_another = context.session.process(process.process).spaces.size() > 1;
+      table.add(cells(process, ran_another, entry.depth));
       continue;
     }
     ++left_out;
