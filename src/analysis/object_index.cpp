@@ -71,6 +71,11 @@ void ObjectIndex::look_up(const model::Session& session, model::Resolver& resolv
             [this](const model::Object* object) { return number_if_known(object); });
 }
 
+std::uint32_t ObjectIndex::written(const model::Session& session, model::Resolver& resolver,
+                                   const Touch& touch) const {
+  return number_if_known(object_of(*this, session, resolver, touch));
+}
+
 void ObjectIndex::number_as(const std::vector<ObjectId>& id_of) {
   for (auto& [object, number] : number_of_) number = id_of[number].value;
   objects_.clear();

@@ -38,6 +38,10 @@ class ObjectIndex {
   void look_up(const model::Session& session, model::Resolver& resolver, const PageGroup& group,
                PageObjects& out) const;
 
+  // What one touch wrote, after number_as(): kNone if it is not known.
+  [[nodiscard]] std::uint32_t written(const model::Session& session, model::Resolver& resolver,
+                                      const Touch& touch) const;
+
   [[nodiscard]] const model::Object* mapping_of(const model::Session& session,
                                                 const Touch& touch) const {
     return mappings_.find(session, *touch.space, touch.mapping, touch.address);

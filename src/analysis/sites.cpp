@@ -34,7 +34,7 @@ std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& 
 
 }  // namespace
 
-SiteTable::SiteTable(const model::Session& session)
+SiteKeys::SiteKeys(const model::Session& session)
     : image_of_(images(session)) {
   // Forked processes share addresses: the same stack in several of them is one site.
   using Frames = std::tuple<model::SpaceId, std::vector<std::uint64_t>,
@@ -51,17 +51,20 @@ SiteTable::SiteTable(const model::Session& session)
     canonical_.emplace(hash, first.at(frames(stack)));
 }
 
-model::SpaceId SiteTable::image(model::SpaceId space) const {
+model::SpaceId SiteKeys::image(model::SpaceId space) const {
   const auto found = image_of_.find(space);
   return found != image_of_.end() ? found->second : space;
 }
 
+SiteKeys::Key SiteKeys::of(model::StackHash stack, model::SpaceId space, std::uint64_t ip) const {
+  if (const auto known = canonical_.find(stack); known != canonical_.end())
+    return {known->second, {}, 0};
+  if (ip != 0) return {{}, image(space), ip};
+  return {};
+}
+
 void SiteTable::add(model::ProcessKey process, const Touch& touch) {
-  Key key{};
-  if (const auto stack = canonical_.find(touch.stack); stack != canonical_.end())
-    key = {stack->second, {}, 0};
-  else if (touch.ip != 0)
-    key = {{}, image(touch.space->id), touch.ip};
+  const SiteKeys::Key key = keys_.of(touch.stack, touch.space->id, touch.ip);
   const auto [at, is_new] = index_.emplace(key, static_cast<std::uint32_t>(sites_.size()));
   if (is_new) {
     SiteSummary& site = sites_.emplace_back();
@@ -87,6 +90,18 @@ std::vector<SiteSummary> SiteTable::take() {
     return std::tie(a.ip, a.stack, a.space) < std::tie(b.ip, b.stack, b.space);
   });
   return std::move(sites_);
+}
+
+SiteIndex::SiteIndex(const model::Session& session, const std::vector<SiteSummary>& sites)
+    : keys_(session) {
+  for (std::uint32_t i = 0; i < sites.size(); ++i)
+    index_.emplace(keys_.of(sites[i].stack, sites[i].space, sites[i].ip), i);
+}
+
+std::optional<std::uint32_t> SiteIndex::of(const Touch& touch) const {
+  if (touch.aggregated) return std::nullopt;
+  const auto found = index_.find(keys_.of(touch.stack, touch.space->id, touch.ip));
+  return found != index_.end() ? std::optional(found->second) : std::nullopt;
 }
 
 std::vector<model::StackFrame> SiteFrames::of(const SiteSummary& site) {
