@@ -6,7 +6,9 @@
 #include <array>
 
 #include "base/units.h"
+#include "report/folded.h"
 #include "report/json.h"
+#include "report/speedscope.h"
 #include "report/text.h"
 
 namespace cowtrace::report {
@@ -23,17 +25,18 @@ constexpr std::array<Format, 9> kFormats = {{
     {".json", "json", true, &make<JsonReporter>},
     {".html", "html", false, nullptr},
     {".txt", "text", true, &make<TextReporter>},
-    {".folded", "folded", false, nullptr},
-    {".speedscope.json", "speedscope", false, nullptr},
+    {".folded", "folded", true, &make<FoldedReporter>},
+    {".speedscope.json", "speedscope", true, &make<SpeedscopeReporter>},
     {".pb.gz", "pprof", false, nullptr},
     {".pftrace", "perfetto", false, nullptr},
     {".jsonl", "jsonl", false, nullptr},
 }};
 
-std::string list(std::string_view Format::*member, bool built_only) {
+// Of the formats for which `*only` is true, if it is given.
+std::string list(std::string_view Format::*member, bool Format::*only = nullptr) {
   std::string text;
   for (const Format& format : kFormats) {
-    if (built_only && !format.built) continue;
+    if (only != nullptr && !(format.*only)) continue;
     if (!text.empty()) text += ", ";
     text += format.*member;
   }
@@ -54,21 +57,21 @@ Result<const Format*> format_of_file(std::string_view path) {
       longest = &format;
   if (longest != nullptr) return longest;
   return fail(fmt::format("cannot write '{}'", printable(path)), "its suffix names no format",
-              "use one of " + list(&Format::suffix, false));
+              "use one of " + list(&Format::suffix));
 }
 
 Result<const Format*> format_named(std::string_view name) {
   for (const Format& format : kFormats)
     if (format.name == name) return &format;
   return fail(fmt::format("there is no format '{}'", printable(name)), "",
-              "use one of " + list(&Format::name, false));
+              "use one of " + list(&Format::name));
 }
 
 Result<std::unique_ptr<Reporter>> make_reporter(const Format& format,
                                                 const ReportOptions& options) {
   if (format.built && format.make != nullptr) return format.make(options);
   return fail(fmt::format("the format {} ({}) is not built yet", format.name, format.suffix), "",
-              "use one of " + list(&Format::suffix, true));
+              "use one of " + list(&Format::suffix, &Format::built));
 }
 
 }  // namespace cowtrace::report

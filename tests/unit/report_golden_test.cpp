@@ -46,6 +46,16 @@ TEST(ReportGolden, TextInColourAndWide) {
   test::expect_golden("story_color.txt", rendered(story, "text", options));
 }
 
+TEST(ReportGolden, Folded) {
+  test::Story story;
+  test::expect_golden("story.folded", rendered(story, "folded", {}));
+}
+
+TEST(ReportGolden, Speedscope) {
+  test::Story story;
+  test::expect_golden("story.speedscope.json", rendered(story, "speedscope", {}));
+}
+
 TEST(ReportGolden, JsonOfAnEmptySession) {
   model::Session session;
   test::FakeResolver resolver;

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/stack_names.h"
+
+#include "base/units.h"
+
+namespace cowtrace::report {
+
+namespace {
+
+NamedFrame in_place_of(std::string name) {
+  NamedFrame frame;
+  frame.name = std::move(name);
+  return frame;
+}
+
+}  // namespace
+
+NamedFrame named(const model::StackFrame& frame) {
+  NamedFrame result;
+  result.name = printable(frame.function);
+  result.file = printable(frame.file);
+  result.line = frame.line;
+  if (!frame.python) result.module = printable(frame.module);
+  result.inlined = frame.inlined;
+  result.python = frame.python;
+  if (!frame.why_unnamed.empty() && !result.module.empty())
+    result.name = "[" + result.module.substr(result.module.rfind('/') + 1) + "]";
+  if (result.name.empty()) result.name = "(unnamed)";
+  return result;
+}
+
+std::string command_of(const analysis::ProcessSummary& process) {
+  return process.command.empty() ? "(unnamed)" : printable(process.command);
+}
+
+const std::vector<NamedFrame>& StackNames::of(const analysis::BreakStack& stack) {
+  static const std::vector<NamedFrame> kNoStack = {in_place_of("(no stack)")};
+  static const std::vector<NamedFrame> kLost = {in_place_of("(lost events)")};
+  switch (stack.known) {
+    case analysis::BreakStack::Known::Stack: return of_site(stack.site);
+    case analysis::BreakStack::Known::NoStack: return kNoStack;
+    case analysis::BreakStack::Known::Lost: return kLost;
+  }
+  return kNoStack;
+}
+
+const std::vector<NamedFrame>& StackNames::of_site(std::uint32_t site) {
+  std::vector<NamedFrame>& names = by_site_[site];
+  if (!names.empty()) return names;
+  for (const model::StackFrame& frame : frames_.of(summary_.sites[site])) names.push_back(named(frame));
+  if (names.empty()) names.push_back(in_place_of("(no stack)"));
+  return names;
+}
+
+}  // namespace cowtrace::report
