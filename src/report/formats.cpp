@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "report/folded.h"
 #include "report/json.h"
+#include "report/jsonl.h"
 #include "report/speedscope.h"
 #include "report/text.h"
 
@@ -29,7 +30,7 @@ constexpr std::array<Format, 9> kFormats = {{
     {".speedscope.json", "speedscope", true, &make<SpeedscopeReporter>},
     {".pb.gz", "pprof", false, nullptr},
     {".pftrace", "perfetto", false, nullptr},
-    {".jsonl", "jsonl", false, nullptr},
+    {".jsonl", "jsonl", true, &make<JsonLinesReporter>},
 }};
 
 // Of the formats for which `*only` is true, if it is given.

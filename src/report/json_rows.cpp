@@ -12,17 +12,29 @@
 
 namespace cowtrace::report {
 
-namespace {
-
 Json or_null(const std::optional<std::uint64_t>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
-Json or_null(const std::optional<model::ProcessKey>& key) {
-  return key ? Json(key->value) : Json(nullptr);
-}
+
 Json or_null(std::string_view text) {
   return text.empty() ? Json(nullptr) : Json(text);
 }
+
+Json or_null(const std::optional<model::ProcessKey>& key) {
+  return key ? Json(key->value) : Json(nullptr);
+}
+
+Json stack_frame_json(const model::StackFrame& frame) {
+  return {{"kind", frame.python ? "python" : "native"},
+          {"function", frame.function},
+          {"file", or_null(frame.file)},
+          {"line", frame.line != 0 ? Json(frame.line) : Json(nullptr)},
+          {"module", or_null(frame.module)},
+          {"inlined", frame.inlined},
+          {"why_unnamed", or_null(frame.why_unnamed)}};
+}
+
+namespace {
 
 // Frame 0 is "not known", never a frame.
 Json frame_json(std::uint64_t frame) {
@@ -67,16 +79,6 @@ Json audit_json(const std::optional<model::Audit>& audit) {
           {"unexplained", audit->unexplained()},
           {"reasons", reasons},
           {"unexplained_pages", pages}};
-}
-
-Json stack_frame_json(const model::StackFrame& frame) {
-  return {{"kind", frame.python ? "python" : "native"},
-          {"function", frame.function},
-          {"file", or_null(frame.file)},
-          {"line", frame.line != 0 ? Json(frame.line) : Json(nullptr)},
-          {"module", or_null(frame.module)},
-          {"inlined", frame.inlined},
-          {"why_unnamed", or_null(frame.why_unnamed)}};
 }
 
 Json watch_break_json(const std::optional<analysis::WatchBreak>& event) {

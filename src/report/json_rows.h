@@ -2,7 +2,10 @@
 // One JSON value for each kind of row of the report.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "analysis/pages.h"
@@ -19,6 +22,11 @@ Json page_json(const analysis::PageRow& page);
 Json object_json(const analysis::ObjectSummary& object);
 Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack,
                bool truncated);
+Json stack_frame_json(const model::StackFrame& frame);
+// null where it is empty or not known.
+Json or_null(std::string_view text);
+Json or_null(const std::optional<std::uint64_t>& value);
+Json or_null(const std::optional<model::ProcessKey>& key);
 Json mapping_json(const analysis::MappingSummary& mapping);
 Json watch_json(const analysis::WatchSummary& watch);
 Json timeline_json(const analysis::TimelineRow& row);
