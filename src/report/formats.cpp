@@ -9,6 +9,7 @@
 #include "report/folded.h"
 #include "report/json.h"
 #include "report/jsonl.h"
+#include "report/pprof.h"
 #include "report/speedscope.h"
 #include "report/text.h"
 
@@ -28,7 +29,7 @@ constexpr std::array<Format, 9> kFormats = {{
     {".txt", "text", true, &make<TextReporter>},
     {".folded", "folded", true, &make<FoldedReporter>},
     {".speedscope.json", "speedscope", true, &make<SpeedscopeReporter>},
-    {".pb.gz", "pprof", false, nullptr},
+    {".pb.gz", "pprof", true, &make<PprofReporter>},
     {".pftrace", "perfetto", false, nullptr},
     {".jsonl", "jsonl", true, &make<JsonLinesReporter>},
 }};
