@@ -9,6 +9,7 @@
 #include "report/folded.h"
 #include "report/json.h"
 #include "report/jsonl.h"
+#include "report/perfetto.h"
 #include "report/pprof.h"
 #include "report/speedscope.h"
 #include "report/text.h"
@@ -30,7 +31,7 @@ constexpr std::array<Format, 9> kFormats = {{
     {".folded", "folded", true, &make<FoldedReporter>},
     {".speedscope.json", "speedscope", true, &make<SpeedscopeReporter>},
     {".pb.gz", "pprof", true, &make<PprofReporter>},
-    {".pftrace", "perfetto", false, nullptr},
+    {".pftrace", "perfetto", true, &make<PerfettoReporter>},
     {".jsonl", "jsonl", true, &make<JsonLinesReporter>},
 }};
 

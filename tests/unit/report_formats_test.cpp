@@ -62,7 +62,7 @@ TEST(ReportFormats, WhatIsNotBuiltSaysWhatWorks) {
 TEST(ReportFormats, AFullDiskIsAFailure) {
   test::Story story;
   const analysis::Summary summary = analysis::join(story.session(), story.resolver);
-  for (const char* name : {"json", "text", "folded", "speedscope", "pprof", "jsonl"}) {
+  for (const char* name : {"json", "text", "folded", "speedscope", "pprof", "perfetto", "jsonl"}) {
     auto reporter = make_reporter(**format_named(name), {});
     ASSERT_TRUE(reporter);
     std::ostringstream out;
