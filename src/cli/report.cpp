@@ -20,6 +20,7 @@ struct ReportArguments {
   std::string trace;
   std::vector<std::string> outputs;
   std::string format, color = "auto";
+  std::vector<std::string> filter;
   bool verbose = false;
 };
 
@@ -34,6 +35,8 @@ int report(ReportArguments arguments) {
   auto options = report_options(arguments.color, arguments.verbose, STDOUT_FILENO);
   if (!options) return report_error(options.error(), kUsedWrongly);
   const auto format = shown(arguments);
+  if (auto set = set_filter(arguments.filter, arguments.outputs, format.value_or("text"), *options); !set)
+    return report_error(set.error(), kUsedWrongly);
   report::ReportOptions for_files = *options;
   for_files.color = false;
   auto trace = trace::read_file(arguments.trace);
@@ -57,6 +60,8 @@ Action configure_report(CLI::App& app) {
   app.add_option("-o,--output", to.outputs, "write a report; the suffix chooses the format, - is standard output")
       ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--format", to.format, "what goes to standard output: text, json and the like");
+  app.add_option("--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause= or address=; repeatable")
+      ->type_name("KEY=VALUE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--color", to.color, "auto, always or never")->capture_default_str();
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
   return [arguments](const std::vector<std::string>& after_dashes) {

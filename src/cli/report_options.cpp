@@ -8,8 +8,22 @@
 #include <cstdlib>
 
 #include "cli/version.h"
+#include "report/formats.h"
 
 namespace cowtrace::cli {
+
+Status set_filter(const std::vector<std::string>& conditions, const std::vector<std::string>& files, const std::string& format,
+                  report::ReportOptions& options) {
+  for (const std::string& condition : conditions)
+    if (auto added = options.filter.add(condition); !added) return added;
+  const auto is_filtered = [](const std::string& path) {
+    const auto found = report::format_of_file(path);
+    return found && (*found)->filtered;
+  };
+  const auto shown = report::format_named(format);
+  if (options.filter.everything() || (shown && (*shown)->filtered) || std::any_of(files.begin(), files.end(), is_filtered)) return {};
+  return fail("--filter", "there is no -o for it", fmt::format("name a file {}", report::filtered_suffixes()));
+}
 
 Result<report::ReportOptions> report_options(const std::string& color, bool verbose, int shown_on) {
   const bool terminal = isatty(shown_on) == 1;

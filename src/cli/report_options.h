@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -21,6 +22,10 @@ Result<Value> choose(const std::map<std::string, Value>& choices, const std::str
   for (const auto& [name, value] : choices) names += (names.empty() ? "" : ", ") + name;
   return fail(fmt::format("{} {}", option, printable(text)), "unknown", fmt::format("use {}", names));
 }
+
+// What --filter says. Fails if a condition is none, or if neither one of `files` nor `format` is of a kind that can leave something out.
+Status set_filter(const std::vector<std::string>& conditions, const std::vector<std::string>& files, const std::string& format,
+                  report::ReportOptions& options);
 
 // `color` as --color has it; `shown_on` is the descriptor that the text report goes to.
 Result<report::ReportOptions> report_options(const std::string& color, bool verbose, int shown_on);

@@ -26,7 +26,7 @@ struct RunArguments {
   std::vector<std::string> command;
   std::vector<std::string> outputs;
   std::string duration, user, backend = "auto", stacks = "python,native", detail = "events", snapshot = "exact", buffer = "64MiB", color = "auto";
-  std::vector<std::string> watch;
+  std::vector<std::string> watch, filter;
   std::uint32_t frames = 16;
   bool no_page_tables = false;
   bool quiet = false;
@@ -98,6 +98,7 @@ int run(const RunArguments& arguments) {
   if (!options) return report_error(options.error(), kRunFailed);
   auto reports = report_options(arguments.color, arguments.verbose, STDERR_FILENO);
   if (!reports) return report_error(reports.error(), kRunFailed);
+  if (auto set = set_filter(arguments.filter, arguments.outputs, "text", *reports); !set) return report_error(set.error(), kRunFailed);
   // Files are for everybody: no colour, and the width that docs show.
   report::ReportOptions for_files = *reports;
   for_files.color = false;
@@ -119,7 +120,7 @@ Action configure_run(CLI::App& app) {
   const auto arguments = std::make_shared<RunArguments>();
   RunArguments& to = *arguments;
   app.add_option("COMMAND", to.command, "the command and its arguments, after --");
-  app.add_option("-o,--output", to.outputs, "write a report; the suffix chooses the format (.cow, .json, .txt)")
+  app.add_option("-o,--output", to.outputs, "write a report; the suffix chooses the format (.cow, .html, .json, .txt, .folded, ...)")
       ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("-d,--duration", to.duration, "stop after TIME (30s, 5m) and let COMMAND go on")->type_name("TIME");
   app.add_option("-u,--user", to.user, "run COMMAND as this user")->type_name("NAME");
@@ -135,6 +136,8 @@ Action configure_run(CLI::App& app) {
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
   app.add_option("--watch", to.watch, "a Python object in every process: still shared, copied or replaced? Repeatable")
       ->type_name("EXPR")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause= or address=; repeatable")
+      ->type_name("KEY=VALUE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--max-copied", to.max_copied, "not built yet")->type_name("SIZE");
   app.add_option("--max-copied-per-process", to.max_copied_per_process, "not built yet")->type_name("SIZE");
   return [arguments](const std::vector<std::string>& after_dashes) {

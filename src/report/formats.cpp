@@ -24,15 +24,15 @@ std::unique_ptr<Reporter> make(const ReportOptions& options) {
 }
 
 constexpr std::array<Format, 9> kFormats = {{
-    {".cow", "cow", true, nullptr},
-    {".json", "json", true, &make<JsonReporter>},
-    {".html", "html", false, nullptr},
-    {".txt", "text", true, &make<TextReporter>},
-    {".folded", "folded", true, &make<FoldedReporter>},
-    {".speedscope.json", "speedscope", true, &make<SpeedscopeReporter>},
-    {".pb.gz", "pprof", true, &make<PprofReporter>},
-    {".pftrace", "perfetto", true, &make<PerfettoReporter>},
-    {".jsonl", "jsonl", true, &make<JsonLinesReporter>},
+    {".cow", "cow", true, false, nullptr},
+    {".json", "json", true, false, &make<JsonReporter>},
+    {".html", "html", false, false, nullptr},
+    {".txt", "text", true, false, &make<TextReporter>},
+    {".folded", "folded", true, true, &make<FoldedReporter>},
+    {".speedscope.json", "speedscope", true, true, &make<SpeedscopeReporter>},
+    {".pb.gz", "pprof", true, true, &make<PprofReporter>},
+    {".pftrace", "perfetto", true, true, &make<PerfettoReporter>},
+    {".jsonl", "jsonl", true, true, &make<JsonLinesReporter>},
 }};
 
 // Of the formats for which `*only` is true, if it is given.
@@ -68,6 +68,10 @@ Result<const Format*> format_named(std::string_view name) {
     if (format.name == name) return &format;
   return fail(fmt::format("there is no format '{}'", printable(name)), "",
               "use one of " + list(&Format::name));
+}
+
+std::string filtered_suffixes() {
+  return list(&Format::suffix, &Format::filtered);
 }
 
 Result<std::unique_ptr<Reporter>> make_reporter(const Format& format,

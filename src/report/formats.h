@@ -16,6 +16,7 @@ struct Format {
   std::string_view suffix;  // of -o FILE
   std::string_view name;    // of --format
   bool built;               // false: named by the interface, an error when asked for
+  bool filtered;            // shows what ReportOptions::filter lets through; others are always whole
   std::unique_ptr<Reporter> (*make)(const ReportOptions&);  // nullptr: not made from a Summary
 };
 
@@ -27,6 +28,9 @@ std::span<const Format> formats();
 
 // Fails, listing all names, if there is none.
 [[nodiscard]] Result<const Format*> format_named(std::string_view name);
+
+// ".folded, .speedscope.json, ...": those that are filtered.
+std::string filtered_suffixes();
 
 // Fails, listing those that work, if the format is not built.
 [[nodiscard]] Result<std::unique_ptr<Reporter>> make_reporter(const Format& format,
