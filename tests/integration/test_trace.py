@@ -24,7 +24,7 @@ for _ in range(2):
     os.wait()
 """
 # Every suffix of the interface that is a rendering.
-SUFFIXES = ("json", "txt")
+SUFFIXES = ("json", "txt", "folded", "speedscope.json", "pb.gz", "pftrace", "jsonl")
 
 
 class TraceTest(IntegrationTest):
