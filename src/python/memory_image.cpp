@@ -271,7 +271,7 @@ const MemoryImage::Region* MemoryImage::find_region(std::uint64_t address) const
   if (after == regions_.begin()) return nullptr;
   const auto found = std::prev(after);
   if (address >= found->end) return nullptr;
-  last_ = static_cast<std::size_t>(found - regions_.begin());
+  last_.store(static_cast<std::size_t>(found - regions_.begin()), std::memory_order_relaxed);
   return &*found;
 }
 

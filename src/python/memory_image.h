@@ -5,11 +5,13 @@
 // A process maps far more than it has: what this program does and keeps depends on the pages that are there, never on address space.
 //
 // Pages are kept compressed, and made readable one by one when somebody asks for them; forget() takes that back. A later image of the same
-// family shares the store of the earlier one and adds to it the pages that have changed.
+// family shares the store of the earlier one and adds to it the pages that have changed: take_after() and pages_changed_since() read nothing
+// of the earlier image but its table of pages, so that another thread may read its memory meanwhile.
 #pragma once
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -122,7 +124,7 @@ class MemoryImage final : public process::RemoteMemory {
   [[nodiscard]] Result<std::size_t> read(std::uint64_t address, std::span<std::byte> out) override;
 
   [[nodiscard]] const Region* region_at(std::uint64_t address) const {
-    const Region& last = regions_[last_];
+    const Region& last = regions_[last_.load(std::memory_order_relaxed)];
     if (address - last.start < last.end - last.start) return &last;
     return find_region(address);
   }
@@ -185,7 +187,7 @@ class MemoryImage final : public process::RemoteMemory {
   std::uint64_t bytes_read_ = 0;
   std::uint64_t bytes_kept_ = 0;
   std::uint64_t bytes_left_out_ = 0;
-  mutable std::size_t last_ = 0;
+  mutable std::atomic<std::size_t> last_ = 0;     // a guess that any thread may replace
 };
 
 }  // namespace cowtrace::python

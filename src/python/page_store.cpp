@@ -19,7 +19,10 @@ PageStore::Id PageStore::add(std::span<const std::byte, kPageSize> page) {
   if (std::memcmp(page.data(), kZeroPage.data(), kPageSize) == 0) return kZeros;
   if (kChunk - used_ < kHeader + kPageSize) {
     // Not cleared: its pages are taken from the system as they are used.
-    chunks_.emplace_back(new std::byte[kChunk]);
+    {
+      const std::scoped_lock growing(chunks_move_);
+      chunks_.emplace_back(new std::byte[kChunk]);
+    }
     used_ = chunks_.size() == 1 ? kUnit : 0;  // kZeros is no place
   }
   std::byte* const out = chunks_.back().get() + used_;
@@ -39,7 +42,10 @@ void PageStore::get(Id id, std::span<std::byte, kPageSize> out) const {
     return;
   }
   const std::uint64_t at = id * kUnit;
-  const std::byte* const kept = chunks_[at / kChunk].get() + at % kChunk;
+  const std::byte* const kept = [&] {
+    const std::scoped_lock looking(chunks_move_);
+    return chunks_[at / kChunk].get() + at % kChunk;
+  }();
   std::uint16_t size = 0;
   std::memcpy(&size, kept, kHeader);
   if (size == kPageSize)
