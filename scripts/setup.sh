@@ -7,13 +7,13 @@
 
 # cmake/Dependencies.cmake and cmake/BpfObject.cmake ask for these.
 build=(g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libcli11-dev libfmt-dev nlohmann-json3-dev
-       libexpected-dev libdw-dev libelf-dev liblz4-dev libzstd-dev libprotobuf-dev protobuf-compiler zlib1g-dev libzydis-dev libgtest-dev
-       libgmock-dev)
-test=("${build[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf)
+       libexpected-dev libdw-dev libelf-dev liblz4-dev libzstd-dev libprotobuf-dev protobuf-compiler zlib1g-dev libncurses-dev libzydis-dev
+       libgtest-dev libgmock-dev)
+test=("${build[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux)
 bench=("${build[@]}" python3 bpftrace)
 # The static cross-build: a compiler, and libraries of a second architecture.
 arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 liblz4-dev:arm64 libzstd-dev:arm64
-       libprotobuf-dev:arm64 zlib1g-dev:arm64
+       libprotobuf-dev:arm64 libncurses-dev:arm64 zlib1g-dev:arm64
        liblzma-dev:arm64 libbz2-dev:arm64)
 # cmake/StaticLibraries.cmake asks for these, and for the sources of Zydis and fmt.
 static=("${build[@]}" liblzma-dev libbz2-dev libzycore-dev binutils)

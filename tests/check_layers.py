@@ -24,8 +24,9 @@ MAY_INCLUDE = {
     "analysis": ("model", "base"),
     "report": ("analysis", "model", "base"),
     "trace": ("model", "base"),
-    "pipeline": ("capture", "objects", "python", "process", "analysis", "report", "trace", "model", "base"),
-    "cli": ("pipeline", "report", "trace", "base"),
+    "top": ("report", "analysis", "model", "base"),
+    "pipeline": ("capture", "objects", "python", "process", "analysis", "report", "trace", "top", "model", "base"),
+    "cli": ("pipeline", "top", "report", "trace", "base"),
     "scenario": (),
 }
 # Single headers that a folder may include although it may not include their folder.
@@ -42,6 +43,7 @@ CONFINED = (
     (r"zlib\.h$", ("report",)),
     (r"profile\.pb\.h$", ("report",)),
     (r"google/protobuf/", ("report", "trace")),
+    (r"n?curses\.h$", ("top",)),
     (r"nlohmann/", ("report", "cli")),
     (r"CLI/", ("cli", "scenario")),
     (r"cowtrace/", ("objects", "scenario")),
@@ -146,7 +148,7 @@ class SelfTest(unittest.TestCase):
 
     def test_libraries_stay_where_they_belong(self):
         for folder, header in (("pipeline", "bpf/libbpf.h"), ("analysis", "nlohmann/json.hpp"), ("report", "CLI/CLI.hpp"),
-                               ("model", "abi/events.h"), ("objects", "elfutils/libdw.h"), ("pipeline", "cowtrace/objects.h")):
+                               ("model", "abi/events.h"), ("objects", "elfutils/libdw.h"), ("pipeline", "curses.h"), ("pipeline", "cowtrace/objects.h")):
             with self.subTest(folder=folder, header=header):
                 self.assert_refused(f"{folder}/wrong.h", f"#include <{header}>\n", header)
                 (self.root / "src" / folder / "wrong.h").unlink()
