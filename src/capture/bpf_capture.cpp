@@ -289,6 +289,12 @@ Counters BpfCapture::counters() const {
   return sum;
 }
 
+std::uint64_t BpfCapture::lost() const {
+  std::uint64_t sum = 0;
+  for (const cowtrace_lane& lane : lanes_.all()) sum += lane.counters.lost;
+  return sum;
+}
+
 Result<std::vector<PageCountRow>> BpfCapture::page_counts() const {
   std::vector<PageCountRow> rows;
   const int map = bpf_map__fd(skeleton_->maps.pages);

@@ -35,6 +35,7 @@ class BpfCapture : public Capture {
   std::uint64_t drain(const Sink& sink) override;
   void stop() override;
   Counters counters() const override;
+  std::uint64_t lost() const override;
   Result<std::vector<PageCountRow>> page_counts() const override;
   std::vector<std::string> blind_spots() const override;
   std::vector<std::string> notes() const override;

@@ -69,6 +69,8 @@ class Capture {
   // Detaches all hooks: nothing is counted any more.
   virtual void stop() = 0;
   [[nodiscard]] virtual Counters counters() const = 0;
+  // Counters::lost alone, which costs nothing.
+  [[nodiscard]] virtual std::uint64_t lost() const = 0;
   // --detail counts: the kernel's table of pages. Only after stop(): reading a map hides faults from perf's BPF programs meanwhile.
   [[nodiscard]] virtual Result<std::vector<PageCountRow>> page_counts() const = 0;
 

@@ -23,7 +23,7 @@ constexpr std::array<Subcommand, 6> kSubcommands = {{
     {"attach", "the same for running processes (not built yet)", kUsedWrongly, configure_unbuilt},
     {"report", "render a saved trace again, anywhere, without root", kUsedWrongly, configure_report},
     {"diff", "compare traces (not built yet)", kUsedWrongly, configure_unbuilt},
-    {"top", "live (not built yet)", kUsedWrongly, configure_unbuilt},
+    {"top", "run a command and show its breaks live", kUsedWrongly, configure_top},
     {"doctor", "what this kernel and this user can do, and how to get the rest", kUsedWrongly, configure_doctor},
 }};
 

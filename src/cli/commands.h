@@ -33,7 +33,8 @@ struct Subcommand {
 Action configure_run(CLI::App& app);
 Action configure_doctor(CLI::App& app);
 Action configure_report(CLI::App& app);
-// attach, diff, top: named by the interface, an error until they are built.
+Action configure_top(CLI::App& app);
+// attach, diff: named by the interface, an error until they are built.
 Action configure_unbuilt(CLI::App& app);
 
 }  // namespace cowtrace::cli

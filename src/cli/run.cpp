@@ -16,24 +16,11 @@
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/report_options.h"
+#include "cli/run_arguments.h"
 #include "pipeline/outputs.h"
 
 namespace cowtrace::cli {
 namespace {
-
-// As given; resolve() makes RunOptions of it.
-struct RunArguments {
-  std::vector<std::string> command;
-  std::vector<std::string> outputs;
-  std::string duration, user, backend = "auto", stacks = "python,native", detail = "events", snapshot = "exact", buffer = "64MiB", color = "auto";
-  std::vector<std::string> watch, filter;
-  std::uint32_t frames = 16;
-  bool no_page_tables = false;
-  bool quiet = false;
-  bool verbose = false;
-  // Named by the interface, not built yet: an error when given, never ignored.
-  std::string max_copied, max_copied_per_process;
-};
 
 Status check_unbuilt(const RunArguments& arguments) {
   if (!arguments.max_copied.empty()) return fail("--max-copied", "not built yet");
@@ -42,6 +29,8 @@ Status check_unbuilt(const RunArguments& arguments) {
     return fail("-o -", "standard output is the command's", "name a file");
   return {};
 }
+
+}  // namespace
 
 Result<pipeline::RunOptions> resolve(const RunArguments& arguments) {
   if (auto built = check_unbuilt(arguments); !built) return tl::unexpected(built.error());
@@ -93,32 +82,30 @@ Result<pipeline::RunOptions> resolve(const RunArguments& arguments) {
   return options;
 }
 
-int run(const RunArguments& arguments) {
+RunEnd run(const RunArguments& arguments, top::View* view) {
+  const auto failed = [](const Error& error, int code) { return RunEnd{true, report_error(error, code)}; };
   auto options = resolve(arguments);
-  if (!options) return report_error(options.error(), kRunFailed);
+  if (!options) return failed(options.error(), kRunFailed);
+  options->view = view;
   auto reports = report_options(arguments.color, arguments.verbose, STDERR_FILENO);
-  if (!reports) return report_error(reports.error(), kRunFailed);
-  if (auto set = set_filter(arguments.filter, arguments.outputs, "text", *reports); !set) return report_error(set.error(), kRunFailed);
+  if (!reports) return failed(reports.error(), kRunFailed);
+  if (auto set = set_filter(arguments.filter, arguments.outputs, "text", *reports); !set) return failed(set.error(), kRunFailed);
   // Files are for everybody: no colour, and the width that docs show.
   report::ReportOptions for_files = *reports;
   for_files.color = false;
   auto outputs = pipeline::Outputs::open(arguments.outputs, for_files);
-  if (!outputs) return report_error(outputs.error(), kRunFailed);
+  if (!outputs) return failed(outputs.error(), kRunFailed);
   if (!arguments.quiet)
-    if (auto shown = outputs->show("text", *reports, std::cerr); !shown) return report_error(shown.error(), kRunFailed);
+    if (auto shown = outputs->show("text", *reports, std::cerr); !shown) return failed(shown.error(), kRunFailed);
   auto outcome = pipeline::run(*options, outputs->recorder());
-  if (!outcome) return report_error(outcome.error(), kRunFailed);
-  if (outcome->error) return report_error(*outcome->error, outcome->exit_code);
+  if (!outcome) return failed(outcome.error(), kRunFailed);
+  if (outcome->error) return failed(*outcome->error, outcome->exit_code);
   auto written = outputs->write(*outcome->session, *outcome->resolver);
-  if (!written) return report_error(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
-  return outcome->exit_code;
+  if (!written) return failed(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
+  return {false, outcome->exit_code};
 }
 
-}  // namespace
-
-Action configure_run(CLI::App& app) {
-  const auto arguments = std::make_shared<RunArguments>();
-  RunArguments& to = *arguments;
+void add_run_options(CLI::App& app, RunArguments& to) {
   app.add_option("COMMAND", to.command, "the command and its arguments, after --");
   app.add_option("-o,--output", to.outputs, "write a report; the suffix chooses the format (.cow, .html, .json, .txt, .folded, ...)")
       ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -127,24 +114,30 @@ Action configure_run(CLI::App& app) {
   app.add_option("--backend", to.backend, "auto, fentry, kprobe or static")->capture_default_str();
   app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")->capture_default_str();
   app.add_option("--stacks", to.stacks, "python,native, or one of them, or none")->capture_default_str();
-  app.add_option("--detail", to.detail, "events, or counts per process, page and mechanism only")->capture_default_str();
   app.add_option("--snapshot", to.snapshot, "exact, passive (no ptrace) or off")->capture_default_str();
   app.add_option("--buffer", to.buffer, "size of the ring buffer")->type_name("SIZE")->capture_default_str();
   app.add_option("--color", to.color, "auto, always or never")->capture_default_str();
   app.add_flag("--no-page-tables", to.no_page_tables, "pair faults with allocations instead of reading page tables");
   app.add_flag("-q,--quiet", to.quiet, "no report and no progress on standard error");
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
-  app.add_option("--watch", to.watch, "a Python object in every process: still shared, copied or replaced? Repeatable")
-      ->type_name("EXPR")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause= or address=; repeatable")
       ->type_name("KEY=VALUE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+Action configure_run(CLI::App& app) {
+  const auto arguments = std::make_shared<RunArguments>();
+  RunArguments& to = *arguments;
+  add_run_options(app, to);
+  app.add_option("--detail", to.detail, "events, or counts per process, page and mechanism only")->capture_default_str();
+  app.add_option("--watch", to.watch, "a Python object in every process: still shared, copied or replaced? Repeatable")
+      ->type_name("EXPR")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--max-copied", to.max_copied, "not built yet")->type_name("SIZE");
   app.add_option("--max-copied-per-process", to.max_copied_per_process, "not built yet")->type_name("SIZE");
   return [arguments](const std::vector<std::string>& after_dashes) {
     arguments->command.insert(arguments->command.end(), after_dashes.begin(), after_dashes.end());
     if (arguments->command.empty())
       return report_error({"wrong use", "no COMMAND", "cowtrace [OPTIONS] -- COMMAND; see cowtrace run --help"}, kRunFailed);
-    return run(*arguments);
+    return run(*arguments, nullptr).exit_code;
   };
 }
 

@@ -78,6 +78,13 @@ std::uint64_t Auditor::held_bytes() const {
   return bytes;
 }
 
+std::optional<std::uint64_t> Auditor::inherited_bytes(model::ProcessKey key) const {
+  if (const auto& settled = session_.process(key).inherited_bytes) return settled;
+  const auto found = members_.find(key);
+  if (found == members_.end() || !found->second.inherited) return std::nullopt;
+  return found->second.inherited->frames.pages() * kPageSize;
+}
+
 Status Auditor::on_fork(pid_t tid, std::uint64_t now_ns) {
   if (!given_up_.empty()) return {};
   const model::Process* child = session_.find_pid(tid);

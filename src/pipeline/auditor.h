@@ -33,6 +33,8 @@ class Auditor {
 
   // The stopped task `tid` was just forked and its events so far have been applied. Fails when the family has outgrown the budget.
   Status on_fork(pid_t tid, std::uint64_t now_ns);
+  // What `key` inherited, as far as it is known by now.
+  [[nodiscard]] std::optional<std::uint64_t> inherited_bytes(model::ProcessKey key) const;
   void on_exec(pid_t pid);
   // The stopped task `tid` is the last of `pid`, and its events have been applied.
   void on_exit(pid_t tid, pid_t pid);

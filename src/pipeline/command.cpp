@@ -41,6 +41,8 @@ struct Trouble {
   for (const int number : options.default_signals) signal(number, SIG_DFL);
   for (const int number : options.ignored_signals) signal(number, SIG_IGN);
   sigprocmask(SIG_SETMASK, &options.signal_mask, nullptr);
+  for (std::size_t i = 0; i < options.streams.size(); ++i)
+    if (options.streams[i] >= 0) dup2(options.streams[i], static_cast<int>(i));
   char byte;
   // The gate opens by being closed; if the tracer died instead, the command still runs.
   while (read(gate, &byte, 1) < 0 && errno == EINTR) {

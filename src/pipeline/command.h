@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ struct CommandOptions {
   sigset_t signal_mask{};              // to restore in the command
   std::vector<int> default_signals;    // whose handling the tracer has changed for itself: to be the default again
   std::vector<int> ignored_signals;    // or to be ignored again
+  std::array<int, 3> streams{-1, -1, -1};  // to become standard input, output and error; -1: it keeps the one it has
 };
 
 // Why execve failed, as env(1) reports it.

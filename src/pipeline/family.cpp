@@ -28,6 +28,13 @@ Family::Family(capture::Capture& capture, model::Session& session, bool stops, c
   if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
 }
 
+void Family::set_live(Live& live) {
+  live_ = &live;
+  live.set_inherited([this](model::ProcessKey key) { return auditor_.inherited_bytes(key); });
+  objects_.set_listener(&live.listener());
+  python_.set_listener(&live.listener());
+}
+
 void Family::drain() {
   undecodable_ += capture_.drain([this](model::Event&& event) { take(std::move(event)); });
   if (!stops_) look_at_changed_spaces();
@@ -49,6 +56,7 @@ void Family::take(model::Event&& event) {
   if (const auto* mapping = std::get_if<model::Mapping>(&event)) changed_.insert(mapping->space);
   session_.apply(event);
   recorder_.add(event);
+  if (live_ != nullptr) live_->take(event);
   if (const auto* stack = std::get_if<model::Stack>(&event)) python_.on_stack(*stack);
   const auto* fork = std::get_if<model::Fork>(&event);
   if (stops_ || fork == nullptr || fork->shares_memory) return;

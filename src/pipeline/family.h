@@ -13,6 +13,7 @@
 #include "model/session.h"
 #include "pipeline/auditor.h"
 #include "pipeline/follower.h"
+#include "pipeline/live.h"
 #include "pipeline/object_capture.h"
 #include "pipeline/python_capture.h"
 #include "pipeline/recorder.h"
@@ -26,6 +27,9 @@ class Family final : public StopHandler {
   // `stops`: a Follower calls on_start and its like. Without, objects are read as processes go by.
   Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
          std::vector<python::Expression> watches, Recorder& recorder);
+
+  // Is told of all events from now on; outlives this.
+  void set_live(Live& live);
 
   // Takes in all events that are there.
   void drain();
@@ -53,6 +57,7 @@ class Family final : public StopHandler {
 
   capture::Capture& capture_;
   model::Session& session_;
+  Live* live_ = nullptr;
   bool stops_;
   Auditor auditor_;
   std::shared_ptr<process::ModuleCache> modules_ = std::make_shared<process::ModuleCache>();

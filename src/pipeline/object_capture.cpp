@@ -32,6 +32,7 @@ void ObjectCapture::capture(pid_t tid, model::SpaceId space) {
   if (!maps || maps->empty()) return;
   captured_.insert(space);
   fill_paths(session_, space, *maps);
+  if (listener_ != nullptr) listener_->on_maps(space, tid, *maps);
   resolver_->add_space(space, tid, std::move(*maps));
   auto registries = objects::read_registries(tid, resolver_->modules());
   if (!registries) return;
@@ -41,6 +42,7 @@ void ObjectCapture::capture(pid_t tid, model::SpaceId space) {
   for (const std::string& text : registries->notes) note(fmt::format("process {}: {}", tid, printable(text)));
   // In a process that runs, the page that leads to the registry is absent for a moment while it is copied: what was read before stays.
   if (registries->objects.empty()) return;
+  if (listener_ != nullptr) listener_->on_registered(space, registries->objects);
   resolver_->add_registered(space, std::move(registries->objects));
 }
 
@@ -48,6 +50,7 @@ void ObjectCapture::inherit(pid_t child, model::SpaceId child_space, model::Spac
   if (!captured_.contains(parent_space)) capture(child, parent_space);
   if (!captured_.contains(parent_space)) return;
   captured_.insert(child_space);
+  if (listener_ != nullptr) listener_->on_inherit(child_space, parent_space);
   resolver_->inherit(child_space, parent_space);
 }
 

@@ -12,6 +12,7 @@
 
 #include "model/session.h"
 #include "objects/captured_resolver.h"
+#include "pipeline/capture_listener.h"
 
 namespace cowtrace::pipeline {
 
@@ -19,6 +20,9 @@ class ObjectCapture {
  public:
   ObjectCapture(model::Session& session, std::shared_ptr<process::ModuleCache> modules)
       : session_(session), resolver_(std::make_unique<objects::CapturedResolver>(std::move(modules))) {}
+
+  // Is told of everything from now on; outlives this.
+  void set_listener(CaptureListener* listener) { listener_ = listener; }
 
   // Reads the memory map and the registries of `tid`, which runs in `space` now. A process that dies meanwhile is no error.
   void capture(pid_t tid, model::SpaceId space);
@@ -36,6 +40,7 @@ class ObjectCapture {
   void note(std::string text);
 
   model::Session& session_;
+  CaptureListener* listener_ = nullptr;
   std::unique_ptr<objects::CapturedResolver> resolver_;
   std::unordered_set<model::SpaceId> captured_;
   std::vector<std::string> notes_;

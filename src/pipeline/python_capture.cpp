@@ -205,6 +205,9 @@ std::shared_ptr<python::Heap> PythonCapture::keep(pid_t tid, const model::Proces
     entries_.push_back({space, time_ns, heap});
     look_for_frames(space, *heap);
   }
+  // Only now: others use nothing but its table of pages any more.
+  if (listener_ != nullptr)
+    for (const model::SpaceId space : {of_parent, of_child}) listener_->on_heap(space, time_ns, heap);
   for (const model::ProcessKey key : {parent.key, child.key}) session_.process(key).python = heap->runtime().version;
   return heap;
 }
@@ -240,6 +243,7 @@ void PythonCapture::on_stack(const model::Stack& stack) {
     }
     const python::Runtime& runtime = known->second.heap->runtime();
     found->second = python::read_code(*memory, runtime.layout, frame.code, runtime.code_type);
+    if (listener_ != nullptr) listener_->on_code(stack.space, frame.code, found->second);
   }
 }
 

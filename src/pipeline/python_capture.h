@@ -13,6 +13,7 @@
 
 #include "capture/capture.h"
 #include "model/session.h"
+#include "pipeline/capture_listener.h"
 #include "process/elf_module.h"
 #include "python/resolver.h"
 
@@ -22,6 +23,9 @@ class PythonCapture {
  public:
   PythonCapture(capture::Capture& capture, model::Session& session, process::ModuleCache& modules)
       : capture_(capture), session_(session), modules_(modules) {}
+
+  // Is told of everything from now on; outlives this.
+  void set_listener(CaptureListener* listener) { listener_ = listener; }
 
   // The stopped task `tid` was just forked; all events until then have been applied. What it inherited, or nullptr if that is no Python, or
   // not understood.
@@ -66,6 +70,7 @@ class PythonCapture {
   capture::Capture& capture_;
   model::Session& session_;
   process::ModuleCache& modules_;
+  CaptureListener* listener_ = nullptr;
   std::unordered_map<model::SpaceId, Known> known_;  // the last image of each space
   std::unordered_map<model::SpaceId, int> misfits_;  // how often an interpreter that is not understood was looked at there
   std::unordered_map<std::string, bool> programs_;   // executable -> has an interpreter

@@ -20,6 +20,8 @@
 #include "pipeline/command.h"
 #include "pipeline/family.h"
 #include "pipeline/follower.h"
+#include "pipeline/kept_output.h"
+#include "pipeline/live.h"
 #include "pipeline/progress.h"
 #include "process/cgroup_memory.h"
 #include "process/zero_frames.h"
@@ -43,13 +45,15 @@ std::string_view name(SnapshotMode mode) {
 // Signals as readable events; the terminal's stop signals do not stop us before they have stopped the command.
 class Signals {
  public:
-  Signals() {
+  // `resizes`: also those that tell of another size of the terminal.
+  explicit Signals(bool resizes) {
     sigset_t mask;
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     // What the caller ignores (nohup, a background job) is ignored still: blocked, it would be queued for us.
     for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP})
       if (!ignored(number)) sigaddset(&mask, number);
+    if (resizes) sigaddset(&mask, SIGWINCH);
     sigprocmask(SIG_BLOCK, &mask, &before_);
     // Ignored, the kernel would reap our children before we see how they ended.
     if (signal(SIGCHLD, SIG_DFL) == SIG_IGN) ignored_.push_back(SIGCHLD);
@@ -92,23 +96,30 @@ class Runner {
       : options_(options),
         capture_(capture),
         session_(session),
+        signals_(options.view != nullptr),
         family_(capture, session, options.snapshot == SnapshotMode::Exact, limits, std::move(watches), recorder),
         recorder_(recorder),
         follower_(family_),
-        progress_(options.progress) {}
+        progress_(options.progress && options.view == nullptr) {}
 
   Status start();
+  // Prints what has been kept from the terminal.
+  void free_terminal();
   void loop();
   void finish();
   RunOutcome outcome();
   std::unique_ptr<model::Resolver> take_resolver() { return family_.take_resolver(); }
 
  private:
+  Status open_view();
+  Result<CommandOptions> command_options();
+  void add_to_poll(int fd) const;
+  void say(const std::string& text);
   void wait_for_something() const;
   void take_signals();
   void reap();
   void on_command_status(int status);
-  void stop_with_command() const;
+  void stop_with_command();
   void release_family();
   void tick();
 
@@ -116,10 +127,12 @@ class Runner {
   capture::Capture& capture_;
   model::Session& session_;
   Signals signals_;
+  std::optional<Live> live_;
   Family family_;
   Recorder& recorder_;
   Follower follower_;
   Progress progress_;
+  std::optional<KeptOutput> kept_;
   std::optional<Command> command_;
   Fd poll_;
   std::optional<int> status_;  // of the command, once it has ended
@@ -131,20 +144,13 @@ class Runner {
 
 Status Runner::start() {
   poll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
-  for (const int fd : {signals_.fd(), capture_.poll_fd()}) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd, &event);
-  }
-  CommandOptions command;
-  command.arguments = options_.command;
-  command.user = options_.user;
-  command.signal_mask = signals_.before();
-  command.default_signals = signals_.changed();
-  command.ignored_signals = signals_.ignored();
-  auto started = Command::start(command);
+  for (const int fd : {signals_.fd(), capture_.poll_fd()}) add_to_poll(fd);
+  auto command = command_options();
+  if (!command) return tl::unexpected(command.error());
+  auto started = Command::start(*command);
   if (!started) return tl::unexpected(started.error());
   command_ = std::move(*started);
+  if (kept_) kept_->started();
   Status ready = capture_.track_next_exec(command_->pid());
   if (ready && options_.snapshot == SnapshotMode::Exact) ready = follower_.seize(command_->pid());
   if (!ready) {
@@ -158,8 +164,58 @@ Status Runner::start() {
   session_.capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
   session_.capture.started_ns = monotonic_ns();
   recorder_.begin(session_.capture);
+  if (options_.view != nullptr)
+    if (auto opened = open_view(); !opened) {
+      command_->abandon();
+      return opened;
+    }
   command_->release();
   return {};
+}
+
+Result<CommandOptions> Runner::command_options() {
+  CommandOptions command;
+  command.arguments = options_.command;
+  command.user = options_.user;
+  command.signal_mask = signals_.before();
+  command.default_signals = signals_.changed();
+  command.ignored_signals = signals_.ignored();
+  if (options_.view != nullptr && options_.view->owns_terminal()) {
+    auto kept = KeptOutput::begin();
+    if (!kept) return tl::unexpected(kept.error());
+    kept_ = std::move(*kept);
+    command.streams = kept_->streams();
+    for (const int fd : kept_->fds()) add_to_poll(fd);
+  }
+  return command;
+}
+
+Status Runner::open_view() {
+  if (auto opened = options_.view->open(); !opened) return opened;
+  add_to_poll(options_.view->changed_fd());
+  live_.emplace(*options_.view, capture_, session_);
+  family_.set_live(*live_);
+  return {};
+}
+
+void Runner::add_to_poll(int fd) const {
+  if (fd < 0) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void Runner::say(const std::string& text) {
+  progress_.clear();
+  if (options_.view != nullptr)
+    options_.view->say(text);
+  else
+    fmt::print(stderr, "cowtrace: {}\n", text);
+}
+
+void Runner::free_terminal() {
+  if (options_.view != nullptr) options_.view->close();
+  if (kept_) kept_->finish();
 }
 
 void Runner::wait_for_something() const {
@@ -172,6 +228,10 @@ void Runner::take_signals() {
   while (signals_.next(info)) {
     const auto number = static_cast<int>(info.ssi_signo);
     if (number == SIGCHLD) continue;
+    if (number == SIGWINCH) {
+      options_.view->resized();
+      continue;
+    }
     ++interrupts_;
     last_signal_ = number;
     if (interrupts_ > 1) {
@@ -180,14 +240,16 @@ void Runner::take_signals() {
     }
     // A terminal has sent its signal to the command too; another process has sent it to us alone.
     if (info.ssi_code != SI_KERNEL) kill(command_->pid(), number);
-    progress_.clear();
-    if (options_.progress)
-      fmt::print(stderr, "cowtrace: waiting for {} to end (once more: stop now)\n", printable(options_.command[0]));
+    if (options_.progress) say(fmt::format("waiting for {} to end (once more: stop now)", printable(options_.command[0])));
   }
 }
 
 // What stops the command by the terminal's will stops us too, so that the shell gets its prompt back.
-void Runner::stop_with_command() const { raise(SIGSTOP); }
+void Runner::stop_with_command() {
+  if (options_.view != nullptr) options_.view->suspend();
+  raise(SIGSTOP);
+  if (options_.view != nullptr) options_.view->resume();
+}
 
 void Runner::on_command_status(int status) {
   if (WIFSTOPPED(status)) {
@@ -219,20 +281,21 @@ void Runner::tick() {
   recorder_.flush_if_due(now);
   const std::uint64_t elapsed = now - session_.capture.started_ns;
   progress_.update(elapsed, family_.breaks(), family_.copied_bytes());
+  if (kept_) kept_->drain();
+  if (live_) live_->update(session_.capture.started_ns + elapsed);
   expired_ = options_.duration_ns && elapsed >= *options_.duration_ns;
   if (!family_.outgrown().empty() && session_.capture.snapshot == "exact") {
     session_.capture.snapshot = "passive";
     const std::string note = fmt::format("exact snapshots were given up, there is no audit: {}", family_.outgrown());
     session_.capture.notes.push_back(note);
-    progress_.clear();
-    fmt::print(stderr, "cowtrace: {}\n", note);
+    say(note);
     follower_.release_all();
     family_.go_on_without_stops();
   }
 }
 
 void Runner::loop() {
-  while (!status_ && !stop_now_ && !expired_) {
+  while (!status_ && !stop_now_ && !expired_ && !(options_.view != nullptr && options_.view->left())) {
     wait_for_something();
     take_signals();
     reap();
@@ -263,7 +326,9 @@ void Runner::finish() {
   capture_.stop();
   release_family();
   family_.drain();
+  if (live_) live_->finish(status_ ? "the command has ended" : "left");
   family_.finish();
+  free_terminal();
 }
 
 RunOutcome Runner::outcome() {
@@ -317,7 +382,10 @@ Result<RunOutcome> run(const RunOptions& options, Recorder& recorder) {
   limits.zero_frame = zero.page;
   limits.huge_zero_frame = zero.huge_page;
   Runner runner(options, std::move(watches), **capture, *session, limits, recorder);
-  if (auto started = runner.start(); !started) return tl::unexpected(started.error());
+  if (auto started = runner.start(); !started) {
+    runner.free_terminal();
+    return tl::unexpected(started.error());
+  }
   runner.loop();
   runner.finish();
   RunOutcome outcome = runner.outcome();

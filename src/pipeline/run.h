@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `cowtrace run`: starts a command, captures its family until it ends, and leaves a Session and a Resolver to report from.
+// `cowtrace run` and `top`: starts a command, captures its family until it ends, and leaves a Session and a Resolver to report from.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include "model/objects.h"
 #include "model/session.h"
 #include "pipeline/recorder.h"
+#include "top/view.h"
 
 namespace cowtrace::pipeline {
 
@@ -26,7 +27,8 @@ struct RunOptions {
   SnapshotMode snapshot = SnapshotMode::Exact;
   std::optional<std::uint64_t> duration_ns;
   bool progress = true;
-  std::vector<std::string> watches;  // expressions, as python::parse_expression() takes them
+  std::vector<std::string> watches;  // expressions, as python::parse_expression() takes them; none with a view
+  top::View* view = nullptr;         // shows the capture while it runs; open() and close() are called
 };
 
 struct RunOutcome {

@@ -30,6 +30,7 @@ class PythonResolver final : public model::Resolver {
   void add(model::SpaceId space, std::uint64_t time_ns, std::shared_ptr<Heap> heap);
   // The functions that ran in `space`, by the addresses of their code objects, as they were read while it lived.
   void add_codes(Codes codes) { codes_ = std::move(codes); }
+  void add_code(model::SpaceId space, std::uint64_t code, std::optional<CodeInfo> info) { codes_.insert_or_assign({space, code}, std::move(info)); }
 
   [[nodiscard]] const model::Object* object_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) override;
   [[nodiscard]] model::Write write_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) override;

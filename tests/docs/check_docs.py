@@ -66,19 +66,19 @@ class Docs:
 
     def check_options(self):
         commands, manual = self.source / "docs/commands.md", self.source / "man/cowtrace.1"
-        for subcommand in ("run", "doctor"):
+        for subcommand in ("run", "top", "doctor"):
             real = self.options_of_tool(subcommand)
             self.expect_same(commands, f"option of {subcommand}", self.options_of_page(commands, subcommand), real)
             self.expect_same(manual, f"option of {subcommand}", self.options_of_manual(manual, subcommand), real)
 
     def check_command_lines(self):
         """Commands in code blocks use options that exist."""
-        real = {name: self.options_of_tool(name) for name in ("run", "doctor")}
+        real = {name: self.options_of_tool(name) for name in ("run", "top", "doctor")}
         for page in self.pages:
             for _, block in FENCE.findall(read(page)):
                 for words in re.findall(r"^\$ (?:sudo )?(?:\S*/)?cowtrace (.*)$", block, re.M):
                     words = words.split(" -- ")[0]
-                    subcommand = "doctor" if words.startswith("doctor") else "run"
+                    subcommand = next((name for name in real if words.startswith(name)), "run")
                     for option in set(OPTION.findall(words)) - real[subcommand]:
                         self.fault(page, f"a command line uses {option}, which does not exist")
 

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/live.h"
+
+#include <memory>
+#include <utility>
+
+#include "analysis/mapping_ranges.h"
+
+namespace cowtrace::pipeline {
+namespace {
+
+constexpr std::uint64_t kWindowNs = 1'000'000'000;
+constexpr std::uint64_t kAskEveryNs = 100'000'000;   // each time wakes a thread
+constexpr std::uint64_t kMostPending = 50'000;       // breaks that wait for names
+constexpr std::size_t kMostSites = 10'000;           // whose names are kept
+
+}  // namespace
+
+void Live::take(const model::Event& event) {
+  if (const auto* resolution = std::get_if<model::Resolution>(&event)) {
+    if (is_break(resolution->mechanism)) take_break(*resolution);
+  } else if (const auto* stack = std::get_if<model::Stack>(&event)) {
+    counts_.add(*stack);
+  } else if (const auto* fork = std::get_if<model::Fork>(&event)) {
+    counts_.add(*fork);
+  }
+}
+
+void Live::take_break(const model::Resolution& event) {
+  const std::uint32_t site = counts_.add(event);
+  if (pending_ >= kMostPending) {
+    ++unnamed_;
+    return;
+  }
+  ++pending_;
+  unasked_.push_back({event.space, event.address, event.time_ns, event.size, event.mapping, site, event.cause, nullptr});
+}
+
+std::uint32_t Live::mapping_number(model::MappingHash mapping) {
+  const auto known = mappings_.find(mapping);
+  if (known != mappings_.end()) return known->second;
+  const auto found = session_.mappings.find(mapping);
+  const bool is_known = found != session_.mappings.end();
+  const std::uint32_t number =
+      counts_.object_number({model::ObjectKind::Mapping, is_known ? analysis::mapping_label(found->second) : "(not known)", "", 0});
+  // Its event may still come.
+  if (is_known) mappings_.emplace(mapping, number);
+  return number;
+}
+
+void Live::take_answers() {
+  Namer::Answers answers = namer_.take();
+  for (const Namer::Break& one : answers.breaks) {
+    --pending_;
+    std::uint32_t object = 0;
+    if (one.object == nullptr) {
+      object = mapping_number(one.mapping);
+    } else {
+      const auto [known, is_new] = objects_.try_emplace(one.object);
+      if (is_new) known->second = counts_.object_number(*one.object);
+      object = known->second;
+    }
+    counts_.add_named(one.space, one.site, object, one.cause, one.bytes);
+  }
+  for (auto& [as, site] : answers.sites) sites_[as] = {false, std::move(site.frames)};
+  answered_ = answered_ || !answers.sites.empty();
+}
+
+void Live::update(std::uint64_t now_ns) {
+  take_answers();
+  if (!unasked_.empty() && now_ns - asked_ns_ >= kAskEveryNs) {
+    asked_ns_ = now_ns;
+    namer_.ask(std::exchange(unasked_, {}));
+  }
+  const analysis::LiveRequest request = view_.request();
+  const bool due = now_ns - window_ns_ >= kWindowNs;
+  if (due) {
+    window_ns_ = now_ns;
+    counts_.next_window(now_ns);
+  }
+  // Names of sites come a moment after they were asked for.
+  if (due || shown_ != request || answered_) show(now_ns, request);
+}
+
+void Live::show(std::uint64_t now_ns, const analysis::LiveRequest& request, const std::string& why) {
+  auto snapshot = std::make_shared<analysis::LiveSnapshot>(counts_.snapshot(session_, request, inherited_));
+  snapshot->elapsed_ns = now_ns - session_.capture.started_ns;
+  snapshot->pending = pending_;
+  snapshot->unnamed = unnamed_;
+  snapshot->lost_events = capture_.lost();
+  snapshot->ended = why;
+  name_sites(*snapshot);
+  view_.show(std::move(snapshot));
+  shown_ = request;
+  answered_ = false;
+}
+
+// Asks for those that are shown and were not asked for yet.
+void Live::name_sites(analysis::LiveSnapshot& snapshot) {
+  if (sites_.size() > kMostSites) sites_.clear();
+  for (analysis::LiveSite& row : snapshot.sites.rows) {
+    const auto stack = session_.stacks.find(row.stack);
+    if (row.stack != model::StackHash() && stack == session_.stacks.end()) continue;  // its event is still to come
+    const auto [known, is_new] = sites_.try_emplace(row.id);
+    if (is_new) {
+      namer_.ask(row.id, {row.stack, row.space, row.ip, row.time_ns, {}}, stack != session_.stacks.end() ? &stack->second : nullptr);
+    }
+    row.pending = known->second.pending;
+    row.frames = known->second.frames;
+  }
+}
+
+void Live::finish(const std::string& why) {
+  namer_.stop();
+  take_answers();
+  show(session_.capture.started_ns + session_.capture.duration_ns, view_.request(), why);
+}
+
+}  // namespace cowtrace::pipeline
