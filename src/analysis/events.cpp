@@ -54,6 +54,9 @@ std::vector<ProcessMark> marks_in_time(const Summary& summary, const model::Sess
     marks.push_back({ProcessMark::Kind::Start,
                      std::min(process.start_ns, first_event[process.process.value]),
                      process.process});
+    for (const std::uint64_t exec_ns : session.process(process.process).exec_ns)
+      marks.push_back({ProcessMark::Kind::Exec, since(session.capture.started_ns, exec_ns),
+                       process.process});
     if (process.exit_ns)
       marks.push_back({ProcessMark::Kind::Exit, *process.exit_ns, process.process});
   }

@@ -33,7 +33,7 @@ struct EventRow {
 
 // A process begins, executes another program, or ends.
 struct ProcessMark {
-  enum class Kind : std::uint8_t { Start, Exit };
+  enum class Kind : std::uint8_t { Start, Exec, Exit };
   Kind kind = Kind::Start;
   std::uint64_t t_ns = 0;  // since capture started
   model::ProcessKey process;

@@ -104,6 +104,7 @@ void Session::apply_one(const Exec& event) {
   Process& process = process_for(event.pid, event.start_ns);
   if (process.start_ns == 0) process.start_ns = event.time_ns;
   process.command = event.command;
+  process.exec_ns.push_back(event.time_ns);
   const ProcessKey key = process.key;
   if (event.old_space.value != 0) add(space(event.old_space).counts, event.counts);
   own(event.new_space, key);

@@ -60,9 +60,10 @@ class Lines : public analysis::EventVisitor {
 
   void mark(const analysis::ProcessMark& mark) override {
     const analysis::ProcessSummary& process = summary_.processes[mark.process.value];
-    const bool start = mark.kind == analysis::ProcessMark::Kind::Start;
-    Json line = {{"type", start ? "process" : "exit"}, {"t_ns", mark.t_ns}};
-    if (start)
+    using Kind = analysis::ProcessMark::Kind;
+    const char* type = mark.kind == Kind::Start ? "process" : mark.kind == Kind::Exec ? "exec" : "exit";
+    Json line = {{"type", type}, {"t_ns", mark.t_ns}};
+    if (mark.kind == Kind::Start)
       line.update(process_json(process));
     else
       line.update(Json{{"process", process.process.value}, {"pid", process.pid}});

@@ -89,15 +89,17 @@ void TraceWriter::describe_process(const analysis::ProcessSummary& process) {
   add_child(Track::CopiedBytes, "copied bytes").mutable_counter()->set_unit(
       pb::CounterDescriptor::UNIT_SIZE_BYTES);
   add_child(Track::Breaks, "breaks");
-  add_child(Track::Life, "start and exit");
+  add_child(Track::Life, "fork, exec, exit");
 }
 
 void TraceWriter::mark(const analysis::ProcessMark& mark) {
   const analysis::ProcessSummary& process = summary_.processes[mark.process.value];
-  const bool start = mark.kind == analysis::ProcessMark::Kind::Start;
-  const char* name = !start ? "exit" : process.fork_ns ? "fork" : "start";
+  using Kind = analysis::ProcessMark::Kind;
+  const char* started = process.fork_ns ? "fork" : "start";
+  const char* name = mark.kind == Kind::Start ? started : mark.kind == Kind::Exec ? "exec" : "exit";
   packets_.add_instant(mark.t_ns, uuid(mark.process, Track::Life), name);
-  if (start) {
+  if (mark.kind == Kind::Exec) return;
+  if (mark.kind == Kind::Start) {
     if (process.parent)
       packets_.annotate_signed("parent", summary_.processes[process.parent->value].pid);
     if (process.inherited_bytes) packets_.annotate("inherited_bytes", *process.inherited_bytes);

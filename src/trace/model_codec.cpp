@@ -276,6 +276,7 @@ void put(const model::Process& process, Process& to) {
   to.set_audit_missing(process.audit_missing);
   if (process.anonymous_bytes) to.set_anonymous_bytes(*process.anonymous_bytes);
   to.set_python(process.python);
+  to.mutable_exec_ns()->Add(process.exec_ns.begin(), process.exec_ns.end());
 }
 
 bool get(const Process& from, model::Process& process) {
@@ -294,6 +295,7 @@ bool get(const Process& from, model::Process& process) {
   process.audit_missing = from.audit_missing();
   if (from.has_anonymous_bytes()) process.anonymous_bytes = from.anonymous_bytes();
   process.python = from.python();
+  process.exec_ns.assign(from.exec_ns().begin(), from.exec_ns().end());
   return !from.has_audit() || get_audit(from.audit(), process.audit.emplace());
 }
 

@@ -56,7 +56,7 @@ class Exports(IntegrationTest):
         notes = [instant[4] for instant in perfetto.on_track("breaks")]
         self.assertEqual(sum(note.get("breaks", 1) for note in notes), breaks)
         self.assertEqual(sum(note["bytes"] for note in notes), copied)
-        life = {(pid, name) for _, pid, _, name, _, _ in perfetto.on_track("start and exit")}
+        life = {(pid, name) for _, pid, _, name, _, _ in perfetto.on_track("fork, exec, exit")}
         self.assertEqual({pid for pid, name in life if name in ("fork", "start")}, {process["pid"] for process in trace.processes})
         self.assertEqual({pid for pid, name in life if name == "exit"}, {process["pid"] for process in trace.processes if process["exit_ns"]})
 
@@ -121,6 +121,19 @@ class Exports(IntegrationTest):
         self.assertEqual({name: lines.count(name) for name in set(lines)}, counted)
         self.assertGreaterEqual(counted["zero-fill"], 50)
 
+    def test_execs_are_marks(self):
+        """A shell that replaces itself, and one that forks for a program."""
+        script = "/bin/sh -c 'exit 3'; exec /usr/bin/env true"
+        trace, read = self.export("/bin/sh", "-c", script)
+        (shell,) = [process for process in trace.processes if process["parent"] is None]
+        (child,) = [process for process in trace.processes if process["parent"] == shell["process"]]
+        expected = {shell["process"]: 3, child["process"]: 1}  # sh, env and true; sh
+        lines = read["events"].of("exec")
+        self.assertEqual(read["events"].errors(), [])
+        self.assertEqual({key: [line["process"] for line in lines].count(key) for key in expected}, expected)
+        marks = [instant[1] for instant in read["perfetto"].on_track("fork, exec, exit") if instant[3] == "exec"]
+        self.assertEqual(sorted(marks), sorted(line["pid"] for line in lines))
+
     def test_counts_without_events(self):
         trace, read = self.export(SCENARIO, "mutate", "--pages", 200, options=("--detail", "counts"))
         self.assert_same_sums(trace, read)
@@ -139,7 +152,7 @@ class Exports(IntegrationTest):
         self.assertEqual(lost, copied - sum(line["size"] for line in read["events"].breaks()))
         self.assertGreater(lost, 0)
         self.assertEqual(read["events"].lines[-1]["lost_events"], trace.capture["lost_events"])
-        notes = {(instant[1], instant[4].get("breaks")) for instant in read["perfetto"].on_track("start and exit") if instant[3] == "exit"}
+        notes = {(instant[1], instant[4].get("breaks")) for instant in read["perfetto"].on_track("fork, exec, exit") if instant[3] == "exit"}
         self.assertLessEqual({(process["pid"], process["breaks"]) for process in trace.processes if process["exit_ns"]}, notes)
 
     def test_hostile_names(self):
@@ -147,6 +160,7 @@ class Exports(IntegrationTest):
         trace, read = self.export(PYTHON, hostile)
         self.assert_same_sums(trace, read)
         self.assert_same_events(trace, read["events"])
+        self.assertGreater(len(read["pprof"].profile.sample), 4096, "more samples than are written at a time")
         written = {frame["function"]: frame for site in trace.report["sites"] for frame in site["stack"] if frame["kind"] == "python"}
         self.assertIn("semi;colon;", written)
         self.assertIn("line\nbreak\r\n", written)

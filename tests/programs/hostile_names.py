@@ -4,7 +4,8 @@ import os
 import sys
 
 NAMES = ("semi;colon;", "line\nbreak\r\n", "weight 12 34", "<script>alert(1)</script>", '"quote\\', "\u202eolleh", "tab\t", "12", "é 日本 \U0001f40d")
-PAYLOAD = [[0] * 600 for _ in range(len(NAMES) * 40)]
+EACH = 500  # lists, of more than a page each, so that there are many objects too
+PAYLOAD = [[0] * 600 for _ in range(len(NAMES) * EACH)]
 
 
 def named(name):
@@ -22,7 +23,7 @@ def main():
     child = os.fork()
     if child == 0:
         for number, write in enumerate(writers):
-            write(PAYLOAD[number * 40 : (number + 1) * 40])
+            write(PAYLOAD[number * EACH : (number + 1) * EACH])
         os._exit(0)
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 

@@ -94,6 +94,7 @@ TEST(Session, AVforkChildOwnsNothingUntilItExecs) {
   EXPECT_FALSE(session.processes[1].forked_from.has_value());
   session.apply(exec(kChild, kSecond, 30, kFirst));
   session.finish();
+  EXPECT_EQ(session.processes[1].exec_ns, std::vector<std::uint64_t>{30});
   EXPECT_EQ(session.find_space(kSecond)->owner, session.processes[1].key);
   EXPECT_EQ(session.find_space(kFirst)->owner, session.processes[0].key);
 }
