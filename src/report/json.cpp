@@ -6,52 +6,11 @@
 #include "analysis/pages.h"
 #include "analysis/sites.h"
 #include "report/json_rows.h"
+#include "report/json_stream.h"
 
 namespace cowtrace::report {
 
 namespace {
-
-// Writes the members of the one top-level object; lists have one row a line.
-class JsonStream {
- public:
-  explicit JsonStream(std::ostream& out) : out_(out) { out_ << '{'; }
-
-  void member(std::string_view key, const Json& value) {
-    begin_member(key);
-    put(value);
-  }
-
-  // `rows` is called with a function that takes each row.
-  template <typename Rows>
-  void list(std::string_view key, Rows&& rows) {
-    begin_member(key);
-    out_ << '[';
-    bool first = true;
-    rows([&](const Json& row) {
-      out_ << (first ? "\n  " : ",\n  ");
-      first = false;
-      put(row);
-    });
-    out_ << (first ? "]" : "\n]");
-  }
-
-  void finish() { out_ << "\n}\n" << std::flush; }
-
- private:
-  void begin_member(std::string_view key) {
-    out_ << (first_member_ ? "\n" : ",\n");
-    first_member_ = false;
-    put(key);
-    out_ << ": ";
-  }
-
-  void put(const Json& value) {
-    out_ << value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  }
-
-  std::ostream& out_;
-  bool first_member_ = true;
-};
 
 template <typename Rows, typename MakeJson>
 void write_list(JsonStream& json, std::string_view key, const Rows& rows, MakeJson&& make_json) {

@@ -6,6 +6,7 @@
 
 #include "analysis/sites.h"
 #include "base/units.h"
+#include "report/frame_text.h"
 #include "report/text_sections.h"
 
 namespace cowtrace::report {
@@ -14,40 +15,6 @@ namespace {
 
 constexpr std::size_t kCallers = 3;   // stack frames shown below the one that wrote
 constexpr std::size_t kNumbers = 24;  // columns of "  breaks  copied  "
-
-std::string place(const model::StackFrame& frame) {
-  if (!frame.file.empty())
-    return frame.line != 0 ? fmt::format("{}:{}", printable(frame.file), frame.line)
-                           : printable(frame.file);
-  if (frame.why_unnamed.empty()) return printable(frame.module);
-  return printable(frame.why_unnamed);
-}
-
-// "write_config (app.py:15)"; of a long path the end is kept.
-std::string described_python(const model::StackFrame& frame, std::size_t room) {
-  const std::string function = printable(frame.function);
-  const std::string where = place(frame);
-  if (where.empty()) return fitted(function, room);
-  constexpr std::size_t kAround = 3;  // " (" and ")"
-  const std::size_t for_function =
-      std::min(columns(function), std::max(room / 2, room - std::min(room, columns(where) + kAround)));
-  const std::size_t left = room - std::min(room, for_function + kAround);
-  return fmt::format("{} ({})", fitted(function, for_function), fitted(where, left, true));
-}
-
-// The function keeps its start and the file its end.
-std::string described(const model::StackFrame& frame, std::size_t room) {
-  if (frame.python) return described_python(frame, room);
-  const std::string where = place(frame);
-  const std::string function = printable(frame.function);
-  const std::size_t both = columns(function) + 2 + columns(where);
-  if (where.empty()) return fitted(function, room);
-  if (both <= room) return function + "  " + where;
-  const std::size_t half = room / 2 - 1;
-  const std::size_t for_function =
-      std::min(columns(function), std::max(half, room - 2 - std::min(room - 2, columns(where))));
-  return fitted(function, for_function) + "  " + fitted(where, room - 2 - for_function, true);
-}
 
 void print_site(const TextContext& context, const analysis::SiteSummary& site,
                 const std::vector<model::StackFrame>& stack) {
