@@ -22,7 +22,7 @@ constexpr std::array<Subcommand, 6> kSubcommands = {{
     {"run", "trace a command and all it forks; print the report at the end", kRunFailed, configure_run},
     {"attach", "the same for running processes (not built yet)", kUsedWrongly, configure_unbuilt},
     {"report", "render a saved trace again, anywhere, without root", kUsedWrongly, configure_report},
-    {"diff", "compare traces (not built yet)", kUsedWrongly, configure_unbuilt},
+    {"diff", "compare traces before and after a change", kUsedWrongly, configure_diff},
     {"top", "run a command and show its breaks live", kUsedWrongly, configure_top},
     {"doctor", "what this kernel and this user can do, and how to get the rest", kUsedWrongly, configure_doctor},
 }};

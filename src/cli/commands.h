@@ -34,7 +34,8 @@ Action configure_run(CLI::App& app);
 Action configure_doctor(CLI::App& app);
 Action configure_report(CLI::App& app);
 Action configure_top(CLI::App& app);
-// attach, diff: named by the interface, an error until they are built.
+Action configure_diff(CLI::App& app);
+// attach: named by the interface, an error until it is built.
 Action configure_unbuilt(CLI::App& app);
 
 }  // namespace cowtrace::cli

@@ -4,7 +4,6 @@
 
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,17 +23,10 @@ struct ReportArguments {
   bool verbose = false;
 };
 
-// What goes to standard output: a format, or none where only files are asked for.
-std::optional<std::string> shown(ReportArguments& arguments) {
-  const bool dash = std::erase(arguments.outputs, "-") != 0;
-  if (!arguments.format.empty()) return arguments.format;
-  return dash || arguments.outputs.empty() ? std::optional<std::string>("text") : std::nullopt;
-}
-
 int report(ReportArguments arguments) {
   auto options = report_options(arguments.color, arguments.verbose, STDOUT_FILENO);
   if (!options) return report_error(options.error(), kUsedWrongly);
-  const auto format = shown(arguments);
+  const auto format = shown_format(arguments.outputs, arguments.format);
   if (auto set = set_filter(arguments.filter, arguments.outputs, format.value_or("text"), *options); !set)
     return report_error(set.error(), kUsedWrongly);
   report::ReportOptions for_files = *options;

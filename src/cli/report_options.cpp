@@ -39,4 +39,10 @@ Result<report::ReportOptions> report_options(const std::string& color, bool verb
   return options;
 }
 
+std::optional<std::string> shown_format(std::vector<std::string>& outputs, const std::string& format) {
+  const bool dash = std::erase(outputs, "-") != 0;
+  if (!format.empty()) return format;
+  return dash || outputs.empty() ? std::optional<std::string>("text") : std::nullopt;
+}
+
 }  // namespace cowtrace::cli
