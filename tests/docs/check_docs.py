@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+SUBCOMMANDS = ("run", "report", "diff", "top", "doctor")
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 # Titles of the text report begin a line; an explanation in parentheses may follow.
@@ -66,19 +67,19 @@ class Docs:
 
     def check_options(self):
         commands, manual = self.source / "docs/commands.md", self.source / "man/cowtrace.1"
-        for subcommand in ("run", "top", "doctor"):
+        for subcommand in SUBCOMMANDS:
             real = self.options_of_tool(subcommand)
             self.expect_same(commands, f"option of {subcommand}", self.options_of_page(commands, subcommand), real)
             self.expect_same(manual, f"option of {subcommand}", self.options_of_manual(manual, subcommand), real)
 
     def check_command_lines(self):
         """Commands in code blocks use options that exist."""
-        real = {name: self.options_of_tool(name) for name in ("run", "top", "doctor")}
+        real = {name: self.options_of_tool(name) for name in SUBCOMMANDS}
         for page in self.pages:
             for _, block in FENCE.findall(read(page)):
                 for words in re.findall(r"^\$ (?:sudo )?(?:\S*/)?cowtrace (.*)$", block, re.M):
                     words = words.split(" -- ")[0]
-                    subcommand = next((name for name in real if words.startswith(name)), "run")
+                    subcommand = next((name for name in SUBCOMMANDS if words.startswith(name)), "run")
                     for option in set(OPTION.findall(words)) - real[subcommand]:
                         self.fault(page, f"a command line uses {option}, which does not exist")
 
