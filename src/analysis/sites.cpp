@@ -8,61 +8,6 @@
 
 namespace cowtrace::analysis {
 
-namespace {
-
-// For each space the first one that ran the same program image: fork keeps the image, exec ends it.
-// So an instruction pointer means the same code in all spaces of one image.
-std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& session) {
-  std::unordered_map<model::SpaceId, model::SpaceId> source;
-  for (const model::Process& process : session.processes) {
-    if (process.spaces.empty() || !process.forked_space) continue;
-    source.emplace(process.spaces[0], *process.forked_space);
-  }
-  std::unordered_map<model::SpaceId, model::SpaceId> result;
-  for (const model::AddressSpace& space : session.spaces) {
-    model::SpaceId image = space.id;
-    // Bounded, so that a cycle in a damaged trace ends.
-    for (std::size_t step = 0; step < session.processes.size(); ++step) {
-      const auto from = source.find(image);
-      if (from == source.end()) break;
-      image = from->second;
-    }
-    result.emplace(space.id, image);
-  }
-  return result;
-}
-
-}  // namespace
-
-SiteKeys::SiteKeys(const model::Session& session)
-    : image_of_(images(session)) {
-  // Forked processes share addresses: the same stack in several of them is one site.
-  using Frames = std::tuple<model::SpaceId, std::vector<std::uint64_t>,
-                            std::vector<model::PythonFrame>>;
-  const auto frames = [this](const model::Stack& stack) {
-    return Frames{image(stack.space), stack.frames, stack.python};
-  };
-  std::map<Frames, model::StackHash> first;
-  for (const auto& [hash, stack] : session.stacks) {
-    const auto at = first.try_emplace(frames(stack), hash).first;
-    at->second = std::min(at->second, hash);
-  }
-  for (const auto& [hash, stack] : session.stacks)
-    canonical_.emplace(hash, first.at(frames(stack)));
-}
-
-model::SpaceId SiteKeys::image(model::SpaceId space) const {
-  const auto found = image_of_.find(space);
-  return found != image_of_.end() ? found->second : space;
-}
-
-SiteKeys::Key SiteKeys::of(model::StackHash stack, model::SpaceId space, std::uint64_t ip) const {
-  if (const auto known = canonical_.find(stack); known != canonical_.end())
-    return {known->second, {}, 0};
-  if (ip != 0) return {{}, image(space), ip};
-  return {};
-}
-
 void SiteTable::add(model::ProcessKey process, const Touch& touch) {
   const SiteKeys::Key key = keys_.of(touch.stack, touch.space->id, touch.ip);
   const auto [at, is_new] = index_.emplace(key, static_cast<std::uint32_t>(sites_.size()));
@@ -90,18 +35,6 @@ std::vector<SiteSummary> SiteTable::take() {
     return std::tie(a.ip, a.stack, a.space) < std::tie(b.ip, b.stack, b.space);
   });
   return std::move(sites_);
-}
-
-SiteIndex::SiteIndex(const model::Session& session, const std::vector<SiteSummary>& sites)
-    : keys_(session) {
-  for (std::uint32_t i = 0; i < sites.size(); ++i)
-    index_.emplace(keys_.of(sites[i].stack, sites[i].space, sites[i].ip), i);
-}
-
-std::optional<std::uint32_t> SiteIndex::of(const Touch& touch) const {
-  if (touch.aggregated) return std::nullopt;
-  const auto found = index_.find(keys_.of(touch.stack, touch.space->id, touch.ip));
-  return found != index_.end() ? std::optional(found->second) : std::nullopt;
 }
 
 std::vector<model::StackFrame> SiteFrames::of(const SiteSummary& site) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sites: which stacks broke pages (SiteTable), which site a break belongs to (SiteIndex), and what
-// their stack frames are called (SiteFrames), asked only for the sites that a report shows.
+// Sites: which stacks broke pages (SiteTable), and what their stack frames are called (SiteFrames),
+// asked only for the sites that a report shows.
 #pragma once
 
 #include <cstdint>
@@ -11,30 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/site_keys.h"
 #include "analysis/summary.h"
 #include "analysis/touch.h"
 #include "model/objects.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
-
-// What makes two breaks of one site.
-class SiteKeys {
- public:
-  // Either a stack, or an instruction pointer of a program image.
-  using Key = std::tuple<model::StackHash, model::SpaceId, std::uint64_t>;
-
-  explicit SiteKeys(const model::Session& session);
-
-  [[nodiscard]] Key of(model::StackHash stack, model::SpaceId space, std::uint64_t ip) const;
-
- private:
-  // The first space that ran the program image that `space` runs.
-  [[nodiscard]] model::SpaceId image(model::SpaceId space) const;
-
-  std::unordered_map<model::SpaceId, model::SpaceId> image_of_;
-  std::unordered_map<model::StackHash, model::StackHash> canonical_;
-};
 
 class SiteTable {
  public:
@@ -48,19 +31,6 @@ class SiteTable {
   SiteKeys keys_;
   std::map<SiteKeys::Key, std::uint32_t> index_;
   std::vector<SiteSummary> sites_;
-};
-
-// The way back: which of Summary::sites a break belongs to.
-class SiteIndex {
- public:
-  SiteIndex(const model::Session& session, const std::vector<SiteSummary>& sites);
-
-  // An index of `sites`; none for a row of counts and for a stack that broke nothing.
-  [[nodiscard]] std::optional<std::uint32_t> of(const Touch& touch) const;
-
- private:
-  SiteKeys keys_;
-  std::map<SiteKeys::Key, std::uint32_t> index_;
 };
 
 class SiteFrames {

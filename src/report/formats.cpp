@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "report/folded.h"
+#include "report/html.h"
 #include "report/json.h"
 #include "report/jsonl.h"
 #include "report/perfetto.h"
@@ -26,7 +27,7 @@ std::unique_ptr<Reporter> make(const ReportOptions& options) {
 constexpr std::array<Format, 9> kFormats = {{
     {".cow", "cow", true, false, nullptr},
     {".json", "json", true, false, &make<JsonReporter>},
-    {".html", "html", false, false, nullptr},
+    {".html", "html", true, false, &make<HtmlReporter>},
     {".txt", "text", true, false, &make<TextReporter>},
     {".folded", "folded", true, true, &make<FoldedReporter>},
     {".speedscope.json", "speedscope", true, true, &make<SpeedscopeReporter>},

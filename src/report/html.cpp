@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/html.h"
+
+#include "report/html_bundle.h"
+#include "report/html_events.h"
+#include "report/html_sections.h"
+#include "report/html_tables.h"
+
+namespace cowtrace::report {
+
+Status HtmlReporter::write(const analysis::Summary& summary, const model::Session& session,
+                           model::Resolver& resolver, std::ostream& out) {
+  const auto failed = [] {
+    return fail("the HTML report is incomplete", "its file did not take all of it");
+  };
+  // Whatever the traced program says of itself is in the data, and that is base64.
+  out << html_head();
+  HtmlSections sections(out);
+  HtmlStrings strings;
+  const HtmlObjects objects(summary, strings);
+  write_html_meta(summary, session, options_, objects, sections);
+  write_html_sites(summary, session, resolver, strings, sections);
+  objects.write(sections);
+  write_html_events({summary, session, resolver, objects, strings, sections});
+  strings.write(sections);
+  if (!sections.finish()) return failed();
+  out << html_tail() << std::flush;
+  if (!out) return failed();
+  return {};
+}
+
+}  // namespace cowtrace::report

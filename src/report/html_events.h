@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pages of an HTML report, and every event on each: one walk over the session, no copy of it.
+#pragma once
+
+#include "analysis/summary.h"
+#include "report/html_sections.h"
+#include "report/html_tables.h"
+
+namespace cowtrace::report {
+
+struct HtmlEvents {
+  const analysis::Summary& summary;
+  const model::Session& session;
+  model::Resolver& resolver;
+  const HtmlObjects& objects;
+  HtmlStrings& strings;
+  HtmlSections& sections;
+};
+
+void write_html_events(const HtmlEvents& what);
+
+}  // namespace cowtrace::report

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/html_tables.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <tuple>
+
+#include "analysis/clock.h"
+#include "analysis/sites.h"
+#include "model/mechanism.h"
+#include "report/headline.h"
+#include "report/html_layout.h"
+#include "report/json_rows.h"
+
+namespace cowtrace::report {
+
+std::uint32_t HtmlStrings::of(std::string_view text) {
+  const auto known = number_.find(text);
+  if (known != number_.end()) return known->second;
+  const auto number = static_cast<std::uint32_t>(texts_.size());
+  number_.emplace(texts_.emplace_back(text), number);
+  return number;
+}
+
+void HtmlStrings::write(HtmlSections& sections) const {
+  constexpr std::size_t kOnce = 1 << 14;
+  for (std::size_t first = 0; first < texts_.size(); first += kOnce) {
+    Json part = Json::array();
+    for (std::size_t i = first; i < std::min(texts_.size(), first + kOnce); ++i)
+      part.push_back(texts_[i]);
+    sections.json("strings", part);
+  }
+}
+
+HtmlObjects::HtmlObjects(const analysis::Summary& summary, HtmlStrings& strings)
+    : objects_(summary.objects), strings_(strings) {
+  // Written ones come first in the summary.
+  std::size_t kept = std::min(objects_.size(), kMost);
+  while (kept < objects_.size() && objects_[kept].breaks != 0) ++kept;
+  order_.resize(kept);
+  std::iota(order_.begin(), order_.end(), 0U);
+  std::stable_sort(order_.begin(), order_.end(), [this](std::uint32_t a, std::uint32_t b) {
+    return objects_[a].address < objects_[b].address;
+  });
+  number_.resize(kept);
+  for (std::uint32_t i = 0; i < kept; ++i) number_[order_[i]] = i;
+}
+
+void HtmlObjects::write(HtmlSections& sections) const {
+  HtmlTable table("objects", kObjectColumns, sections);
+  for (const std::uint32_t at : order_) {
+    const analysis::ObjectSummary& object = objects_[at];
+    table.add({object.id.value, static_cast<std::uint64_t>(object.kind), object.address,
+               object.size, strings_.of(object.name), strings_.of(object.type),
+               strings_.of(object.group), object.group_items, object.neighbour_breaks,
+               object.written_bytes ? *object.written_bytes + 1 : 0,
+               object.kept_by_interpreter ? 1U : 0U});
+  }
+  table.finish();
+}
+
+namespace {
+
+Json layout_json(const std::vector<HtmlColumn>& columns) {
+  Json json = Json::array();
+  for (const HtmlColumn& column : columns) json.push_back({column.name, column.delta});
+  return json;
+}
+
+Json process_json_with_marks(const analysis::ProcessSummary& process, const model::Session& session) {
+  Json json = process_json(process);
+  Json execs = Json::array();
+  for (const std::uint64_t time : session.process(process.process).exec_ns)
+    execs.push_back(analysis::since(session.capture.started_ns, time));
+  json["exec_ns"] = execs;
+  return json;
+}
+
+template <typename Rows, typename MakeJson>
+Json list_json(const Rows& rows, MakeJson&& make_json) {
+  Json json = Json::array();
+  for (const auto& row : rows) json.push_back(make_json(row));
+  return json;
+}
+
+}  // namespace
+
+void write_html_meta(const analysis::Summary& summary, const model::Session& session,
+                     const ReportOptions& options, const HtmlObjects& objects,
+                     HtmlSections& sections) {
+  sections.json("layout", {{"objects", layout_json(kObjectColumns)},
+                           {"sites", layout_json(kSiteColumns)},
+                           {"siteFrames", layout_json(kSiteFrameColumns)},
+                           {"pages", layout_json(kPageColumns)},
+                           {"neighbours", layout_json(kNeighbourColumns)},
+                           {"events", layout_json(kEventColumns)}});
+  Json mechanisms = Json::array();
+  for (const model::MechanismInfo& mechanism : model::kMechanismTable)
+    mechanisms.push_back({{"name", mechanism.name},
+                          {"is_break", mechanism.is_break},
+                          {"about", mechanism.about}});
+  Json kinds = Json::array();
+  for (const auto kind : {model::ObjectKind::Registered, model::ObjectKind::Python,
+                          model::ObjectKind::Symbol, model::ObjectKind::Mapping})
+    kinds.push_back(model::name(kind));
+  sections.json("meta",
+                {{"version", options.version},
+                 {"headline", headline(summary)},
+                 {"warnings", warnings(summary)},
+                 {"mechanisms", mechanisms},
+                 {"causes", model::kCauseNames},
+                 {"kinds", kinds},
+                 {"objects_left_out", objects.left_out()},
+                 {"capture", capture_json(summary.capture)},
+                 {"totals", totals_json(summary.totals)},
+                 {"processes", list_json(summary.processes,
+                                         [&](const auto& process) {
+                                           return process_json_with_marks(process, session);
+                                         })},
+                 {"mappings", list_json(summary.mappings, mapping_json)},
+                 {"watches", list_json(summary.watches, watch_json)},
+                 {"advice", list_json(summary.advice, advice_json)}});
+}
+
+void write_html_sites(const analysis::Summary& summary, const model::Session& session,
+                      model::Resolver& resolver, HtmlStrings& strings, HtmlSections& sections) {
+  using Frame = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t, int, std::uint32_t>;
+  std::map<Frame, std::uint32_t> number;
+  Json frames = Json::array();
+  HtmlTable sites("sites", kSiteColumns, sections);
+  HtmlTable site_frames("siteFrames", kSiteFrameColumns, sections);
+  analysis::SiteFrames names(session, resolver);
+  for (const analysis::SiteSummary& site : summary.sites) {
+    const std::vector<model::StackFrame> stack = names.of(site);
+    sites.add({stack.size(), names.truncated(site) ? 1U : 0U});
+    for (const model::StackFrame& frame : stack) {
+      const Frame key{strings.of(frame.function), strings.of(frame.file), frame.line,
+                      strings.of(frame.module), (frame.python ? 1 : 0) | (frame.inlined ? 2 : 0),
+                      strings.of(frame.why_unnamed)};
+      const auto [at, is_new] = number.try_emplace(key, static_cast<std::uint32_t>(number.size()));
+      if (is_new)
+        frames.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), std::get<3>(key), std::get<4>(key), std::get<5>(key)});
+      site_frames.add({at->second});
+    }
+  }
+  sites.finish();
+  site_frames.finish();
+  sections.json("frames", frames);
+}
+
+}  // namespace cowtrace::report

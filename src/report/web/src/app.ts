@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What views share: the report, the state, and the selection that follows from both.
+import type { Process, Report } from './data';
+import { fileName } from './format';
+import { namesOf, select, type Names, type Selection } from './selection';
+import { Store, type State } from './state';
+
+export interface View {
+  readonly element: HTMLElement;
+  // Draws anew; `before` is null the first time, and after the theme or the size has changed.
+  update(state: State, before: State | null): void;
+  destroy?(): void;
+}
+
+export type MakeView = (app: App) => View;
+
+const FILTERS: (keyof State)[] = ['time', 'process', 'cause', 'mechanism', 'site', 'object', 'type', 'module', 'mapping', 'frame'];
+
+export class App {
+  readonly store = new Store();
+  readonly names: Names;
+  private cached: Selection | null = null;
+  private cachedFor = '';
+  private cachedAll: Selection | null = null;
+  private cachedAllFor = '';
+
+  constructor(readonly report: Report) {
+    this.names = namesOf(report);
+  }
+
+  get state(): State { return this.store.state; }
+  get duration(): number { return Math.max(1, this.report.meta.capture.duration_ns, this.lastMoment); }
+
+  filterKey(): string { return JSON.stringify(FILTERS.map((key) => this.state[key])); }
+
+  get selection(): Selection {
+    const key = this.filterKey();
+    if (!this.cached || key !== this.cachedFor) {
+      this.cached = select(this.report, this.names, this.state);
+      this.cachedFor = key;
+    }
+    return this.cached;
+  }
+
+  // For what draws all of time and the brush on it.
+  get selectionWithoutTime(): Selection {
+    if (!this.state.time) return this.selection;
+    const state = { ...this.state, time: null };
+    const key = JSON.stringify(FILTERS.map((one) => state[one]));
+    if (!this.cachedAll || key !== this.cachedAllFor) {
+      this.cachedAll = select(this.report, this.names, state);
+      this.cachedAllFor = key;
+    }
+    return this.cachedAll;
+  }
+
+  // Sums as the JSON report has them, as long as nothing is filtered: they also count what lost its detail.
+  get breaks(): number { return this.selection.filtered ? this.selection.breaks : this.report.meta.totals.breaks; }
+  get bytes(): number { return this.selection.filtered ? this.selection.bytes : this.report.meta.totals.copied_bytes; }
+
+  process(key: number): Process { return this.report.meta.processes[key]; }
+  processName(key: number): string {
+    const process = this.process(key);
+    return process ? `${process.pid} ${process.command}` : '?';
+  }
+
+  objectName(index: number): string {
+    const { objects, strings } = this.report;
+    return strings[objects.name[index]] || '(no name)';
+  }
+
+  siteFrames(site: number): number[] {
+    const { sites } = this.report;
+    return [...sites.frames.subarray(sites.first[site], sites.first[site + 1])];
+  }
+
+  frameText(frame: number): string {
+    const { fn, file, line, module } = this.report.frames[frame];
+    const where = file ? `${fileName(file)}${line ? `:${line}` : ''}` : fileName(module);
+    return where ? `${fn}  ${where}` : fn;
+  }
+
+  siteText(site: number): string {
+    const frames = this.siteFrames(site);
+    return frames.length ? this.frameText(frames[0]) : '(stack not known)';
+  }
+
+  private last = -1;
+  private get lastMoment(): number {
+    if (this.last < 0) {
+      this.last = 0;
+      const { time, n } = this.report.events;
+      for (let i = 0; i < n; ++i) if (time[i] > this.last) this.last = time[i];
+    }
+    return this.last;
+  }
+}

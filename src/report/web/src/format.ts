@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Numbers as the text report prints them.
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+
+export function bytes(value: number | null): string {
+  if (value === null) return '–';
+  let unit = 0;
+  let left = value;
+  while (left >= 1024 && unit + 1 < UNITS.length) { left /= 1024; ++unit; }
+  return unit === 0 ? `${left} B` : `${left.toFixed(1)} ${UNITS[unit]}`;
+}
+
+const grouped = new Intl.NumberFormat('en-US');
+export const count = (value: number): string => grouped.format(value);
+export const counted = (value: number, one: string, many: string): string => `${count(value)} ${value === 1 ? one : many}`;
+
+export function duration(ns: number): string {
+  if (ns < 1e3) return `${Math.round(ns)} ns`;
+  if (ns < 1e6) return `${(ns / 1e3).toFixed(1)} µs`;
+  if (ns < 1e9) return `${(ns / 1e6).toFixed(1)} ms`;
+  return `${(ns / 1e9).toFixed(2)} s`;
+}
+
+export function percent(part: number, whole: number): string {
+  if (whole <= 0) return '–';
+  const value = 100 * part / whole;
+  if (value > 0 && value < 1) return '<1%';
+  return `${Math.round(value)}%`;
+}
+
+export const hex = (value: number): string => `0x${value.toString(16)}`;
+
+// The end of a path says most.
+export const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1) || path;
