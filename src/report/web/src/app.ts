@@ -3,6 +3,7 @@
 import type { Process, Report } from './data';
 import { fileName } from './format';
 import { namesOf, select, type Names, type Selection } from './selection';
+import { Space } from './space';
 import { Store, type State } from './state';
 
 export interface View {
@@ -19,10 +20,8 @@ const FILTERS: (keyof State)[] = ['time', 'process', 'cause', 'mechanism', 'site
 export class App {
   readonly store = new Store();
   readonly names: Names;
-  private cached: Selection | null = null;
-  private cachedFor = '';
-  private cachedAll: Selection | null = null;
-  private cachedAllFor = '';
+  private readonly selections = new Map<string, Selection>();
+  private madeSpace: Space | null = null;
 
   constructor(readonly report: Report) {
     this.names = namesOf(report);
@@ -31,28 +30,29 @@ export class App {
   get state(): State { return this.store.state; }
   get duration(): number { return Math.max(1, this.report.meta.capture.duration_ns, this.lastMoment); }
 
-  filterKey(): string { return JSON.stringify(FILTERS.map((key) => this.state[key])); }
+  filterKey(state: State = this.state): string { return JSON.stringify(FILTERS.map((key) => state[key])); }
 
-  get selection(): Selection {
-    const key = this.filterKey();
-    if (!this.cached || key !== this.cachedFor) {
-      this.cached = select(this.report, this.names, this.state);
-      this.cachedFor = key;
-    }
-    return this.cached;
-  }
+  get selection(): Selection { return this.selectionOf(this.state); }
 
   // For what draws all of time and the brush on it.
-  get selectionWithoutTime(): Selection {
-    if (!this.state.time) return this.selection;
-    const state = { ...this.state, time: null };
-    const key = JSON.stringify(FILTERS.map((one) => state[one]));
-    if (!this.cachedAll || key !== this.cachedAllFor) {
-      this.cachedAll = select(this.report, this.names, state);
-      this.cachedAllFor = key;
+  get selectionWithoutTime(): Selection { return this.selectionOf(this.state.time ? { ...this.state, time: null } : this.state); }
+
+  // Taking a filter off again, and going back, should cost nothing. The unfiltered one always stays.
+  private selectionOf(state: State): Selection {
+    const key = this.filterKey(state);
+    const known = this.selections.get(key);
+    if (known) return known;
+    const made = select(this.report, this.names, state);
+    if (this.selections.size > 6) {
+      const oldest = [...this.selections].find(([, one]) => one.filtered);
+      if (oldest) this.selections.delete(oldest[0]);
     }
-    return this.cachedAll;
+    this.selections.set(key, made);
+    return made;
   }
+
+  // The memory map's model of the address space; it does not depend on filters.
+  get space(): Space { return (this.madeSpace ??= new Space(this)); }
 
   // Sums as the JSON report has them, as long as nothing is filtered: they also count what lost its detail.
   get breaks(): number { return this.selection.filtered ? this.selection.breaks : this.report.meta.totals.breaks; }

@@ -33,3 +33,10 @@ export const hex = (value: number): string => `0x${value.toString(16)}`;
 
 // The end of a path says most.
 export const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1) || path;
+
+// A moment on an axis: no more digits than it needs.
+export function tick(ns: number): string {
+  if (ns === 0) return '0';
+  const [unit, name] = ns < 1e3 ? [1, 'ns'] : ns < 1e6 ? [1e3, 'µs'] : ns < 1e9 ? [1e6, 'ms'] : [1e9, 's'];
+  return `${Number((ns / unit).toPrecision(4))} ${name}`;
+}

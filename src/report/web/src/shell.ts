@@ -54,6 +54,8 @@ export class Shell {
     addEventListener('resize', () => this.update(app.state, null));
     document.addEventListener('keydown', (event) => this.key(event));
     this.update(app.state, null);
+    // What the map needs and no filter changes is made while nobody waits for it.
+    setTimeout(() => app.space, 50);
   }
 
   private get command(): string { return this.app.report.meta.capture.command.join(' '); }

@@ -29,11 +29,11 @@ export class Strip {
   update(state: State, before: State | null): void {
     const width = this.element.clientWidth;
     if (!width) return;
-    const key = `${width} ${this.app.filterKey().replace(/^\[(null|\[[^\]]*\])/, '')}`;
+    const key = `${width} ${this.app.filterKey({ ...state, time: null })}`;
     if (key !== this.binsFor || !before) {
       this.width = width;
+      if (key !== this.binsFor) this.count();
       this.binsFor = key;
-      this.count(state);
       this.draw();
     }
     this.drawBrush(state.time);
@@ -43,11 +43,11 @@ export class Strip {
   private timeAt(x: number): number { return Math.max(0, Math.min(1, x / this.width)) * this.app.duration; }
 
   // All filters but that of time.
-  private count(state: State): void {
+  private count(): void {
     const { report, duration } = this.app;
     const columns = Math.max(1, Math.floor(this.width / 2));
     this.bins = report.meta.causes.map(() => new Float64Array(columns));
-    const chosen = state.time ? this.app.selectionWithoutTime.chosen : this.app.selection.chosen;
+    const { chosen } = this.app.selectionWithoutTime;
     const { time, cause, bytes, n } = report.events;
     const scale = columns / duration;
     for (let i = 0; i < n; ++i) {

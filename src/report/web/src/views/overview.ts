@@ -152,9 +152,8 @@ class Overview implements View {
         h('td', {}, format.bytes(copied(key))), h('td', {}, format.bytes(process.still_shared_bytes)));
     });
     return panel('Processes', `${processes.length}`, 'processes', h('table', {}, h('thead', {}, h('tr', {},
-      h('th', { scope: 'col' }, 'Process'), h('th', { scope: 'col', class: 'legend' }, h('span', { class: 'key copied' }), 'copied', h('span', { class: 'key shared' }), 'shared',
-        h('span', { class: 'key rest' }), 'neither'),
-      ['copied', 'shared'].map((title) => h('th', { scope: 'col' }, title)))), h('tbody', {}, lines)),
+      ['Process', 'of what it inherited', 'copied', 'shared'].map((title) => h('th', { scope: 'col' }, title)))), h('tbody', {}, lines)),
+    h('p', { class: 'keys muted small' }, h('span', { class: 'key copied' }), 'copied', h('span', { class: 'key shared' }), 'still shared', h('span', { class: 'key rest' }), 'unmapped, or private without a copy'),
     processes.length > 8 ? h('p', { class: 'more' }, button(`All ${processes.length} processes`, () => this.go({ view: 'tables', table: 'processes' }), { class: 'link' })) : null);
   }
 

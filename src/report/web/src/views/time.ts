@@ -10,6 +10,7 @@ import type { State } from '../state';
 const BINS = 800;
 const LANE = 26;
 const NAME = 190;
+const EDGE = 18;      // for a mark at the very end
 const MOST_SERIES = 7;
 const COLLECTING = 1;
 
@@ -23,12 +24,13 @@ class Time implements View {
   private readonly chart = h('div', { class: 'chart panel' });
   private readonly canvas = h('canvas', {});
   private readonly lanes = h('div', { class: 'lanes panel', tabindex: 0, 'aria-label': 'Processes over time', role: 'img' });
+  private readonly span = h('div', { class: 'brush', hidden: true });
   private plot: uPlot | null = null;
   private drawnFor = '';
   private rows: Lane[] = [];
 
   constructor(private readonly app: App) {
-    this.lanes.append(this.canvas);
+    this.lanes.append(this.canvas, this.span);
     this.lanes.addEventListener('pointermove', (event) => this.hover(event));
     this.lanes.addEventListener('pointerleave', hideTip);
     this.lanes.addEventListener('click', (event) => {
@@ -39,14 +41,14 @@ class Time implements View {
   }
 
   update(state: State, before: State | null): void {
-    const key = `${this.app.filterKey().replace(/^\[(null|\[[^\]]*\])/, '')} ${state.curve} ${this.element.clientWidth}x${this.element.clientHeight} ${document.documentElement.dataset.theme}`;
+    const key = `${this.app.filterKey({ ...state, time: null })} ${state.curve} ${this.element.clientWidth}x${this.element.clientHeight} ${document.documentElement.dataset.theme}`;
     if (key !== this.drawnFor || !before) {
       this.drawnFor = key;
       this.tools.replaceChildren(
         choice('Curve', [['copied', 'Copied so far'], ['shared', 'Still shared, at most'], ['rate', 'Copied per second']], state.curve, (curve) => this.app.store.change({ curve })),
         h('span', { class: 'muted' }, this.about(state.curve)),
         ...this.legend());
-      this.count();
+      this.countOnce();
       this.drawChart(state.curve);
       this.drawLanes();
     }
@@ -65,6 +67,14 @@ class Time implements View {
       h('span', {}, '▽ fork'), h('span', {}, '◇ exec'), h('span', {}, '▢ exit'), h('span', {}, '▬ collector at work'))];
   }
 
+  private countedFor = '';
+
+  private countOnce(): void {
+    const key = `${this.app.filterKey({ ...this.app.state, time: null })} ${this.width()}`;
+    if (key !== this.countedFor) this.count();
+    this.countedFor = key;
+  }
+
   // Copies by process and moment, and what the lanes show; one pass.
   private count(): void {
     const { app } = this;
@@ -73,7 +83,7 @@ class Time implements View {
     const { chosen } = app.selectionWithoutTime;
     const order = this.tree();
     const laneOf = new Int32Array(meta.processes.length).fill(-1);
-    const columns = Math.max(50, Math.floor((this.width() - NAME - 16) / 2));
+    const columns = Math.max(50, Math.floor((this.width() - NAME - 24 - EDGE) / 2));
     this.rows = order.map(({ process, depth }, i) => {
       laneOf[process] = i;
       return { process, depth, bins: meta.causes.map(() => new Float64Array(columns)), collecting: new Uint8Array(columns) };
@@ -167,11 +177,11 @@ class Time implements View {
       return;
     }
     this.plot = new uPlot({
-      width: this.width() - 24, height, legend: { show: false },
+      width: this.width() - 24, height, padding: [10, EDGE, 0, 0], legend: { show: false },
       cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
       scales: { x: { time: false, range: [0, duration / 1e9] }, y: { range: (_, __, max) => [0, Math.max(max * 1.05, 4096)] } },
-      axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => format.duration(tick * 1e9)), size: 28 },
-        { ...axis, values: (_, ticks) => ticks.map((tick) => format.bytes(tick)), size: NAME - 70, splits: (_, __, min, max) => bytesTicks(min, max) }],
+      axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => format.tick(tick * 1e9)), size: 28, space: 90 },
+        { ...axis, values: (_, ticks) => ticks.map((tick) => format.bytes(tick)), size: NAME, splits: (_, __, min, max) => bytesTicks(min, max) }],
       series: [{}, ...shown.map((curve, i) => ({
         label: curve.name, stroke: color(SERIES[i % SERIES.length]), dash: DASHES[i % DASHES.length], width: 1.6, points: { show: false },
         paths: kind === 'rate' ? undefined : (uPlot.paths.stepped as (options: { align: 1 | -1 }) => uPlot.Series.PathBuilder)({ align: -1 }),
@@ -182,6 +192,7 @@ class Time implements View {
           if (width > 3) this.app.store.change({ time: [plot.posToVal(left, 'x') * 1e9, plot.posToVal(left + width, 'x') * 1e9] });
           else this.app.store.change({ time: null });
         }],
+        ready: [(plot) => { this.plot = plot; this.showBrush(this.app.state.time); }],
         setCursor: [(plot) => this.legendAt(plot, shown, kind)],
       },
     }, [xs, ...shown.map((curve) => this.values(curve, kind))] as uPlot.AlignedData, this.chart);
@@ -212,12 +223,17 @@ class Time implements View {
 
   private showBrush(time: [number, number] | null): void {
     const { plot } = this;
-    if (!plot) return;
+    this.span.hidden = !time;
+    if (time) {
+      this.span.style.left = `${this.x(time[0]) + 12}px`;
+      this.span.style.width = `${Math.max(2, this.x(time[1]) - this.x(time[0]))}px`;
+    }
+    if (!plot || !plot.over.clientWidth) return;
     const scale = plot.over.clientWidth / (this.app.duration / 1e9);
     plot.setSelect(time ? { left: time[0] / 1e9 * scale, width: (time[1] - time[0]) / 1e9 * scale, top: 0, height: plot.over.clientHeight } : { left: 0, width: 0, top: 0, height: 0 }, false);
   }
 
-  private x(time: number): number { return NAME + time / this.app.duration * (this.width() - NAME - 24); }
+  private x(time: number): number { return NAME + time / this.app.duration * (this.width() - NAME - 24 - EDGE); }
 
   private drawLanes(): void {
     const width = this.width() - 24;
@@ -249,7 +265,7 @@ class Time implements View {
 
   private drawBreaks(c: CanvasRenderingContext2D, row: Lane, top: number, most: number): void {
     const columns = row.bins[0].length;
-    const step = (this.width() - NAME - 24) / columns;
+    const step = (this.width() - NAME - 24 - EDGE) / columns;
     const high = LANE - 8;
     for (let x = 0; x < columns; ++x) {
       const sum = row.bins.reduce((all, bin) => all + bin[x], 0);
@@ -311,7 +327,7 @@ class Time implements View {
     const { lane, x } = this.place(event);
     if (!lane) { hideTip(); return; }
     const process = this.app.process(lane.process);
-    const time = (x - NAME) / (this.width() - NAME - 24) * this.app.duration;
+    const time = (x - NAME) / (this.width() - NAME - 24 - EDGE) * this.app.duration;
     const lines = [this.app.processName(lane.process)];
     if (time >= 0) {
       lines.push(format.duration(time));
