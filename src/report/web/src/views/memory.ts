@@ -12,6 +12,7 @@ const LABEL = 20;
 const SPACE = 8;       // between blocks
 const BREAK = 10;      // between runs of a block: something is left out
 const PAD = 10;
+const COLUMN = 300;    // at least; small blocks stand side by side
 
 interface Level { per: number; cell: number }
 // From one page in large cells to thousands in a small one.
@@ -19,7 +20,7 @@ const LEVELS: Level[] = [32, 24, 16, 11, 8].map((cell): Level => ({ per: 1, cell
 
 // One line of cells: of one run, on one y.
 interface Line { y: number; x: number; run: Run; first: number; cells: number }
-interface Header { y: number; block: Block }
+interface Header { x: number; y: number; width: number; block: Block }
 
 class Memory implements View {
   readonly element = h('div', { class: 'memory' });
@@ -115,7 +116,7 @@ class Memory implements View {
 
   // Where the blocks' labels alone fill the height, no zoom makes it fit: then cells may take two thirds of it once more.
   private target(height: number): number {
-    const labels = PAD * 2 + (this.model?.blocks.length ?? 0) * (LABEL + SPACE + 8);
+    const labels = PAD * 2 + new Set(this.headers.map((header) => header.y)).size * (LABEL + SPACE + LEVELS[this.level].cell);
     return Math.max(height, labels + height * 0.66);
   }
 
@@ -124,25 +125,43 @@ class Memory implements View {
     const room = width - PAD * 2;
     this.lines = [];
     this.headers = [];
+    const columns = Math.max(1, Math.floor(room / COLUMN));
+    const wide = Math.floor(room / columns);
     let y = PAD;
+    let column = 0;
+    const next = () => { column = 0; y += LABEL + cell + SPACE; };
     for (const block of this.model?.blocks ?? []) {
-      this.headers.push({ y, block });
-      y += LABEL;
-      let x = 0;
-      for (const run of block.runs) {
-        if (x > 0) x += BREAK;
-        for (let first = 0; first < run.pages;) {
-          let fits = Math.floor((room - x) / cell);
-          if (fits < 1) { x = 0; y += cell; fits = Math.floor(room / cell); }
-          const cells = Math.min(fits, Math.ceil((run.pages - first) / per));
-          this.lines.push({ y, x: PAD + x, run, first, cells });
-          first += cells * per;
-          x += cells * cell;
-        }
+      const needed = block.runs.reduce((sum, run) => sum + Math.ceil(run.pages / per) * cell + BREAK, 0);
+      if (needed <= wide - 12) {
+        this.headers.push({ x: PAD + column * wide, y, width: wide - 12, block });
+        this.layRuns(block, PAD + column * wide, y + LABEL, room, per, cell);
+        if (++column === columns) next();
+        continue;
       }
-      y += cell + SPACE;
+      if (column) next();
+      this.headers.push({ x: PAD, y, width: room, block });
+      y = this.layRuns(block, PAD, y + LABEL, room, per, cell) + cell + SPACE;
     }
+    if (column) next();
     this.height = y + PAD;
+  }
+
+  // Returns the y of the last line.
+  private layRuns(block: Block, left: number, top: number, room: number, per: number, cell: number): number {
+    let x = left;
+    let y = top;
+    for (const run of block.runs) {
+      if (x > left) x += BREAK;
+      for (let first = 0; first < run.pages;) {
+        let fits = Math.floor((PAD + room - x) / cell);
+        if (fits < 1) { x = left; y += cell; fits = Math.floor(room / cell); }
+        const cells = Math.min(fits, Math.ceil((run.pages - first) / per));
+        this.lines.push({ y, x, run, first, cells });
+        first += cells * per;
+        x += cells * cell;
+      }
+    }
+    return y;
   }
 
   private draw(): void {
@@ -155,25 +174,30 @@ class Memory implements View {
     c.clearRect(0, 0, width, height);
     c.textBaseline = 'middle';
     const { cell } = LEVELS[this.level];
-    for (const { y, block } of this.headers) {
-      if (y + LABEL < top || y > top + height) continue;
-      this.drawHeader(c, block, y - top, width);
-    }
+    for (const header of this.headers) if (header.y + LABEL >= top && header.y <= top + height) this.drawHeader(c, header, header.y - top);
     for (const line of this.lines) if (line.y + cell >= top && line.y <= top + height) this.drawLine(c, line, line.y - top);
     this.drawCursor(c, top);
   }
 
-  private drawHeader(c: CanvasRenderingContext2D, block: Block, y: number, width: number): void {
+  private drawHeader(c: CanvasRenderingContext2D, { x, width, block }: Header, y: number): void {
     const first = block.runs[0];
     const last = block.runs[block.runs.length - 1];
+    c.save();
+    c.beginPath();
+    c.rect(x, y, width, LABEL);
+    c.clip();
     c.font = '600 12px system-ui, sans-serif';
     c.fillStyle = color('text');
-    const name = block.name.length > 90 ? `…${block.name.slice(-88)}` : block.name;
-    c.fillText(name, PAD, y + LABEL / 2, width - 320);
-    const at = PAD + Math.min(c.measureText(name).width, width - 320) + 12;
+    // The end of a path says most.
+    let name = block.name;
+    if (width < 600 && name.startsWith('/')) name = format.fileName(name);
+    c.fillText(name, x, y + LABEL / 2);
+    const at = x + c.measureText(name).width + 10;
     c.font = '12px system-ui, sans-serif';
     c.fillStyle = color('muted');
-    c.fillText(`${format.hex(first.page * 4096)} – ${format.hex((last.page + last.pages) * 4096)}   ${format.counted(block.touched, 'page', 'pages')} with events`, at, y + LABEL / 2);
+    const pages = format.counted(block.touched, 'page', 'pages');
+    c.fillText(width < 600 ? `${format.hex(first.page * 4096)}  ${pages}` : `${format.hex(first.page * 4096)} – ${format.hex((last.page + last.pages) * 4096)}   ${pages} with events`, at, y + LABEL / 2);
+    c.restore();
   }
 
   // Neighbouring cells of one state are one rectangle.

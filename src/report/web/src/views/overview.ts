@@ -185,7 +185,8 @@ class Overview implements View {
     const list = [
       ...warnings.map((text) => line('⚠', 'bad', text)),
       ...[...reasons].map(([why, pages]) => line('⚠', 'bad', `unexplained, ${why}: ${format.counted(pages, 'page', 'pages')}`)),
-      ...capture.notes.map((text) => line('⚠', 'fair', text)),
+      ...capture.notes.slice(0, 5).map((text) => line('⚠', 'fair', text)),
+      capture.notes.length > 5 ? h('li', { class: 'fair' }, h('details', {}, h('summary', {}, `${capture.notes.length - 5} more notes`), h('ul', { class: 'signs' }, capture.notes.slice(5).map((text) => line('⚠', 'fair', text))))) : null,
       audited.length ? line(complete ? '✓' : '⚠', complete ? 'good' : 'bad',
         `audit of ${format.counted(audited.length, 'process', 'processes')}: ${format.count(sum('explained'))} of ${format.counted(sum('private_pages'), 'private page', 'private pages')} explained by events`) : null,
       ...[...unaudited].map(([why, n]) => line('○', 'fair', `not audited: ${format.counted(n, 'process', 'processes')}: ${why}`)),

@@ -98,11 +98,14 @@ export class PageView {
     })), rows.length > 12 ? h('caption', { class: 'muted' }, `and ${rows.length - 12} more processes`) : null);
   }
 
-  private rects(from: number, to: number, visit: (x: number, y: number, width: number) => void): void {
+  // A hairline below where the object does not go on in the next line, so that two neighbours are two.
+  private rects(from: number, to: number, visit: (x: number, y: number, width: number, height: number) => void): void {
     for (let at = from; at < to;) {
       const row = Math.floor(at / ROW_BYTES);
       const end = Math.min(to, (row + 1) * ROW_BYTES);
-      visit(at % ROW_BYTES * CELL, row * CELL, (end - at) * CELL);
+      const last = end === to && end % ROW_BYTES === 0;
+      const goesOn = to >= end + ROW_BYTES || (!last && end < to && to - end > at % ROW_BYTES);
+      visit(at % ROW_BYTES * CELL, row * CELL, (end - at) * CELL - (end === to ? 1 : 0), goesOn ? CELL : CELL - 1);
       at = end;
     }
   }
@@ -115,16 +118,13 @@ export class PageView {
     c.fillRect(0, 0, size, size);
     for (const thing of this.things) {
       c.fillStyle = thing.cause ? fill(c, thing.cause) : color('state-quiet');
-      this.rects(thing.from, thing.to, (x, y, width) => c.fillRect(x, y, width, CELL));
-      // Where it begins, so that two neighbours are two.
-      c.fillStyle = color('panel');
-      c.fillRect(thing.from % ROW_BYTES * CELL, Math.floor(thing.from / ROW_BYTES) * CELL, 1, CELL);
+      this.rects(thing.from, thing.to, (x, y, width, height) => c.fillRect(x, y, width, height));
     }
     if (this.pointed !== null && this.things[this.pointed]) {
       const thing = this.things[this.pointed];
       c.fillStyle = color('accent');
       c.globalAlpha = 0.55;
-      this.rects(thing.from, thing.to, (x, y, width) => c.fillRect(x, y, width, CELL));
+      this.rects(thing.from, thing.to, (x, y, width, height) => c.fillRect(x, y, width, height));
       c.globalAlpha = 1;
     }
     for (const event of events) {
