@@ -62,10 +62,6 @@ class Usage(IntegrationTest):
     def test_suffixes(self):
         self.refused("-o", self.directory / "x.xyz", words=(".json", ".txt"))
         self.refused("-o", self.directory / "nosuffix", words=(".json",))
-        for name in ("x.html",):
-            with self.subTest(name):
-                self.refused("-o", self.directory / name, words=("not built yet",))
-                self.assertFalse((self.directory / name).exists())
 
     def test_outputs_that_cannot_be_written(self):
         self.refused("-o", self.directory / "absent" / "x.json", words=("No such file or directory",))

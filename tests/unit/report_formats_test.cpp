@@ -54,7 +54,7 @@ TEST(ReportFormats, WhatIsNotBuiltSaysWhatWorks) {
     }
     if (format.built) continue;  // written by another layer
     EXPECT_THAT(reporter.error().message(), HasSubstr("is not built yet"));
-    EXPECT_THAT(reporter.error().message(), HasSubstr(".json, .txt"));
+    EXPECT_THAT(reporter.error().message(), HasSubstr(".json, .html, .txt"));
   }
   EXPECT_GE(made, 2U);
 }
@@ -62,7 +62,7 @@ TEST(ReportFormats, WhatIsNotBuiltSaysWhatWorks) {
 TEST(ReportFormats, AFullDiskIsAFailure) {
   test::Story story;
   const analysis::Summary summary = analysis::join(story.session(), story.resolver);
-  for (const char* name : {"json", "text", "folded", "speedscope", "pprof", "perfetto", "jsonl"}) {
+  for (const char* name : {"json", "html", "text", "folded", "speedscope", "pprof", "perfetto", "jsonl"}) {
     auto reporter = make_reporter(**format_named(name), {});
     ASSERT_TRUE(reporter);
     std::ostringstream out;

@@ -39,7 +39,9 @@ export function namesOf(report: Report): Names {
 // What lets a row of another table through; null: all of them.
 function allowed(n: number, test: ((i: number) => boolean) | null): Uint8Array | null {
   if (!test) return null;
-  return Uint8Array.from({ length: n }, (_, i) => (test(i) ? 1 : 0));
+  const out = new Uint8Array(n);
+  for (let i = 0; i < n; ++i) out[i] = test(i) ? 1 : 0;
+  return out;
 }
 
 const sumOf = (n: number): Sum => ({ breaks: new Float64Array(n), bytes: new Float64Array(n) });

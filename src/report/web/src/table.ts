@@ -33,13 +33,14 @@ const HEAD = 30;
 // By a number, without a comparator where row and number fit into 53 bits together: four times as fast.
 function sortedByNumber(rows: Uint32Array, key: (row: number) => number, descending: boolean): Uint32Array {
   const n = rows.length;
-  const keys = Float64Array.from(rows, key);
+  const keys = new Float64Array(n);
+  for (let i = 0; i < n; ++i) keys[i] = key(rows[i]);
   const scale = 2 ** Math.ceil(Math.log2(Math.max(2, n)));
   let largest = 0;
   let whole = true;
   for (const one of keys) {
     if (one > largest) largest = one;
-    if (one < 0 || one % 1 !== 0) whole = false;
+    if (one < 0 || Math.floor(one) !== one) whole = false;
   }
   const order = new Uint32Array(n);
   if (whole && largest * scale < 2 ** 53) {
@@ -62,8 +63,7 @@ export class DataTable {
   private options!: TableOptions;
   private order: Uint32Array = new Uint32Array();
   private template = '';
-  private sortedFor = '';
-  private sortedRows: Uint32Array | null = null;
+  private readonly sortedRows = new WeakMap<Uint32Array, Map<string, Uint32Array>>();
 
   constructor() {
     this.scroller = h('div', { class: 'tscroll', tabindex: 0, role: 'rowgroup', onscroll: () => this.draw(), onkeydown: (event: KeyboardEvent) => this.key(event) },
@@ -78,12 +78,16 @@ export class DataTable {
     this.options = options;
     this.element.setAttribute('aria-label', options.label);
     this.template = options.columns.map((column) => column.width).join(' ');
-    const key = `${options.label} ${options.sort} ${options.find}`;
-    if (key !== this.sortedFor || this.sortedRows !== options.rows) {
-      this.order = this.sorted(this.found());
-      this.sortedFor = key;
-      this.sortedRows = options.rows;
+    // What was sorted stays sorted: by rows, which are made anew when they change.
+    let known = this.sortedRows.get(options.rows);
+    if (!known) this.sortedRows.set(options.rows, known = new Map());
+    const key = `${options.sort} ${options.find}`;
+    let order = known.get(key);
+    if (!order) {
+      if (known.size > 20) known.clear();
+      known.set(key, order = this.sorted(this.found()));
     }
+    this.order = order;
     this.element.setAttribute('aria-rowcount', String(this.order.length + 1));
     this.drawHead();
     this.space.style.height = `${this.order.length * ROW}px`;

@@ -7,7 +7,7 @@ import { CAUSE_MEANS } from '../help';
 import { swatch } from '../look';
 import type { Sum } from '../selection';
 import type { Change } from '../state';
-import { grouped } from './rows';
+import { grouped, objectsOf } from './rows';
 
 type Bar = { name: string; title?: string; value: number; detail: string; mark?: string; action?: () => void };
 
@@ -98,10 +98,17 @@ class Overview implements View {
   private where(): HTMLElement {
     const { app } = this;
     const { selection, report } = app;
-    const rows = grouped(app).filter((row) => report.meta.kinds[row.kind] !== 'mapping' && row.breaks > 0).sort((a, b) => b.bytes - a.bytes).slice(0, 6);
-    const objects: Bar[] = rows.map((row) => ({
-      name: row.name, title: `${row.name}  ${row.type}`, value: row.bytes, detail: format.bytes(row.bytes),
-      action: () => this.go({ object: row.objects.map((i) => i + 1) }),
+    const rows = grouped(app, null);
+    const mapping = report.meta.kinds.indexOf('mapping');
+    const top: number[] = [];
+    for (let row = 0; row < rows.n; ++row) {
+      if (report.objects.kind[rows.first[row]] === mapping || (top.length === 6 && rows.bytes[row] <= rows.bytes[top[5]])) continue;
+      top.push(row);
+      top.sort((x, y) => rows.bytes[y] - rows.bytes[x] || x - y).splice(6);
+    }
+    const objects: Bar[] = top.map((row) => ({
+      name: report.strings[rows.name[row]] || '(no name)', title: `${report.strings[rows.name[row]]}  ${app.names.typeOf[rows.first[row]]}`, value: rows.bytes[row],
+      detail: format.bytes(rows.bytes[row]), action: () => this.go({ object: objectsOf(rows, row).slice(0, 2000).map((i) => i + 1) }),
     }));
     const byName = new Map<string, number>();
     report.ranges.forEach((range, i) => byName.set(range.name, (byName.get(range.name) ?? 0) + selection.range.bytes[i + 1]));

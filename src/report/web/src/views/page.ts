@@ -159,7 +159,7 @@ export class PageView {
     const rows = [...this.things.keys()].sort((a, b) => Number(this.things[a].cause === null) - Number(this.things[b].cause === null) || this.things[a].from - this.things[b].from);
     const unknown = events.filter((event) => !this.things.some((thing) => event.offset >= thing.from && event.offset < thing.to));
     return h('div', {}, h('h4', {}, this.things.length ? `${format.counted(this.things.length - paid, 'object', 'objects')} written, ${format.counted(paid, 'neighbour', 'neighbours')}` : 'No object is known on this page'),
-      ...unknown.slice(0, 8).map((event) => h('p', { class: 'muted' }, `+${event.offset} written (${event.cause}): only the mapping is known there`)),
+      ...unknown.slice(0, 8).map((event) => h('p', { class: 'muted' }, `+${event.offset} written${event.isBreak ? ` (${event.cause})` : ''}: only the mapping is known there`)),
       h('ol', { class: 'things' }, rows.slice(0, 300).map((at) => {
         const thing = this.things[at];
         return h('li', { onpointerenter: () => this.point(at), onpointerleave: () => this.point(null) },

@@ -2,36 +2,61 @@
 // Objects that a reader does not tell apart are one row: the items of a large container, and what has no name but its type.
 import type { App } from '../app';
 
-export interface ObjectRow {
-  name: string; type: string; kind: number; objects: number[]; items: number; size: number; breaks: number; bytes: number; neighbour: number;
+// Columns by row. There may be hundreds of thousands: no object a row.
+export interface ObjectRows {
+  n: number;
+  name: Uint32Array; type: Uint32Array;           // strings
+  first: Uint32Array; objects: Uint32Array;       // one of its objects, and how many there are
+  items: Float64Array; size: Float64Array; breaks: Float64Array; bytes: Float64Array; neighbour: Float64Array;
+  rowOf: Uint32Array;                             // by object: its row and one; 0: in none
 }
 
-// The first ones of each are enough to compare with: objects differ in what follows, not in how they are made.
-export function grouped(app: App, neighbours: Float64Array | null = null): ObjectRow[] {
+export function grouped(app: App, neighbours: Float64Array | null): ObjectRows {
   const { objects, strings, meta } = app.report;
   const sum = app.selection.object;
   const python = meta.kinds.indexOf('python');
-  const rows: ObjectRow[] = [];
-  const rowOf = new Map<number, ObjectRow>();
-  const typeCount = strings.length;
-  for (let i = 0; i < objects.n; ++i) {
-    const breaks = sum.breaks[i + 1];
+  const n = objects.n;
+  const rows: ObjectRows = {
+    n: 0, name: new Uint32Array(n), type: new Uint32Array(n), first: new Uint32Array(n), objects: new Uint32Array(n), items: new Float64Array(n),
+    size: new Float64Array(n), breaks: new Float64Array(n), bytes: new Float64Array(n), neighbour: new Float64Array(n), rowOf: new Uint32Array(n),
+  };
+  const headOf = new Uint32Array(strings.length);  // by name: the last row of that name and one; rows of one name are chained
+  const next = new Uint32Array(n);
+  for (let i = 0; i < n; ++i) {
     const neighbour = neighbours ? neighbours[i] : 0;
-    if (!breaks && !neighbour) continue;
-    const nameAt = objects.group[i] || objects.name[i];
-    const key = nameAt * typeCount + objects.type[i];
-    let row = objects.kind[i] === python ? rowOf.get(key) : undefined;
+    if (!sum.breaks[i + 1] && !neighbour) continue;
+    const name = objects.group[i] || objects.name[i];
+    let row = 0;
+    if (objects.kind[i] === python) for (row = headOf[name]; row && rows.type[row - 1] !== objects.type[i];) row = next[row - 1];
     if (!row) {
-      row = { name: strings[nameAt] || '(no name)', type: app.names.typeOf[i], kind: objects.kind[i], objects: [], items: 0, size: 0, breaks: 0, bytes: 0, neighbour: 0 };
-      rows.push(row);
-      if (objects.kind[i] === python) rowOf.set(key, row);
+      row = ++rows.n;
+      rows.name[row - 1] = name;
+      rows.type[row - 1] = objects.type[i];
+      rows.first[row - 1] = i;
+      if (objects.kind[i] === python) {
+        next[row - 1] = headOf[name];
+        headOf[name] = row;
+      }
     }
-    row.objects.push(i);
-    row.items = Math.max(row.items, objects.groupItems[i]);
-    row.size += objects.size[i];
-    row.breaks += breaks;
-    row.bytes += sum.bytes[i + 1];
-    row.neighbour += neighbour;
+    rows.rowOf[i] = row--;
+    ++rows.objects[row];
+    if (objects.groupItems[i] > rows.items[row]) rows.items[row] = objects.groupItems[i];
+    rows.size[row] += objects.size[i];
+    rows.breaks[row] += sum.breaks[i + 1];
+    rows.bytes[row] += sum.bytes[i + 1];
+    rows.neighbour[row] += neighbour;
   }
   return rows;
 }
+
+export function objectsOf(rows: ObjectRows, row: number): number[] {
+  const list: number[] = [];
+  for (let i = rows.first[row]; i < rows.rowOf.length && list.length < rows.objects[row]; ++i) if (rows.rowOf[i] === row + 1) list.push(i);
+  return list;
+}
+
+export const numbersTo = (n: number): Uint32Array => {
+  const out = new Uint32Array(n);
+  for (let i = 0; i < n; ++i) out[i] = i;
+  return out;
+};

@@ -7,7 +7,7 @@ import { swatch } from '../look';
 import { neighbourBreaks, type Sum } from '../selection';
 import type { Change, State } from '../state';
 import { bytesColumn, countColumn, DataTable, type TableColumn } from '../table';
-import { grouped } from './rows';
+import { grouped, numbersTo, objectsOf } from './rows';
 
 interface Source {
   key: string;                                  // what the rows depend on
@@ -29,6 +29,7 @@ class Tables implements View {
   private readonly table = new DataTable();
   private readonly detail = h('aside', { class: 'detail', 'aria-label': 'Selected row' });
   private source: Source | null = null;
+  private readonly sources = new Map<string, Source>();
 
   constructor(private readonly app: App) {
     this.element.append(this.tools, h('div', { class: 'split' }, this.table.element, this.detail));
@@ -38,8 +39,12 @@ class Tables implements View {
   update(state: State): void {
     const { app } = this;
     const wanted = `${state.table} ${state.together} ${app.filterKey()}`;
-    if (this.source?.key !== wanted) this.source = { ...this.make(state), key: wanted };
-    const source = this.source;
+    let source = this.sources.get(wanted);
+    if (!source) {
+      if (this.sources.size > 12) this.sources.clear();
+      this.sources.set(wanted, source = { ...this.make(state), key: wanted });
+    }
+    this.source = source;
     if (this.find.value !== state.find) this.find.value = state.find;
     this.tools.replaceChildren(
       choice('Table', TABLES, state.table, (table) => app.store.change({ table, sort: '', row: '', find: '' })),
@@ -49,12 +54,12 @@ class Tables implements View {
       this.shown);
     const selected = /^\d+$/.test(state.row) ? Number(state.row) : null;
     this.table.update({
-      label: `${state.table} ${source.key}`, columns: source.columns, rows: source.rows, sort: state.sort || source.sort, find: state.find, findIn: source.findIn,
+      label: TABLES.find(([key]) => key === state.table)?.[1] ?? '', columns: source.columns, rows: source.rows, sort: state.sort || source.sort, find: state.find, findIn: source.findIn,
       selected, onSort: (sort) => app.store.change({ sort }), onSelect: (row) => app.store.change({ row: row === null ? '' : String(row) }, false),
       onOpen: (row) => app.store.change(source.filter(row)),
     });
     this.shown.textContent = `${format.count(this.table.shown.length)} of ${format.counted(source.rows.length, 'row', 'rows')}`;
-    this.drawDetail(selected !== null && source.rows.includes(selected) ? selected : null);
+    this.drawDetail(selected !== null && this.table.shown.includes(selected) ? selected : null);
   }
 
   private drawDetail(row: number | null): void {
@@ -101,19 +106,20 @@ class Tables implements View {
   private objectsTogether(): Omit<Source, 'key'> {
     const { app } = this;
     const rows = grouped(app, neighbourBreaks(app.report, app.selection));
-    const at = (row: number) => rows[row];
+    const name = (row: number) => app.report.strings[rows.name[row]] || '(no name)';
+    const type = (row: number) => app.names.typeOf[rows.first[row]];
     return {
-      rows: Uint32Array.from(rows.keys()), sort: '-bytes', findIn: (row) => `${at(row).name} ${at(row).type}`,
+      rows: numbersTo(rows.n), sort: '-bytes', findIn: (row) => `${name(row)} ${type(row)}`,
       columns: [
-        { key: 'name', title: 'Object', width: 'minmax(180px, 3fr)', text: (row) => at(row).name },
-        { key: 'type', title: 'Type', width: 'minmax(80px, 1fr)', text: (row) => at(row).type },
-        countColumn('items', 'Objects', (row) => at(row).objects.length, { width: '80px', about: 'Objects that this row stands for' }),
-        countColumn('breaks', 'Breaks', (row) => at(row).breaks),
-        bytesColumn('bytes', 'Copied', (row) => at(row).bytes, { bar: this.share((row) => at(row).bytes) }),
-        countColumn('neighbour', 'Broken by others', (row) => at(row).neighbour, { width: '124px', about: 'Breaks of its pages while nobody wrote it there' }),
+        { key: 'name', title: 'Object', width: 'minmax(180px, 3fr)', text: name },
+        { key: 'type', title: 'Type', width: 'minmax(80px, 1fr)', text: type },
+        countColumn('items', 'Objects', (row) => rows.objects[row], { width: '80px', about: 'Objects that this row stands for' }),
+        countColumn('breaks', 'Breaks', (row) => rows.breaks[row]),
+        bytesColumn('bytes', 'Copied', (row) => rows.bytes[row], { bar: this.share((row) => rows.bytes[row]) }),
+        countColumn('neighbour', 'Broken by others', (row) => rows.neighbour[row], { width: '124px', about: 'Breaks of its pages while nobody wrote it there' }),
       ],
-      filter: (row) => ({ object: at(row).objects.slice(0, 2000).map((i) => i + 1) }),
-      detail: (row) => this.objectDetail(at(row).name, at(row).objects),
+      filter: (row) => ({ object: objectsOf(rows, row).slice(0, 2000).map((i) => i + 1) }),
+      detail: (row) => this.objectDetail(name(row), objectsOf(rows, row)),
     };
   }
 
@@ -122,7 +128,7 @@ class Tables implements View {
     const { objects } = app.report;
     const sum = app.selection.object;
     const neighbours = neighbourBreaks(app.report, app.selection);
-    const rows = Uint32Array.from([...Array(objects.n).keys()].filter((i) => sum.breaks[i + 1] > 0 || neighbours[i] > 0));
+    const rows = numbersTo(objects.n).filter((i) => sum.breaks[i + 1] > 0 || neighbours[i] > 0);
     return {
       rows, sort: '-bytes', findIn: (row) => `${app.objectName(row)} ${app.names.typeOf[row]}`,
       columns: [
