@@ -41,8 +41,8 @@ class Html(IntegrationTest):
         super().setUpClass()
         subprocess.run([WEB / "install.sh", MODULES], check=True, timeout=200)
 
-    def node(self, script, *arguments, timeout=250, before=()):
-        done = subprocess.run([*before, "node", WEB / script, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False,
+    def node(self, script, *arguments, timeout=250):
+        done = subprocess.run(["node", WEB / script, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False,
                               env={**os.environ, "COWTRACE_WEB_TESTS": str(MODULES)})
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
         return json.loads(done.stdout)
@@ -223,13 +223,13 @@ class Html(IntegrationTest):
         html = self.directory / "million.html"
         subprocess.run([MILLION, html], check=True, timeout=200)
         self.assertLess(html.stat().st_size, LARGEST)
-        # The matrix of kernels may run beside the tests: what it takes from the browser is not the page's.
-        measured = self.node("measure.mjs", html, before=("nice", "-n", "-15"))
+        measured = self.node("measure.mjs", html)
         self.assertEqual(measured["errors"], [])
-        times = measured["milliseconds"]
-        print(json.dumps(times, indent=1))
-        self.assertLess(times.pop("open"), 2 * OPEN_MS)
+        # What the page's own thread ran: the matrix of kernels may take the processors from it meanwhile, which is no property of the page.
+        print(json.dumps(measured["milliseconds"]), json.dumps(measured["processor"]), sep="\n")
+        times = measured["processor"]
         self.assertGreater(len(times), 20)
+        self.assertLess(times.pop("open"), 2 * OPEN_MS)
         self.assertEqual({name: ms for name, ms in times.items() if ms >= 2 * ANSWER_MS}, {})
 
 

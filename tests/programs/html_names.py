@@ -14,8 +14,15 @@ TABLE = {IMAGE + str(number): [number] for number in range(3000)}
 globals()[CLOSING] = [object() for _ in range(2000)]
 Hostile = type("<b onmouseover=window.owned=4>", (), {})
 globals()["THINGS"] = {SCRIPT + str(number): Hostile() for number in range(2000)}
-touch = eval("lambda rows: [len(str(row)) for row in rows]")
-touch.__code__ = touch.__code__.replace(co_name=SCRIPT)
+
+
+def touch(rows):
+    for row in rows:
+        len(str(row))
+
+
+# From CPython 3.11 on a function is called by its qualified name.
+touch.__code__ = touch.__code__.replace(co_name=SCRIPT, **({"co_qualname": SCRIPT} if hasattr(touch.__code__, "co_qualname") else {}))
 
 
 def main():

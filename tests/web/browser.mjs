@@ -19,11 +19,15 @@ export async function open(browser, file, {fragment = '', scheme = 'light', widt
   page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) seen.errors.push(message.text()); });
   page.on('pageerror', (error) => seen.errors.push(error.message));
   page.on('dialog', (dialog) => { seen.dialogs.push(dialog.message()); void dialog.dismiss(); });
+  // Milliseconds that the page's main thread has run.
+  const metrics = await context.newCDPSession(page);
+  await metrics.send('Performance.enable', {timeDomain: 'threadTicks'});
+  const threadTime = async () => 1000 * (await metrics.send('Performance.getMetrics')).metrics.find((one) => one.name === 'TaskDuration').value;
   const url = pathToFileURL(resolve(file)).href;
   page.on('request', (request) => { if (request.url().split('#')[0] !== url) seen.requests.push(request.url().slice(0, 200)); });
   await page.goto(url + fragment);
   await page.waitForFunction(() => window.cowtrace || document.querySelector('[role=alert]'), null, {timeout: 60_000});
-  return {context, page, seen};
+  return {context, page, seen, threadTime};
 }
 
 // Until what was changed is on the screen.

@@ -2,9 +2,10 @@
 // What views share: the report, the state, and the selection that follows from both.
 import type { Process, Report } from './data';
 import { fileName } from './format';
-import { namesOf, select, type Names, type Selection } from './selection';
+import { namesOf, neighbourBreaks, select, type Names, type Selection } from './selection';
 import { Space } from './space';
-import { Store, type State } from './state';
+import { parse, Store, type State } from './state';
+import { grouped, type ObjectRows } from './views/rows';
 
 export interface View {
   readonly element: HTMLElement;
@@ -22,6 +23,8 @@ export class App {
   readonly names: Names;
   private readonly selections = new Map<string, Selection>();
   private madeSpace: Space | null = null;
+  private readonly madeRows = new Map<string, ObjectRows>();
+  private readonly unfiltered = this.filterKey(parse(''));
 
   constructor(readonly report: Report) {
     this.names = namesOf(report);
@@ -49,6 +52,17 @@ export class App {
     }
     this.selections.set(key, made);
     return made;
+  }
+
+  // Rows of the object table and of the overview.
+  get objectRows(): ObjectRows {
+    const key = this.filterKey();
+    let rows = this.madeRows.get(key);
+    if (!rows) {
+      if (this.madeRows.size > 3) this.madeRows.delete([...this.madeRows.keys()].find((one) => one !== this.unfiltered) ?? '');
+      this.madeRows.set(key, rows = grouped(this, neighbourBreaks(this.report, this.selection)));
+    }
+    return rows;
   }
 
   // The memory map's model of the address space; it does not depend on filters.

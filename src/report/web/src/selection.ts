@@ -126,7 +126,7 @@ function put(sum: Sum, at: number, breaks: number, bytes: number): void {
 // For each object the selected breaks of its pages while nobody wrote it there.
 export function neighbourBreaks(report: Report, selection: Selection): Float64Array {
   const { pages, neighbours, events, objects } = report;
-  if (!selection.filtered) return Float64Array.from(objects.neighbourBreaks);
+  if (!selection.filtered) return objects.neighbourBreaks as Float64Array;
   const steps = new Float64Array(objects.n + 1);
   for (let page = 0; page < pages.n; ++page) {
     if (pages.firstRun[page] === pages.firstRun[page + 1]) continue;

@@ -7,7 +7,7 @@ import { CAUSE_MEANS } from '../help';
 import { swatch } from '../look';
 import type { Sum } from '../selection';
 import type { Change } from '../state';
-import { grouped, objectsOf } from './rows';
+import { objectsOf } from './rows';
 
 type Bar = { name: string; title?: string; value: number; detail: string; mark?: string; action?: () => void };
 
@@ -98,11 +98,11 @@ class Overview implements View {
   private where(): HTMLElement {
     const { app } = this;
     const { selection, report } = app;
-    const rows = grouped(app, null);
+    const rows = app.objectRows;
     const mapping = report.meta.kinds.indexOf('mapping');
     const top: number[] = [];
     for (let row = 0; row < rows.n; ++row) {
-      if (report.objects.kind[rows.first[row]] === mapping || (top.length === 6 && rows.bytes[row] <= rows.bytes[top[5]])) continue;
+      if (!rows.breaks[row] || report.objects.kind[rows.first[row]] === mapping || (top.length === 6 && rows.bytes[row] <= rows.bytes[top[5]])) continue;
       top.push(row);
       top.sort((x, y) => rows.bytes[y] - rows.bytes[x] || x - y).splice(6);
     }

@@ -7,23 +7,23 @@ export interface ObjectRows {
   n: number;
   name: Uint32Array; type: Uint32Array;           // strings
   first: Uint32Array; objects: Uint32Array;       // one of its objects, and how many there are
-  items: Float64Array; size: Float64Array; breaks: Float64Array; bytes: Float64Array; neighbour: Float64Array;
+  breaks: Float64Array; bytes: Float64Array; neighbour: Float64Array;
   rowOf: Uint32Array;                             // by object: its row and one; 0: in none
 }
 
-export function grouped(app: App, neighbours: Float64Array | null): ObjectRows {
+export function grouped(app: App, neighbours: Float64Array): ObjectRows {
   const { objects, strings, meta } = app.report;
   const sum = app.selection.object;
   const python = meta.kinds.indexOf('python');
   const n = objects.n;
   const rows: ObjectRows = {
-    n: 0, name: new Uint32Array(n), type: new Uint32Array(n), first: new Uint32Array(n), objects: new Uint32Array(n), items: new Float64Array(n),
-    size: new Float64Array(n), breaks: new Float64Array(n), bytes: new Float64Array(n), neighbour: new Float64Array(n), rowOf: new Uint32Array(n),
+    n: 0, name: new Uint32Array(n), type: new Uint32Array(n), first: new Uint32Array(n), objects: new Uint32Array(n),
+    breaks: new Float64Array(n), bytes: new Float64Array(n), neighbour: new Float64Array(n), rowOf: new Uint32Array(n),
   };
   const headOf = new Uint32Array(strings.length);  // by name: the last row of that name and one; rows of one name are chained
   const next = new Uint32Array(n);
   for (let i = 0; i < n; ++i) {
-    const neighbour = neighbours ? neighbours[i] : 0;
+    const neighbour = neighbours[i];
     if (!sum.breaks[i + 1] && !neighbour) continue;
     const name = objects.group[i] || objects.name[i];
     let row = 0;
@@ -40,8 +40,6 @@ export function grouped(app: App, neighbours: Float64Array | null): ObjectRows {
     }
     rows.rowOf[i] = row--;
     ++rows.objects[row];
-    if (objects.groupItems[i] > rows.items[row]) rows.items[row] = objects.groupItems[i];
-    rows.size[row] += objects.size[i];
     rows.breaks[row] += sum.breaks[i + 1];
     rows.bytes[row] += sum.bytes[i + 1];
     rows.neighbour[row] += neighbour;

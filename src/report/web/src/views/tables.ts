@@ -7,7 +7,7 @@ import { swatch } from '../look';
 import { neighbourBreaks, type Sum } from '../selection';
 import type { Change, State } from '../state';
 import { bytesColumn, countColumn, DataTable, type TableColumn } from '../table';
-import { grouped, numbersTo, objectsOf } from './rows';
+import { numbersTo, objectsOf } from './rows';
 
 interface Source {
   key: string;                                  // what the rows depend on
@@ -105,7 +105,7 @@ class Tables implements View {
 
   private objectsTogether(): Omit<Source, 'key'> {
     const { app } = this;
-    const rows = grouped(app, neighbourBreaks(app.report, app.selection));
+    const rows = app.objectRows;
     const name = (row: number) => app.report.strings[rows.name[row]] || '(no name)';
     const type = (row: number) => app.names.typeOf[rows.first[row]];
     return {
