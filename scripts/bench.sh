@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Measures what tracing costs and holds it against the budgets. Run it on a quiet machine.
 # Usage: bench.sh [--rounds N] [--pages N] [--children N] [--json FILE]
+#        bench.sh web [--pages N] [--children N]              how fast the HTML report of a million breaks opens and answers
 #        bench.sh python [--python PROGRAM] [--objects N]     what Python processes cost
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
@@ -13,6 +14,12 @@ if [ "${1:-}" = python ]; then
   configure_and_build release cowtrace heap_cost
   cd -- "$CALLER"
   exec /usr/bin/python3 -B "$ROOT/tests/bench/python_bench.py" --bin "$ROOT/build/release/bin" "$@"
+fi
+if [ "${1:-}" = web ]; then
+  shift
+  configure_and_build release cowtrace scenario million_report
+  cd -- "$CALLER"
+  exec /usr/bin/python3 -B "$ROOT/tests/bench/web_bench.py" --bin "$ROOT/build/release/bin" "$@"
 fi
 configure_and_build release cowtrace scenario
 cd -- "$CALLER"

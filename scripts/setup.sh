@@ -1,16 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that a build and the tests need; does nothing when all are there.
-# Usage: setup.sh [build|test|static|bench|vm|arm64|pythons|all]...   default: build test
+# Usage: setup.sh [build|test|static|bench|vm|arm64|pythons|web|all]...   default: build test
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
 # cmake/Dependencies.cmake and cmake/BpfObject.cmake ask for these.
-build=(g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libcli11-dev libfmt-dev nlohmann-json3-dev
+# cmake/WebBundle.cmake asks for node; npm packages are fetched below.
+web=(nodejs npm)
+build=("${web[@]}" g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libcli11-dev libfmt-dev nlohmann-json3-dev
        libexpected-dev libdw-dev libelf-dev liblz4-dev libzstd-dev libprotobuf-dev protobuf-compiler zlib1g-dev libncurses-dev libzydis-dev
        libgtest-dev libgmock-dev)
-test=("${build[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux)
-bench=("${build[@]}" python3 bpftrace)
+# Chromium opens the HTML reports.
+test=("${build[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium)
+bench=("${build[@]}" python3 bpftrace chromium)
 # The static cross-build: a compiler, and libraries of a second architecture.
 arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 liblz4-dev:arm64 libzstd-dev:arm64
        libprotobuf-dev:arm64 libncurses-dev:arm64 zlib1g-dev:arm64
@@ -24,15 +27,22 @@ pythons=(debian-archive-keyring)
 wanted=()
 sources=no
 interpreters=no
+browser=no
 for group in "${@:-test}"; do
   case $group in
-    build | test | static | bench | vm | arm64 | pythons) declare -n packages=$group && wanted+=("${packages[@]}") ;;
+    build | test | static | bench | vm | arm64 | pythons | web) declare -n packages=$group && wanted+=("${packages[@]}") ;;
     all) wanted+=("${test[@]}" "${bench[@]}" "${vm[@]}" "${arm64[@]}" "${pythons[@]}") ;;
-    *) die "unknown group $group: use build, test, static, bench, vm, arm64, pythons or all" ;;
+    *) die "unknown group $group: use build, test, static, bench, vm, arm64, pythons, web or all" ;;
   esac
   case $group in static | vm | arm64 | all) sources=yes ;; esac
   case $group in pythons | all) interpreters=yes ;; esac
+  case $group in test | bench | all) browser=yes ;; esac
 done
+
+# A nodejs from elsewhere brings its own npm, and Debian's npm cannot be beside it.
+if command -v node >/dev/null && command -v npm >/dev/null; then
+  for i in "${!wanted[@]}"; do case ${wanted[i]} in nodejs | npm) unset "wanted[i]" ;; esac done
+fi
 
 # Also of another architecture ("libdw-dev:arm64"). A name without one stands for this machine's, and is listed with all that are there.
 installed() {
@@ -67,14 +77,16 @@ fetch_source() {
   rm -rf "$partial"
 }
 
-# fetch_rest: what does not come as an installed package.
+# fetch_rest: what does not come as an installed package. Every group builds, and so needs the npm packages of the HTML report.
 fetch_rest() {
+  src/report/web/build.sh build/web
+  [ $browser = no ] || tests/web/install.sh build/web-tests
   [ $sources = no ] || fetch_sources
   [ $interpreters = no ] || scripts/pythons.sh
 }
 
 missing=()
-mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sort -u)
+mapfile -t wanted < <(printf '%s\n' "${wanted[@]}" | sed '/^$/d' | sort -u)
 command -v dpkg-query apt-get >/dev/null || die "no dpkg or no apt-get: on other systems than Debian install these by hand: ${wanted[*]}"
 for package in "${wanted[@]}"; do
   installed "$package" || missing+=("$package")

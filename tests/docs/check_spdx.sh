@@ -12,6 +12,7 @@ exempt() {
     LICENSE | LICENSES/*) echo "a licence text" ;;
     *.json) echo "JSON has no comments" ;;
     tests/schemas/perfetto_trace.proto | tests/schemas/LICENSE.*) echo "as its makers publish it: tests/schemas/README.md" ;;
+    docs/pictures/*.png) echo "made by scripts/pictures.sh" ;;
     tests/golden/*) echo "compared byte by byte with what the tool prints" ;;
     vmlinux/*/vmlinux.h) echo "made from a kernel's BTF by vmlinux/generate.sh" ;;
     vmlinux/*/KERNEL) echo "one line, made by vmlinux/generate.sh" ;;

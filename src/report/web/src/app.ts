@@ -11,7 +11,8 @@ export interface View {
   readonly element: HTMLElement;
   // Draws anew; `before` is null the first time, and after the theme or the size has changed.
   update(state: State, before: State | null): void;
-  destroy?(): void;
+  // Whatever it can make before it is shown.
+  prepare?(state: State): void;
 }
 
 export type MakeView = (app: App) => View;

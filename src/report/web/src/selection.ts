@@ -123,11 +123,14 @@ function put(sum: Sum, at: number, breaks: number, bytes: number): void {
   sum.bytes[at] += bytes;
 }
 
-// For each object the selected breaks of its pages while nobody wrote it there.
+let steps = new Float64Array();
+
+// Good until it is asked again. For each object the selected breaks of its pages while nobody wrote it there.
 export function neighbourBreaks(report: Report, selection: Selection): Float64Array {
   const { pages, neighbours, events, objects } = report;
   if (!selection.filtered) return objects.neighbourBreaks as Float64Array;
-  const steps = new Float64Array(objects.n + 1);
+  if (steps.length < objects.n + 1) steps = new Float64Array(objects.n + 1);
+  else steps.fill(0);
   for (let page = 0; page < pages.n; ++page) {
     if (pages.firstRun[page] === pages.firstRun[page + 1]) continue;
     let breaks = 0;

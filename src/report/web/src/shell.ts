@@ -54,8 +54,15 @@ export class Shell {
     addEventListener('resize', () => this.update(app.state, null));
     document.addEventListener('keydown', (event) => this.key(event));
     this.update(app.state, null);
-    // What the map needs and no filter changes is made while nobody waits for it.
+    // What the map needs and no filter changes, and the first table, are made while nobody waits for them.
     setTimeout(() => app.space, 50);
+    setTimeout(() => this.view('tables').prepare?.(app.state), 100);
+  }
+
+  private view(id: string): View {
+    let view = this.views.get(id);
+    if (!view) this.views.set(id, view = (VIEWS.find(([one]) => one === id) ?? VIEWS[0])[2](this.app));
+    return view;
   }
 
   private get command(): string { return this.app.report.meta.capture.command.join(' '); }
@@ -91,10 +98,8 @@ export class Shell {
       fresh = null;
     }
     hideTip();
-    const known = VIEWS.find(([id]) => id === state.view) ?? VIEWS[0];
-    const [id, , make] = known;
-    let view = this.views.get(id);
-    if (!view) this.views.set(id, view = make(this.app));
+    const id = VIEWS.some(([one]) => one === state.view) ? state.view : VIEWS[0][0];
+    const view = this.view(id);
     for (const tab of this.tabs.children) {
       const mine = (tab as HTMLElement).dataset.view === id;
       tab.setAttribute('aria-selected', String(mine));

@@ -54,6 +54,28 @@ function sortedByNumber(rows: Uint32Array, key: (row: number) => number, descend
   return order.map((i) => rows[i]);
 }
 
+type Sorting = Pick<TableOptions, 'columns' | 'rows' | 'sort' | 'find' | 'findIn'>;
+
+function found({ rows, find, findIn }: Sorting): Uint32Array {
+  if (!find) return rows;
+  const words = find.toLowerCase().split(/\s+/).filter(Boolean);
+  return rows.filter((row) => {
+    const text = findIn(row).toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+function sorted(rows: Uint32Array, { sort, columns }: Sorting): Uint32Array {
+  const descending = sort.startsWith('-');
+  const column = columns.find((one) => one.key === sort.replace(/^-/, ''));
+  if (!column) return rows;
+  if (column.number) return sortedByNumber(rows, column.number, descending);
+  const texts = Array.from(rows, (row) => column.text(row));
+  const order = Uint32Array.from(rows.keys());
+  order.sort((a, b) => (texts[a] < texts[b] ? -1 : texts[a] > texts[b] ? 1 : a - b) * (descending ? -1 : 1));
+  return order.map((i) => rows[i]);
+}
+
 export class DataTable {
   readonly element: HTMLElement;
   private readonly head = h('div', { class: 'thead', role: 'row' });
@@ -78,16 +100,7 @@ export class DataTable {
     this.options = options;
     this.element.setAttribute('aria-label', options.label);
     this.template = options.columns.map((column) => column.width).join(' ');
-    // What was sorted stays sorted: by rows, which are made anew when they change.
-    let known = this.sortedRows.get(options.rows);
-    if (!known) this.sortedRows.set(options.rows, known = new Map());
-    const key = `${options.sort} ${options.find}`;
-    let order = known.get(key);
-    if (!order) {
-      if (known.size > 20) known.clear();
-      known.set(key, order = this.sorted(this.found()));
-    }
-    this.order = order;
+    this.order = this.prepare(options);
     this.element.setAttribute('aria-rowcount', String(this.order.length + 1));
     this.drawHead();
     this.space.style.height = `${this.order.length * ROW}px`;
@@ -95,29 +108,20 @@ export class DataTable {
     this.draw();
   }
 
+  // The rows in order. What was sorted stays sorted: by rows, which are made anew when they change.
+  prepare(options: Sorting): Uint32Array {
+    let known = this.sortedRows.get(options.rows);
+    if (!known) this.sortedRows.set(options.rows, known = new Map());
+    const key = `${options.sort} ${options.find}`;
+    let order = known.get(key);
+    if (!order) {
+      if (known.size > 20) known.clear();
+      known.set(key, order = sorted(found(options), options));
+    }
+    return order;
+  }
+
   focus(): void { this.scroller.focus({ preventScroll: true }); }
-
-  private found(): Uint32Array {
-    const { rows, find, findIn } = this.options;
-    if (!find) return rows;
-    const words = find.toLowerCase().split(/\s+/).filter(Boolean);
-    return rows.filter((row) => {
-      const text = findIn(row).toLowerCase();
-      return words.every((word) => text.includes(word));
-    });
-  }
-
-  private sorted(rows: Uint32Array): Uint32Array {
-    const { sort, columns } = this.options;
-    const descending = sort.startsWith('-');
-    const column = columns.find((one) => one.key === sort.replace(/^-/, ''));
-    if (!column) return rows;
-    if (column.number) return sortedByNumber(rows, column.number, descending);
-    const texts = Array.from(rows, (row) => column.text(row));
-    const order = Uint32Array.from(rows.keys());
-    order.sort((a, b) => (texts[a] < texts[b] ? -1 : texts[a] > texts[b] ? 1 : a - b) * (descending ? -1 : 1));
-    return order.map((i) => rows[i]);
-  }
 
   private drawHead(): void {
     const { columns, sort, onSort } = this.options;

@@ -7,9 +7,14 @@ export interface ObjectRows {
   n: number;
   name: Uint32Array; type: Uint32Array;           // strings
   first: Uint32Array; objects: Uint32Array;       // one of its objects, and how many there are
-  breaks: Float64Array; bytes: Float64Array; neighbour: Float64Array;
+  breaks: Uint32Array; bytes: Float64Array; neighbour: Uint32Array;
   rowOf: Uint32Array;                             // by object: its row and one; 0: in none
 }
+
+// By name the last row of that name and one, and by row the one before it of the same name. Used again: memory that is given back is collected
+// while somebody waits for something else.
+let headOf = new Uint32Array();
+let next = new Uint32Array();
 
 export function grouped(app: App, neighbours: Float64Array): ObjectRows {
   const { objects, strings, meta } = app.report;
@@ -18,10 +23,11 @@ export function grouped(app: App, neighbours: Float64Array): ObjectRows {
   const n = objects.n;
   const rows: ObjectRows = {
     n: 0, name: new Uint32Array(n), type: new Uint32Array(n), first: new Uint32Array(n), objects: new Uint32Array(n),
-    breaks: new Float64Array(n), bytes: new Float64Array(n), neighbour: new Float64Array(n), rowOf: new Uint32Array(n),
+    breaks: new Uint32Array(n), bytes: new Float64Array(n), neighbour: new Uint32Array(n), rowOf: new Uint32Array(n),
   };
-  const headOf = new Uint32Array(strings.length);  // by name: the last row of that name and one; rows of one name are chained
-  const next = new Uint32Array(n);
+  if (headOf.length < strings.length) headOf = new Uint32Array(strings.length);
+  else headOf.fill(0);
+  if (next.length < n) next = new Uint32Array(n);
   for (let i = 0; i < n; ++i) {
     const neighbour = neighbours[i];
     if (!sum.breaks[i + 1] && !neighbour) continue;

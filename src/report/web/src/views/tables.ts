@@ -38,12 +38,7 @@ class Tables implements View {
 
   update(state: State): void {
     const { app } = this;
-    const wanted = `${state.table} ${state.together} ${app.filterKey()}`;
-    let source = this.sources.get(wanted);
-    if (!source) {
-      if (this.sources.size > 12) this.sources.clear();
-      this.sources.set(wanted, source = { ...this.make(state), key: wanted });
-    }
+    const source = this.sourceOf(state);
     this.source = source;
     if (this.find.value !== state.find) this.find.value = state.find;
     this.tools.replaceChildren(
@@ -60,6 +55,22 @@ class Tables implements View {
     });
     this.shown.textContent = `${format.count(this.table.shown.length)} of ${format.counted(source.rows.length, 'row', 'rows')}`;
     this.drawDetail(selected !== null && this.table.shown.includes(selected) ? selected : null);
+  }
+
+  private sourceOf(state: State): Source {
+    const key = `${state.table} ${state.together} ${this.app.filterKey()}`;
+    let source = this.sources.get(key);
+    if (!source) {
+      if (this.sources.size > 12) this.sources.clear();
+      this.sources.set(key, source = { ...this.make(state), key });
+    }
+    return source;
+  }
+
+  // The table that is shown first, sorted, before anybody asks for it.
+  prepare(state: State): void {
+    const source = this.sourceOf(state);
+    this.table.prepare({ ...source, sort: state.sort || source.sort, find: state.find });
   }
 
   private drawDetail(row: number | null): void {
@@ -127,7 +138,7 @@ class Tables implements View {
     const { app } = this;
     const { objects } = app.report;
     const sum = app.selection.object;
-    const neighbours = neighbourBreaks(app.report, app.selection);
+    const neighbours = neighbourBreaks(app.report, app.selection).slice();
     const rows = numbersTo(objects.n).filter((i) => sum.breaks[i + 1] > 0 || neighbours[i] > 0);
     return {
       rows, sort: '-bytes', findIn: (row) => `${app.objectName(row)} ${app.names.typeOf[row]}`,
