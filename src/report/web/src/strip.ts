@@ -3,7 +3,7 @@
 import type { App } from './app';
 import { h, hideTip, showTip, sized } from './dom';
 import * as format from './format';
-import { color, fill } from './look';
+import { causeColor, color, fill } from './look';
 import type { State } from './state';
 
 const HEIGHT = 40;
@@ -75,7 +75,7 @@ export class Strip {
       this.bins.forEach((bin, cause) => {
         if (!bin[x]) return;
         const part = height * bin[x] / sum;
-        c.fillStyle = fill(c, this.app.report.meta.causes[cause]);
+        c.fillStyle = part < 5 ? causeColor(this.app.report.meta.causes[cause]) : fill(c, this.app.report.meta.causes[cause]);  // no room for a pattern
         c.fillRect(x * 2, y - part, 2, part);
         y -= part;
       });

@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import type { App, View } from '../app';
 import { choice, h, hideTip, showTip, sized } from '../dom';
 import * as format from '../format';
-import { color, DASHES, fill, SERIES, swatch } from '../look';
+import { causeColor, color, DASHES, fill, SERIES, swatch } from '../look';
 import type { State } from '../state';
 
 const BINS = 800;
@@ -279,7 +279,7 @@ class Time implements View {
       row.bins.forEach((bin, cause) => {
         if (!bin[x]) return;
         const part = height * bin[x] / sum;
-        c.fillStyle = fill(c, this.app.report.meta.causes[cause]);
+        c.fillStyle = part < 5 ? causeColor(this.app.report.meta.causes[cause]) : fill(c, this.app.report.meta.causes[cause]);
         c.fillRect(NAME + x * step, y - part, step + 0.5, part);
         y -= part;
       });
