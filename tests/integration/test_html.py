@@ -128,6 +128,9 @@ class Html(IntegrationTest):
         self.assertEqual((saw["page"]["open"], saw["page"]["afterEscape"], saw["brush"]["afterEscape"]), (1, 0, 0))
         self.assertIn("Page 0x", saw["page"]["text"])
         self.assert_brushed(saw["brush"], report)
+        name, _, _, breaks, copied, _ = saw["group"]["row"]
+        self.assertEqual(saw["group"]["chips"], [name])
+        self.assertTrue(saw["group"]["sums"].startswith(f"{breaks} break") and f", {copied} copied of" in saw["group"]["sums"], saw["group"])
         for package in ("uplot", "d3-hierarchy"):
             self.assertIn(package, saw["notices"])
 

@@ -65,6 +65,13 @@ if (!saw.alert) {
     saw.tables[`${table}Shown`] = await text('.tools .shown');
   }
 
+  // By a row that stands for many objects: what is left is all of that row.
+  await page.click('.tools .choice [data-value=objects]');
+  await page.locator('.trow').first().dblclick();
+  await settled(page);
+  saw.group = {row: saw.tables.objects[0], sums: await text('.sums'), chips: await texts('.chip .name')};
+  await page.keyboard.press('x');
+
   // Sorted by another column and back, by its head.
   await page.click('.tools .choice [data-value=processes]');
   await page.click('.thead [data-key=pid]');

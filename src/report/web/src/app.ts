@@ -17,7 +17,7 @@ export interface View {
 
 export type MakeView = (app: App) => View;
 
-const FILTERS: (keyof State)[] = ['time', 'process', 'cause', 'mechanism', 'site', 'object', 'type', 'module', 'mapping', 'frame'];
+const FILTERS: (keyof State)[] = ['time', 'process', 'cause', 'mechanism', 'site', 'object', 'group', 'type', 'module', 'mapping', 'frame'];
 
 export class App {
   readonly store = new Store();
@@ -82,6 +82,12 @@ export class App {
   objectName(index: number): string {
     const { objects, strings } = this.report;
     return strings[objects.name[index]] || '(no name)';
+  }
+
+  // What it is called together with others like it.
+  groupName(index: number): string {
+    const { objects, strings } = this.report;
+    return strings[objects.group[index]] || this.objectName(index);
   }
 
   siteFrames(site: number): number[] {

@@ -61,11 +61,20 @@ function siteTest(report: Report, names: Names, state: State): ((i: number) => b
   };
 }
 
-function objectTest(names: Names, state: State): ((i: number) => boolean) | null {
-  if (!state.object.length && !state.type.length) return null;
+// A group is named by one of its objects: all that are one row with it in the table of objects (views/rows.ts).
+function objectTest(report: Report, names: Names, state: State): ((i: number) => boolean) | null {
+  if (!state.object.length && !state.group.length && !state.type.length) return null;
+  const { objects, strings } = report;
   const wanted = new Set(state.object);
   const types = new Set(state.type);
-  return (i) => (!wanted.size || wanted.has(i)) && (!types.size || (i > 0 ? types.has(names.typeOf[i - 1]) : types.has('(not known)')));
+  const nameOf = (i: number) => objects.group[i] || objects.name[i];
+  const keyOf = (i: number) => nameOf(i) * strings.length + objects.type[i];
+  const groups = new Set(state.group.filter((one) => one > 0 && one <= objects.n).map((one) => keyOf(one - 1)));
+  return (i) => {
+    if (wanted.size && !wanted.has(i)) return false;
+    if (state.group.length && !(i > 0 && groups.has(keyOf(i - 1)))) return false;
+    return !types.size || types.has(i > 0 ? names.typeOf[i - 1] : '(not known)');
+  };
 }
 
 export function select(report: Report, names: Names, state: State): Selection {
@@ -75,7 +84,7 @@ export function select(report: Report, names: Names, state: State): Selection {
   const causeOk = allowed(meta.causes.length, inList(state.cause));
   const mechanismOk = allowed(meta.mechanisms.length, inList(state.mechanism));
   const siteOk = allowed(report.sites.n + 1, siteTest(report, names, state));
-  const objectOk = allowed(report.objects.n + 1, objectTest(names, state));
+  const objectOk = allowed(report.objects.n + 1, objectTest(report, names, state));
   const mapping = new Set(state.mapping);
   const rangeOk = allowed(report.ranges.length + 1, mapping.size ? (i) => mapping.has(i ? report.ranges[i - 1].name : '(not known)') : null);
   const [from, to] = state.time ?? [-1, Infinity];

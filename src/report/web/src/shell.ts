@@ -133,6 +133,7 @@ export class Shell {
     list('cause', (cause) => app.report.meta.causes[cause] ?? '?');
     list('mechanism', (mechanism) => app.report.meta.mechanisms[mechanism]?.name ?? '?');
     list('object', (object) => (object > 0 && object <= app.report.objects.n ? app.objectName(object - 1) : '(not known)'));
+    list('group', (object) => (object > 0 && object <= app.report.objects.n ? app.groupName(object - 1) : '(not known)'));
     list('site', (site) => (site > 0 && site <= app.report.sites.n ? app.siteText(site - 1) : '(stack not known)'));
     list('frame', (frame) => (frame < app.report.frames.length ? app.frameText(frame) : '?'));
     for (const key of ['type', 'module', 'mapping'] as NameKey[])

@@ -7,7 +7,6 @@ import { CAUSE_MEANS } from '../help';
 import { swatch } from '../look';
 import type { Sum } from '../selection';
 import type { Change } from '../state';
-import { objectsOf } from './rows';
 
 type Bar = { name: string; title?: string; value: number; detail: string; mark?: string; action?: () => void };
 
@@ -108,7 +107,7 @@ class Overview implements View {
     }
     const objects: Bar[] = top.map((row) => ({
       name: report.strings[rows.name[row]] || '(no name)', title: `${report.strings[rows.name[row]]}  ${app.names.typeOf[rows.first[row]]}`, value: rows.bytes[row],
-      detail: format.bytes(rows.bytes[row]), action: () => this.go({ object: objectsOf(rows, row).slice(0, 2000).map((i) => i + 1) }),
+      detail: format.bytes(rows.bytes[row]), action: () => this.go(rows.objects[row] > 1 ? { group: [rows.first[row] + 1] } : { object: [rows.first[row] + 1] }),
     }));
     const byName = new Map<string, number>();
     report.ranges.forEach((range, i) => byName.set(range.name, (byName.get(range.name) ?? 0) + selection.range.bytes[i + 1]));

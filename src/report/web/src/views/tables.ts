@@ -129,7 +129,7 @@ class Tables implements View {
         bytesColumn('bytes', 'Copied', (row) => rows.bytes[row], { bar: this.share((row) => rows.bytes[row]) }),
         countColumn('neighbour', 'Broken by others', (row) => rows.neighbour[row], { width: '124px', about: 'Breaks of its pages while nobody wrote it there' }),
       ],
-      filter: (row) => ({ object: objectsOf(rows, row).slice(0, 2000).map((i) => i + 1) }),
+      filter: (row) => (rows.objects[row] > 1 ? { group: [rows.first[row] + 1] } : { object: [rows.first[row] + 1] }),
       detail: (row) => this.objectDetail(name(row), objectsOf(rows, row)),
     };
   }
