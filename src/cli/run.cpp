@@ -64,6 +64,8 @@ Result<pipeline::RunOptions> resolve(const RunArguments& arguments) {
       {{"exact", SnapshotMode::Exact}, {"passive", SnapshotMode::Passive}, {"off", SnapshotMode::Off}}, "--snapshot", arguments.snapshot);
   if (!snapshot) return tl::unexpected(snapshot.error());
   options.snapshot = *snapshot;
+  if (*snapshot == SnapshotMode::Off && !arguments.watch.empty())
+    return fail("--watch with --snapshot off", "nothing of Python is read then", "use --snapshot exact or passive");
 
   const auto buffer = parse_bytes(arguments.buffer);
   if (!buffer) return tl::unexpected(buffer.error());

@@ -107,6 +107,12 @@ class Usage(IntegrationTest):
             with self.subTest(options):
                 self.refused(*options, words=(word,))
 
+    def test_options_that_contradict_each_other(self):
+        for options in (("--watch", "sys.modules", "--snapshot", "off"), ("--snapshot=off", "--watch=sys.modules"),
+                        ("run", "--snapshot", "off", "--watch", "sys.modules", "--watch", "sys.path")):
+            with self.subTest(options):
+                self.refused(*options, words=("--watch", "--snapshot off", "--snapshot exact or passive"))
+
     def test_subcommands_that_are_not_built_yet(self):
         for arguments in (("attach", "1"), ("top", "1")):
             with self.subTest(arguments):
