@@ -16,7 +16,7 @@
 namespace cowtrace::python {
 namespace {
 
-constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 24;  // of a dict that is gone through
+constexpr std::uint64_t kMostEntries = std::uint64_t{1} << 24;  // of a dict or of another object that is gone through
 constexpr std::uint64_t kMostClasses = 1000;                    // of an MRO
 
 // A word that refers to an object.
@@ -34,6 +34,7 @@ class Wanted {
       : types_(types), type_(type), step_(step), index_(index) {}
 
   void refer(Edge edge, std::uint32_t slot, std::uint64_t target, std::uint64_t place) {
+    ++looked_at_;
     if (target == 0 || found) return;
     if (is_wanted(edge, slot)) {
       found = {place, target};
@@ -44,6 +45,7 @@ class Wanted {
     if (is_dict) dict = {place, target};
   }
   bool table(Table, std::uint64_t, std::uint64_t) { return true; }
+  [[nodiscard]] bool wants_more() const { return !found && looked_at_ < kMostEntries; }
 
   std::optional<Slot> found;
   std::optional<Slot> dict;
@@ -69,6 +71,7 @@ class Wanted {
   const Type& type_;
   const Expression::Step& step_;
   std::int64_t index_;
+  std::uint64_t looked_at_ = 0;
 };
 
 class Evaluator {
@@ -165,10 +168,24 @@ class Evaluator {
     const auto size = static_cast<std::int64_t>(image_.word(object + static_cast<std::uint64_t>(layout_.object.var_size)));
     const std::int64_t index = *step.index < 0 ? *step.index + size : *step.index;
     if (index < 0 || index >= size || index > INT32_MAX) return missing(fmt::format("{} has {} items", read_, size));
-    Wanted wanted(types_, type, step, index);
-    References(types_).visit(object, type, wanted);
-    if (wanted.found) rely_on(wanted.found->place);
-    return wanted.found ? wanted.found : unknown(fmt::format("the items of {} cannot be read", read_));
+    const auto found = item(object, type, step, index);
+    if (!found) return unknown(fmt::format("the items of {} cannot be read", read_));
+    rely_on(found->place);
+    return found;
+  }
+
+  // Of a deque, the blocks before are gone through.
+  std::optional<Slot> item(std::uint64_t object, const Type& type, const Expression::Step& step, std::int64_t index) {
+    if (type.kind == Kind::Deque) {
+      Wanted wanted(types_, type, step, index);
+      References(types_).visit(object, type, wanted);
+      return wanted.found;
+    }
+    const std::uint64_t first = type.kind == Kind::List ? image_.word(object + static_cast<std::uint64_t>(layout_.list.items))
+                                                        : object + static_cast<std::uint64_t>(layout_.tuple.items);
+    const std::uint64_t place = first + static_cast<std::uint64_t>(index) * 8;
+    const std::uint64_t target = image_.word(place);
+    return target != 0 ? std::optional(Slot{place, target}) : std::nullopt;
   }
 
   std::optional<Slot> attribute(std::uint64_t object, const Expression::Step& step) {

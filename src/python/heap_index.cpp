@@ -17,7 +17,8 @@ namespace {
 constexpr std::uint64_t kGrain = AddressBits::kGrain;
 constexpr std::uint64_t kFewReadable = 4 << 20;  // bytes
 constexpr std::size_t kMostThreads = 10'000;
-constexpr std::size_t kMostFrames = 10'000;  // of one thread
+constexpr std::size_t kMostFrames = 10'000;         // of one thread
+constexpr std::size_t kMostFramesOfAll = 200'000;
 
 }  // namespace
 
@@ -33,7 +34,7 @@ class HeapVisitor {
   HeapVisitor(HeapIndex& index, const TypeTable& types, const Runtime& runtime)
       : index_(index), types_(types), image_(types.image()), runtime_(runtime), references_(types), seen_(image_), waits_(image_) {
     const std::uint64_t words = image_.words();
-    index_.budget_ = words * 2 + 1'000'000;
+    index_.budget_ = words * 4 + 1'000'000;
     // An object for each eight words is more than there are, and to grow would cost more than the walk; what is not used takes no memory.
     index_.nodes_.reserve(words / 8);
     index_.tables_.reserve(words / 24);
@@ -45,9 +46,10 @@ class HeapVisitor {
   void refer(Edge edge, std::uint32_t slot, std::uint64_t target, std::uint64_t /*place*/ = 0) {
     ++looks_;
     if (image_.bytes_readable() > most_readable_) keep_few_readable();
-    if (target == 0 || index_.budget_ == 0) return;
+    if (index_.budget_ == 0) return;
+    // What refers to nothing, too: of memory that nobody has written to there may be any amount.
     --index_.budget_;
-    if (target % kGrain != 0) return;
+    if (target == 0 || target % kGrain != 0) return;
     const MemoryImage::Region* region = image_.region_at(target);
     if (region == nullptr) return;
     image_.prefetch(*region, target);
@@ -56,6 +58,8 @@ class HeapVisitor {
     const Reference one = std::exchange(oldest, {target, parent_, slot, edge});
     if (one.target != 0) admit(one);
   }
+
+  [[nodiscard]] bool wants_more() const { return index_.budget_ != 0; }
 
   // No more target is on its way.
   void settle() {
@@ -300,7 +304,7 @@ void HeapVisitor::threads() {
     std::uint64_t frame = layout.thread.cframe != kAbsent
                               ? image_.word(image_.word(thread + layout.thread.cframe) + layout.thread.cframe_current_frame)
                               : image_.word(thread + layout.thread.frame);
-    for (std::size_t depth = 0; frame != 0 && depth < kMostFrames; ++depth) {
+    for (std::size_t depth = 0; frame != 0 && depth < kMostFrames && running.size() < kMostFramesOfAll; ++depth) {
       const std::uint64_t code = image_.word(frame + (objects ? layout.frame.code : at.executable)) & ~std::uint64_t{7};
       running.push_back({frame, code, t});
       node_of_code.emplace(code, HeapIndex::kNone);
@@ -344,9 +348,8 @@ void HeapVisitor::gc_lists() {
   if (gc.permanent != kAbsent) heads.push_back(runtime_.gc + gc.permanent);
   for (const std::uint64_t head : heads) {
     std::uint64_t at = image_.word(head) & ~kFlags;
-    // Each costs something, if only because a list of a process that runs may never come back to its head.
-    while (at != 0 && at != head && index_.budget_ > 0) {
-      --index_.budget_;
+    // The list of a process that runs, or that is hostile, may never come back to its head.
+    while (at != 0 && at != head && wants_more()) {
       root(Edge::Tracked, 0, at + 16);
       at = image_.word(at) & ~kFlags;
     }

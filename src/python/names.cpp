@@ -13,6 +13,7 @@ namespace {
 constexpr int kDeepest = 48;                 // steps of a name
 constexpr std::size_t kLongestText = 400;
 constexpr std::uint64_t kLarge = 64;         // items of a container that are no longer told apart in groups
+constexpr std::uint32_t kMostLocals = 65'536;
 constexpr std::uint64_t kMostKeys = 200'000; // of a module or a class
 
 Name unknown() { return {"", false, false}; }
@@ -188,7 +189,7 @@ Name Names::local_of_code(const HeapIndex::Node& node, bool grouped, int depth) 
     const char* name;
   } kKinds[] = {{0x20, "co_varnames"}, {0x40, "co_cellvars"}, {0x80, "co_freevars"}};
   const HeapIndex::Node& tuple = index_.nodes()[node.parent];
-  if (tuple.parent == HeapIndex::kNone) return unknown();
+  if (tuple.parent == HeapIndex::kNone || node.slot > kMostLocals) return unknown();
   const Layout& layout = types_.layout();
   const std::uint64_t code = index_.nodes()[tuple.parent].address;
   const std::uint64_t kinds = image_.word(code + layout.code.localspluskinds) + layout.bytes.data;

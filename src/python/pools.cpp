@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/units.h"
+
 namespace cowtrace::python {
 namespace {
 
@@ -81,6 +83,8 @@ void Pools::find_arenas(const Runtime& runtime) {
   }
   const auto scan = [&](std::uint64_t start, std::uint64_t end) {
     for (std::uint64_t at = start; at + 8 <= end; at += 8) {
+      if (at == start || at % kPageSize == 0) at = image_.skip_holes(at, end);
+      if (at >= end) break;
       const std::uint64_t array = image_.word(at);
       if (array % 8 != 0 || array == 0 || !image_.has(array, 8) || !owns_pools(array, pools)) continue;
       load(array);

@@ -58,6 +58,7 @@ enum class Table : std::uint8_t { Keys, Values, Items, SetTable, Block, State, T
 //   visitor.refer(Edge, slot, target, place)    target may be 0, or no object at all: it is the visitor who checks; `place` is the
 //                                               address of the word that refers to it
 //   visitor.table(Table, start, end) -> bool    memory that belongs to the object; false: it is not to be gone through
+//   visitor.wants_more() -> bool                false: what would come next is not looked at. Objects claim as many items as they like
 // `static_dict`: the dict of a static type that the interpreter keeps elsewhere (3.12 and later), 0: none.
 class References {
  public:
@@ -108,11 +109,11 @@ class References {
   void subclasses(std::uint64_t dict, Visitor& visitor) const {
     const Type* type = types_.type_of(dict);
     const auto read = type != nullptr && type->kind == Kind::Dict ? read_dict(image_, layout_, dict) : std::nullopt;
-    for (std::uint64_t i = 0; read && i < read->keys.used; ++i) {
+    for (std::uint64_t i = 0; read && i < read->keys.used && visitor.wants_more(); ++i) {
       const std::uint64_t reference = read_entry(image_, *read, i).value;
       const Type* of = types_.type_of(reference);
-      if (of != nullptr && of->kind == Kind::Weakref)
-        refer(Edge::Subclass, static_cast<std::uint32_t>(i), reference, layout_.weakref.object, visitor);
+      const bool weak = of != nullptr && of->kind == Kind::Weakref;
+      refer(Edge::Subclass, static_cast<std::uint32_t>(i), reference, weak ? layout_.weakref.object : kAbsent, visitor);
     }
   }
 
@@ -140,7 +141,7 @@ class References {
     } else if (!keys) {
       return;
     }
-    for (std::uint64_t i = 0; i < read->keys.used; ++i) {
+    for (std::uint64_t i = 0; i < read->keys.used && visitor.wants_more(); ++i) {
       const Entry entry = read_entry(image_, *read, i);
       if (keys) visitor.refer(Edge::DictKey, static_cast<std::uint32_t>(i), entry.key, key_place(*read, i));
       visitor.refer(Edge::DictValue, static_cast<std::uint32_t>(i), entry.value, value_place(*read, i));
@@ -151,7 +152,7 @@ class References {
   void items(Edge edge, std::uint64_t first, std::uint64_t count, Visitor& visitor) const {
     if (first % 8 != 0 || count > (std::uint64_t{1} << 40) || !image_.has(first, count * 8)) return;
     const std::uint64_t end = first + count * 8;
-    for (std::uint64_t at = first; at < end; at += 8) {
+    for (std::uint64_t at = first; at < end && visitor.wants_more(); at += 8) {
       // A claimed array may be much larger than what the process has of it.
       if (at == first || at % kPageSize == 0) at = image_.skip_holes(at, end);
       if (at < end) visitor.refer(edge, static_cast<std::uint32_t>((at - first) / 8), image_.word(at), at);
@@ -182,7 +183,7 @@ class References {
     if (table != object + static_cast<std::uint64_t>(layout_.set.smalltable) &&
         !visitor.table(Table::SetTable, table, table + slots * entry))
       return;
-    for (std::uint64_t i = 0; i < slots; ++i)
+    for (std::uint64_t i = 0; i < slots && visitor.wants_more(); ++i)
       visitor.refer(Edge::SetItem, static_cast<std::uint32_t>(i), image_.word(table + i * entry), table + i * entry);
   }
 
@@ -203,7 +204,7 @@ class References {
     field(FieldId::HeapModule, object, layout_.heap_type.module, visitor);
     if (const auto keys = read_key_table(image_, layout_, word(object, layout_.heap_type.cached_keys)))
       if (visitor.table(Table::Keys, keys->address, keys->end))
-        for (std::uint64_t i = 0; i < keys->used; ++i)
+        for (std::uint64_t i = 0; i < keys->used && visitor.wants_more(); ++i)
           visitor.refer(Edge::Word, 0, image_.word(keys->entry(i) + keys->key_at), keys->entry(i) + keys->key_at);
   }
 
@@ -284,7 +285,7 @@ class References {
     std::uint64_t index = image_.word(object + 40);
     const std::uint64_t size = word(object, layout_.object.var_size);
     bool wanted = false;
-    for (std::uint64_t i = 0; i < size && index < kLength; ++i) {
+    for (std::uint64_t i = 0; i < size && index < kLength && visitor.wants_more(); ++i) {
       if (!wanted) {
         if (!image_.has(block, (kLength + 2) * 8) || !visitor.table(Table::Block, block, block + (kLength + 2) * 8)) return;
         wanted = true;
@@ -376,7 +377,7 @@ void References::visit_interpreter_frame(std::uint64_t frame, Visitor& visitor) 
   const std::uint64_t locals = image_.load<std::uint32_t>(code + static_cast<std::uint64_t>(layout_.code.nlocalsplus));
   const std::uint64_t first = frame + static_cast<std::uint64_t>(at.localsplus);
   if (locals > 65536) return;
-  for (std::uint64_t i = 0; i < locals; ++i)
+  for (std::uint64_t i = 0; i < locals && visitor.wants_more(); ++i)
     visitor.refer(Edge::Local, static_cast<std::uint32_t>(i), image_.word(first + i * 8) & ~std::uint64_t{7}, first + i * 8);
   std::uint64_t depth = 0;
   if (layout_.version >= Version{3, 14}) {

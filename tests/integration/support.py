@@ -2,7 +2,7 @@
 """What every integration test needs: run cowtrace for real, load its report and the scenario's truth, compare the two.
 
 COWTRACE_BIN is the directory of the built binaries, COWTRACE_SOURCE the source tree; the test programs are beside the
-binaries, in ../tests/programs. Nothing here sleeps to be on time: see wait_until and ready files.
+binaries, in ../tests/programs. COWTRACE_SANITIZE, if not empty, says that they were built with sanitizers. Nothing here sleeps to be on time: see wait_until and ready files.
 """
 import json
 import os
@@ -21,6 +21,7 @@ BIN = pathlib.Path(os.environ.get("COWTRACE_BIN", SOURCE / "build" / "release" /
 COWTRACE = str(BIN / "cowtrace")
 SCENARIO = str(BIN / "scenario")
 PROGRAMS = BIN.parent / "tests" / "programs"
+SANITIZED = bool(os.environ.get("COWTRACE_SANITIZE"))  # what is in BIN and PROGRAMS is slower and takes more memory
 
 sys.path.insert(0, str(SOURCE / "tests"))
 import jsonschema  # noqa: E402
