@@ -166,6 +166,7 @@ class Evaluator {
       return unknown(fmt::format("{} is a {}, whose items only its own code can tell", read_, type.name));
     if (!step.index) return missing(fmt::format("{} is a {}: its subscripts are ints", read_, type.name));
     const auto size = static_cast<std::int64_t>(image_.word(object + static_cast<std::uint64_t>(layout_.object.var_size)));
+    if (size < 0) return unknown(fmt::format("the items of {} cannot be read", read_));
     const std::int64_t index = *step.index < 0 ? *step.index + size : *step.index;
     if (index < 0 || index >= size || index > INT32_MAX) return missing(fmt::format("{} has {} items", read_, size));
     const auto found = item(object, type, step, index);

@@ -316,8 +316,7 @@ class References {
     std::int64_t offset = type.dictoffset;
     if (offset < 0) {
       // From the end, which is aligned: _PyObject_GetDictPtr().
-      const auto count = static_cast<std::int64_t>(image_.word(object + static_cast<std::uint64_t>(layout_.object.var_size)));
-      const std::uint64_t many = static_cast<std::uint64_t>(count < 0 ? -count : count);
+      const std::uint64_t many = magnitude(image_.word(object + static_cast<std::uint64_t>(layout_.object.var_size)));
       if (many > (std::uint64_t{1} << 40)) return;
       offset += static_cast<std::int64_t>((type.basicsize + many * type.itemsize + 7) & ~std::uint64_t{7});
     }

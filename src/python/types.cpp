@@ -15,9 +15,6 @@ constexpr std::uint64_t kMostWork = 200'000'000;  // characters of names, fields
 constexpr std::uint64_t kMostItems = std::uint64_t{1} << 40;
 constexpr std::uint32_t kMostSlots = 65536;  // of a frame
 
-// Of ob_size and the like, where the sign says something else. INT64_MIN has no positive counterpart of its own type.
-std::uint64_t magnitude(std::uint64_t count) { return static_cast<std::int64_t>(count) < 0 ? 0 - count : count; }
-
 struct NamedKind {
   std::string_view name;
   Kind kind;

@@ -103,6 +103,9 @@ class TypeTable {
   mutable std::array<Cached, 512> cache_;
 };
 
+// Of ob_size and the like, where the sign says something else. INT64_MIN has no positive counterpart of its own type.
+[[nodiscard]] inline std::uint64_t magnitude(std::uint64_t count) { return static_cast<std::int64_t>(count) < 0 ? 0 - count : count; }
+
 // A NUL-terminated string of at most `limit` printable ASCII bytes; empty if there is none.
 [[nodiscard]] std::string read_name(const MemoryImage& image, std::uint64_t address, std::size_t limit);
 

@@ -70,7 +70,7 @@ def sizes(words, _pages, chance):
     """What looks like a count becomes absurd, or negative."""
     for i, word in enumerate(words):
         if 0 < word < 1000 and chance.random() < 0.02:
-            words[i] = chance.choice((1 << 62, (1 << 64) - 1, 1 << 32, 1 << 20))
+            words[i] = chance.choice((1 << 63, 1 << 62, (1 << 64) - 1, 1 << 32, 1 << 20))
 
 
 def cycles(words, _pages, chance):
@@ -171,8 +171,14 @@ def deque_of_one_block(memory, at):
     memory.write(at["DEQUE"] + 16, 1 << 60)
 
 
+def least_sizes(memory, at):
+    """There is no positive number for them."""
+    for name in ("LIST", "NUMBER", "DEQUE", "inner"):
+        memory.write(at[name] + 16, 1 << 63)
+
+
 TRAPS = (nothing, list_of_the_collector, threads_and_frames, set_in_untouched_memory, dict_in_untouched_memory, list_in_untouched_memory,
-         deque_of_one_block)
+         deque_of_one_block, least_sizes)
 
 
 def most_resident():
