@@ -4,6 +4,7 @@
 of this machine: addresses and types are exact, names evaluate to the object that they name, and looking changes no frame.
 """
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ from pythons import interpreters
 from support import PAGE, SOURCE, IntegrationTest, program, wait_until
 
 ORACLE = SOURCE / "tests" / "programs" / "python_oracle"
+PR_SET_THP_DISABLE = 41  # linux/prctl.h
 EXACT = 99.9  # percent of what the collector tracks and of all that it refers to
 NAMED = 95.0
 
@@ -37,6 +39,12 @@ def frames(pid):
                 if entry >> 63:
                     found[start + i * PAGE] = entry & (1 << 55) - 1
     return found
+
+
+def without_huge_pages():
+    """In what is about to be executed: the kernel makes one of many pages when it likes, and then they are in other frames."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "PR_SET_THP_DISABLE")
 
 
 @contextlib.contextmanager
@@ -64,7 +72,8 @@ class PythonHeap(IntegrationTest):
         shutil.copytree(ORACLE, folder, dirs_exist_ok=True)
         inside = pathlib.Path("/tmp") / folder.name
         command = [*interpreter.command(inside / "main.py"), inside / "found", inside / "verdict"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process, killed_on_failure(process):
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                              preexec_fn=without_huge_pages) as process, killed_on_failure(process):
             pid = int(process.stdout.readline())
             # It has told its pid, but need not have come to its rest.
             os.kill(pid, signal.SIGSTOP)
