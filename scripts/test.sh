@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what is missing, builds, and runs every test: all of them in the release build, the unit tests again under sanitizers, and
-# every experiment with the static programs on stock kernels in QEMU, one of them arm64's.
+# Installs what is missing, builds, and runs every test: all of them in the release build, under sanitizers those of single units and of what
+# reads the memory of Python processes again, and every experiment with the static programs on stock kernels in QEMU, one of them arm64's.
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
@@ -45,8 +45,8 @@ configure_and_build release all
 start_matrix
 run_tests release
 finish_matrix
-configure_and_build asan cowtrace_unit_tests scenario
-run_tests asan -L unit
+configure_and_build asan cowtrace cowtrace_unit_tests scenario python_names
+run_tests asan -L 'unit|python'
 
 for line in "${closing[@]}"; do say "$line"; done
 [ ${#failed[@]} -eq 0 ] || die "FAILED: ${failed[*]}"

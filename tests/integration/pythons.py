@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CPython interpreters of this machine (scripts/pythons.sh --list), and how to run programs under those that have a root of their own.
 
-COWTRACE_PYTHON_VERSIONS, if set, is a list like "3.9 3.14": only these.
+COWTRACE_PYTHON_VERSIONS, if set, is a list like "3.9 3.14": only these. With sanitizers, which take a multiple of the time, only the last
+of each such version.
 """
 import ctypes
 import os
@@ -12,7 +13,7 @@ import subprocess
 import tempfile
 import typing
 
-from support import SOURCE
+from support import SANITIZED, SOURCE
 
 LIST = SOURCE / "scripts" / "pythons.sh"
 OLDEST = (3, 8)
@@ -55,7 +56,7 @@ def interpreters():
     if wanted:
         versions = [tuple(map(int, word.split("."))) for word in wanted.split()]
         listed = [one for one in listed if one.version[:2] in versions]
-    return listed
+    return list({one.version[:2]: one for one in listed}.values()) if SANITIZED else listed
 
 
 def furnish(roots):

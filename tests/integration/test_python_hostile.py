@@ -16,10 +16,10 @@ import unittest
 
 from support import PAGE, SANITIZED, IntegrationTest, program, status_of, wait_until
 
-ROUNDS = 2 if SANITIZED else 6
+ROUNDS = 1 if SANITIZED else 6
 SECONDS = 60           # for one look; an undamaged process takes half a second
 MEMORY = 4 << 30       # of address space, for one look
-RESIDENT = 1 << 30     # bytes, for one look into a trap; an undamaged process takes 20 MiB, sanitized 400
+RESIDENT = 1 << 30     # bytes, for one look into a trap; an undamaged process takes 25 MiB, with sanitizers 100
 VICTIM = """
 import json, decimal, collections, ctypes, os, signal, sys
 class Number(int): pass
