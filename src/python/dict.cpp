@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/dict.h"
 
+#include <algorithm>
+
 #include "python/repr.h"
 
 namespace cowtrace::python {
@@ -47,6 +49,9 @@ std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& l
   }
   table.used = at.nentries != kAbsent ? image.word(address + at.nentries) : usable;
   if (table.used > usable) table.used = usable;
+  // shared_keys_usable_size(): what is in use, and what is still to be given.
+  const bool shrinks = layout.version >= Version{3, 11} && at.usable != kAbsent;
+  table.room = shrinks ? std::min(usable, table.used + std::min(usable, image.word(address + at.usable))) : usable;
   return table;
 }
 
@@ -62,9 +67,8 @@ std::optional<Dict> read_dict(const MemoryImage& image, const Layout& layout, st
   const std::uint64_t header = layout.dict_values.values != kAbsent ? static_cast<std::uint64_t>(layout.dict_values.values) : 0;
   read.values = values + header;
   read.values_start = values;
-  const std::uint64_t usable = keys->entry_size == 0 ? 0 : (keys->end - keys->entries) / keys->entry_size;
   const std::uint64_t capacity =
-      layout.dict_values.capacity != kAbsent ? image.load<std::uint8_t>(values + layout.dict_values.capacity) : usable;
+      layout.dict_values.capacity != kAbsent ? image.load<std::uint8_t>(values + layout.dict_values.capacity) : keys->room;
   read.values_end = read.values + capacity * 8;
   if (read.values_end > region->end) return std::nullopt;
   if (read.keys.used > capacity) read.keys.used = capacity;

@@ -20,6 +20,9 @@ struct KeyTable {
   std::uint32_t entry_size = 24;   // {hash, key, value}, or {key, value}
   std::uint32_t key_at = 8;        // in an entry; the value follows
   std::uint64_t used = 0;          // entries that are or were in use
+  // Where dicts share the table, values that each of them may come to have. From 3.11 on fewer than the table has entries, and fewer with
+  // each instance of the class: the array of an earlier one is longer, but its end is never written.
+  std::uint64_t room = 0;
 
   [[nodiscard]] std::uint64_t entry(std::uint64_t index) const { return entries + index * entry_size; }
 };

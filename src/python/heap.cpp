@@ -78,7 +78,7 @@ std::optional<Place> Heap::at(std::uint64_t address) {
   return in_pool(address);
 }
 
-// How many values an object has room for is not known exactly (to 3.12); but nothing is longer than its block.
+// How long a table is, its owner says, which need not be true; but nothing is longer than its block.
 bool Heap::in_one_block(std::uint64_t start, std::uint64_t address) {
   const auto pool = pools().pool_at(address);
   if (!pool) return true;

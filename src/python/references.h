@@ -346,9 +346,7 @@ class References {
     if (!keys) return;
     if (layout_.version < Version{3, 13}) {
       // The bytes before the values tell how many there are and in which order they were set; the array is followed by nothing.
-      const std::uint64_t usable = (keys->end - keys->entries) / keys->entry_size;
-      if (dict == 0 && !visitor.table(Table::Values, values, values + usable * 8)) return;
-      if (dict != 0) return;
+      if (dict != 0 || !visitor.table(Table::Values, values, values + keys->room * 8)) return;
     }
     const std::uint64_t first = values + (layout_.dict_values.values != kAbsent && layout_.version >= Version{3, 13}
                                               ? static_cast<std::uint64_t>(layout_.dict_values.values)

@@ -16,9 +16,11 @@ import tempfile
 import unittest
 
 from pythons import interpreters
-from support import PAGE, SOURCE, IntegrationTest, program, wait_until
+from support import PAGE, SOURCE, IntegrationTest, program, status_of, wait_until
 
 ORACLE = SOURCE / "tests" / "programs" / "python_oracle"
+VALUES = SOURCE / "tests" / "programs" / "python_values.py"
+MOST_VALUES = 64  # of an instance, more than any interpreter has room for
 PR_SET_THP_DISABLE = 41  # linux/prctl.h
 EXACT = 99.9  # percent of what the collector tracks and of all that it refers to
 NAMED = 95.0
@@ -100,6 +102,36 @@ class PythonHeap(IntegrationTest):
                 print(f"CPython {interpreter}: {counts['objects']} objects, {exact:.3f} % exact, {named:.2f} % named", flush=True)
                 self.assertGreaterEqual(exact, EXACT, verdict["wrong"]["missing"] + verdict["wrong"]["type"])
                 self.assertGreaterEqual(named, NAMED, verdict["wrong"]["name"] + verdict["wrong"]["unnamed"])
+
+    def look_at_values(self, interpreter):
+        """What python_values.py says, and the places of the words from the first value of each row on."""
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="cowtrace-values-", dir=interpreter.root / "tmp"))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        shutil.copy(VALUES, folder)
+        process = self.start(*interpreter.command(pathlib.Path("/tmp") / folder.name / VALUES.name), stdout=subprocess.PIPE, text=True,
+                             env={**os.environ, "PYTHONMALLOC": "malloc"})
+        said = json.loads(process.stdout.readline())
+        wait_until(lambda: status_of(said["pid"])["State"].startswith("T"), "the process to stop")
+        addresses = [row["values"] + 8 * i for row in said["rows"] for i in range(MOST_VALUES)]
+        done = subprocess.run([program("python_names"), str(said["pid"]), "--at", *map(str, addresses)], stdout=subprocess.PIPE, text=True, check=True)
+        places = [line.split("\t") for line in done.stdout.splitlines()[1:]]
+        self.assertEqual(len(places), len(addresses))
+        return said, [places[i : i + MOST_VALUES] for i in range(0, len(places), MOST_VALUES)]
+
+    def test_values_end_where_their_allocation_does(self):
+        separate = [one for one in self.interpreters if (3, 11) <= one.version[:2] <= (3, 12)]
+        if not separate:
+            self.skipTest("no CPython 3.11 or 3.12, which keep values apart from objects: scripts/pythons.sh 3.11 unpacks one")
+        for interpreter in separate:
+            with self.subTest(interpreter=str(interpreter)):
+                said, places = self.look_at_values(interpreter)
+                self.assertEqual(said["attributes"], ["first", "second"])
+                for row, words in zip(said["rows"], places):
+                    owner = hex(row["owner"])
+                    fields = [place[3] if place[0] == owner else None for place in words]
+                    self.assertEqual(fields[: len(said["attributes"])], ["attribute 'first'", "attribute 'second'"])
+                    self.assertLessEqual(said["room"], (row["end"] - row["values"]) // 8)
+                    self.assertEqual([i for i, field in enumerate(fields) if field], list(range(said["room"])))
 
 
 if __name__ == "__main__":
