@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that a build and the tests need; does nothing when all are there.
-# Usage: setup.sh [build|test|static|bench|vm|arm64|pythons|web|all]...   default: build test
+# Usage: setup.sh [build|test|fuzz|static|bench|vm|arm64|pythons|web|all]...   default: build test
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
@@ -14,6 +14,8 @@ build=("${web[@]}" g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool lib
 # Chromium opens the HTML reports.
 test=("${build[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium)
 bench=("${build[@]}" python3 bpftrace chromium)
+# clang's sanitizers and libFuzzer.
+fuzz=("${build[@]}" libclang-rt-14-dev zstd)
 # The static cross-build: a compiler, and libraries of a second architecture.
 arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 liblz4-dev:arm64 libzstd-dev:arm64
        libprotobuf-dev:arm64 libncurses-dev:arm64 zlib1g-dev:arm64
@@ -30,9 +32,9 @@ interpreters=no
 browser=no
 for group in "${@:-test}"; do
   case $group in
-    build | test | static | bench | vm | arm64 | pythons | web) declare -n packages=$group && wanted+=("${packages[@]}") ;;
-    all) wanted+=("${test[@]}" "${bench[@]}" "${vm[@]}" "${arm64[@]}" "${pythons[@]}") ;;
-    *) die "unknown group $group: use build, test, static, bench, vm, arm64, pythons, web or all" ;;
+    build | test | fuzz | static | bench | vm | arm64 | pythons | web) declare -n packages=$group && wanted+=("${packages[@]}") ;;
+    all) wanted+=("${test[@]}" "${fuzz[@]}" "${bench[@]}" "${vm[@]}" "${arm64[@]}" "${pythons[@]}") ;;
+    *) die "unknown group $group: use build, test, fuzz, static, bench, vm, arm64, pythons, web or all" ;;
   esac
   case $group in static | vm | arm64 | all) sources=yes ;; esac
   case $group in pythons | all) interpreters=yes ;; esac

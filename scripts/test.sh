@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, builds, and runs every test: all of them in the release build, under sanitizers those of single units and of what
-# reads the memory of Python processes again, and every experiment with the static programs on stock kernels in QEMU, one of them arm64's.
+# reads the memory of Python processes again, the fuzzers for a moment, and every experiment with the static programs on stock kernels in QEMU,
+# one of them arm64's.
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
 need_root "install packages and trace the kernel"
-scripts/setup.sh test vm arm64 pythons
+scripts/setup.sh test fuzz vm arm64 pythons
+FUZZ_SECONDS=30  # the corpus, and whatever is found at once; 600 s before a release
 failed=()
 closing=()
 
@@ -47,6 +49,8 @@ run_tests release
 finish_matrix
 configure_and_build asan cowtrace cowtrace_unit_tests scenario python_names
 run_tests asan -L 'unit|python'
+say "fuzzing for a moment (scripts/fuzz.sh $FUZZ_SECONDS)"
+scripts/fuzz.sh "$FUZZ_SECONDS" || failed+=("fuzz")
 
 for line in "${closing[@]}"; do say "$line"; done
 [ ${#failed[@]} -eq 0 ] || die "FAILED: ${failed[*]}"

@@ -13,6 +13,7 @@ exempt() {
     *.json) echo "JSON has no comments" ;;
     tests/schemas/perfetto_trace.proto | tests/schemas/LICENSE.*) echo "as its makers publish it: tests/schemas/README.md" ;;
     docs/pictures/*.png) echo "made by scripts/pictures.sh" ;;
+    tests/fuzz/corpus/*) echo "bytes that a fuzzer begins with" ;;
     tests/golden/*) echo "compared byte by byte with what the tool prints" ;;
     vmlinux/*/vmlinux.h) echo "made from a kernel's BTF by vmlinux/generate.sh" ;;
     vmlinux/*/KERNEL) echo "one line, made by vmlinux/generate.sh" ;;

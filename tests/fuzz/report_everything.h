@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// All that `cowtrace report` does with a trace that could be read: a hostile one reaches that too.
+#pragma once
+
+#include <memory>
+#include <ostream>
+#include <streambuf>
+
+#include "analysis/join.h"
+#include "report/formats.h"
+#include "trace/reader.h"
+
+namespace cowtrace::fuzz {
+
+// Takes everything, keeps nothing.
+class NullBuffer final : public std::streambuf {
+ protected:
+  int_type overflow(int_type character) override { return traits_type::not_eof(character); }
+  std::streamsize xsputn(const char*, std::streamsize size) override { return size; }
+};
+
+// Renders the trace in every format that is built; false if one of them failed.
+inline bool report_everything(const trace::Trace& trace) {
+  const analysis::Summary summary = analysis::join(*trace.session, *trace.resolver);
+  NullBuffer nothing;
+  std::ostream out(&nothing);
+  bool all = true;
+  for (const report::Format& format : report::formats()) {
+    if (!format.built || format.make == nullptr) continue;
+    report::ReportOptions options;
+    options.version = "0";
+    options.width = 120;
+    all = format.make(options)->write(summary, *trace.session, *trace.resolver, out).has_value() && all;
+  }
+  return all;
+}
+
+}  // namespace cowtrace::fuzz

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The messages of a trace file, without the compression around them, and all that is made of them.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "report_everything.h"
+#include "wire_mutator.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto trace = cowtrace::trace::read_messages({reinterpret_cast<const char*>(data), size}, "fuzz.cow");
+  if (!trace) return 0;
+  if (!cowtrace::fuzz::report_everything(*trace)) std::abort();
+  return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t most, unsigned seed) {
+  return cowtrace::fuzz::mutate_messages(data, size, most, seed);
+}
