@@ -18,8 +18,7 @@ bench=("${build[@]}" python3 bpftrace chromium)
 fuzz=("${build[@]}" libclang-rt-14-dev zstd)
 # The static cross-build: a compiler, and libraries of a second architecture.
 arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 liblz4-dev:arm64 libzstd-dev:arm64
-       libprotobuf-dev:arm64 libncurses-dev:arm64 zlib1g-dev:arm64
-       liblzma-dev:arm64 libbz2-dev:arm64)
+       libprotobuf-dev:arm64 libncurses-dev:arm64 zlib1g-dev:arm64 liblzma-dev:arm64 libbz2-dev:arm64)
 # cmake/StaticLibraries.cmake asks for these, and for the sources of Zydis and fmt.
 static=("${build[@]}" liblzma-dev libbz2-dev libzycore-dev binutils)
 vm=("${static[@]}" python3 qemu-system-x86 qemu-system-arm busybox-static cpio)

@@ -2,6 +2,8 @@
 #include "analysis/mapping_ranges.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <tuple>
 #include <vector>
 
@@ -50,13 +52,31 @@ const model::Object* MappingRanges::find(const model::Session& session,
   const auto known = object_of_.find(mapping);
   if (known != object_of_.end()) return known->second;
   // Its event was lost: any mapping that this space had there will do, the newest first.
-  for (auto hash = space.mappings.rbegin(); hash != space.mappings.rend(); ++hash) {
-    const auto other = session.mappings.find(*hash);
-    if (other == session.mappings.end()) continue;
-    if (address >= other->second.start && address < other->second.end)
-      return object_of_.find(*hash)->second;
+  const auto [had, is_new] = had_.try_emplace(space.id);
+  if (is_new) had->second = segments(session, space);
+  const auto after = had->second.upper_bound(address);
+  return after == had->second.begin() ? nullptr : std::prev(after)->second;
+}
+
+MappingRanges::Segments MappingRanges::segments(const model::Session& session,
+                                                const model::AddressSpace& space) const {
+  // Which mappings begin and end where; the newest has the largest number.
+  std::map<std::uint64_t, std::vector<std::size_t>> changes;
+  for (std::size_t i = 0; i < space.mappings.size(); ++i) {
+    const auto mapping = session.mappings.find(space.mappings[i]);
+    if (mapping == session.mappings.end() || mapping->second.start >= mapping->second.end) continue;
+    changes[mapping->second.start].push_back(i);
+    changes[mapping->second.end].push_back(i);
   }
-  return nullptr;
+  Segments result;
+  std::set<std::size_t> there;
+  for (const auto& [address, numbers] : changes) {
+    for (const std::size_t number : numbers)
+      if (!there.insert(number).second) there.erase(number);
+    result[address] =
+        there.empty() ? nullptr : object_of_.at(space.mappings[*there.rbegin()]);
+  }
+  return result;
 }
 
 }  // namespace cowtrace::analysis

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -30,8 +31,14 @@ class MappingRanges {
                                           model::MappingHash mapping, std::uint64_t address) const;
 
  private:
+  // Where each segment of a space starts, and its object; nullptr: there was nothing.
+  using Segments = std::map<std::uint64_t, const model::Object*>;
+  [[nodiscard]] Segments segments(const model::Session& session,
+                                  const model::AddressSpace& space) const;
+
   std::deque<model::Object> objects_;
   std::unordered_map<model::MappingHash, const model::Object*> object_of_;
+  mutable std::unordered_map<model::SpaceId, Segments> had_;  // of spaces that were asked for
 };
 
 }  // namespace cowtrace::analysis

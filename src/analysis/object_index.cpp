@@ -2,6 +2,7 @@
 #include "analysis/object_index.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace cowtrace::analysis {
 
@@ -26,14 +27,14 @@ void for_each_object_on_page(model::Resolver& resolver, const PageGroup& group, 
     return;
   }
   std::vector<const Touch*> last_breaks;
+  std::unordered_map<const model::AddressSpace*, std::size_t> place_of;
   for (const Touch& touch : group.touches) {
     if (!touch.is_break()) continue;
-    const auto same = std::find_if(last_breaks.begin(), last_breaks.end(),
-                                   [&](const Touch* t) { return t->space == touch.space; });
-    if (same == last_breaks.end())
+    const auto [place, is_new] = place_of.try_emplace(touch.space, last_breaks.size());
+    if (is_new)
       last_breaks.push_back(&touch);
     else
-      *same = &touch;
+      last_breaks[place->second] = &touch;
   }
   for (const Touch* touch : last_breaks) visit_at(*touch);
 }
@@ -47,14 +48,17 @@ void join_page(const ObjectIndex& index, const model::Session& session, model::R
     out.written.push_back(number(object_of(index, session, resolver, touch)));
   for_each_object_on_page(resolver, group, [&](const model::Object* object) {
     const std::uint32_t found = number(object);
-    const auto& written = out.written;
-    if (found != PageObjects::kNone &&
-        std::find(written.begin(), written.end(), found) == written.end())
-      out.neighbours.push_back(found);
+    if (found != PageObjects::kNone) out.neighbours.push_back(found);
   });
   std::sort(out.neighbours.begin(), out.neighbours.end());
   out.neighbours.erase(std::unique(out.neighbours.begin(), out.neighbours.end()),
                        out.neighbours.end());
+  // Not each against each: a page of a hostile trace has as many of both as it likes.
+  std::vector<std::uint32_t> written = out.written;
+  std::sort(written.begin(), written.end());
+  std::erase_if(out.neighbours, [&](std::uint32_t object) {
+    return std::binary_search(written.begin(), written.end(), object);
+  });
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "analysis/pages.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 #include "analysis/clock.h"
@@ -16,6 +17,10 @@ class Actors {
   explicit Actors(const model::Session& session) : session_(session) {
     for (std::uint32_t key = 0; key < session.processes.size(); ++key)
       by_pid_[session.processes[key].pid].push_back(key);
+    for (auto& [pid, keys] : by_pid_)
+      std::stable_sort(keys.begin(), keys.end(), [&](std::uint32_t a, std::uint32_t b) {
+        return session.processes[a].start_ns < session.processes[b].start_ns;
+      });
   }
 
   [[nodiscard]] std::optional<Actor> of(model::ProcessKey owner, const Touch& touch) const {
@@ -31,18 +36,15 @@ class Actors {
     if (visitor != session_.visitors.end()) return visitor->second;
     const auto found = by_pid_.find(pid);
     if (found == by_pid_.end()) return {};
-    const model::Process* newest = nullptr;
-    for (const std::uint32_t key : found->second) {
-      const model::Process& process = session_.processes[key];
-      if (process.start_ns <= time_ns &&
-          (newest == nullptr || newest->start_ns <= process.start_ns))
-        newest = &process;
-    }
-    return newest != nullptr ? std::string_view(newest->command) : std::string_view();
+    const auto& keys = found->second;
+    const auto later = std::upper_bound(keys.begin(), keys.end(), time_ns, [this](std::uint64_t time, std::uint32_t key) {
+      return time < session_.processes[key].start_ns;
+    });
+    return later != keys.begin() ? std::string_view(session_.processes[*std::prev(later)].command) : std::string_view();
   }
 
   const model::Session& session_;
-  std::unordered_map<std::int32_t, std::vector<std::uint32_t>> by_pid_;
+  std::unordered_map<std::int32_t, std::vector<std::uint32_t>> by_pid_;  // by when they started
 };
 
 void fill_from_touches(PageRow& row, const PageGroup& group, std::uint64_t started_ns) {

@@ -17,14 +17,15 @@ std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& 
   }
   std::unordered_map<model::SpaceId, model::SpaceId> result;
   for (const model::AddressSpace& space : session.spaces) {
+    std::vector<model::SpaceId> way;
     model::SpaceId image = space.id;
-    // Bounded, so that a cycle in a damaged trace ends.
-    for (std::size_t step = 0; step < session.processes.size(); ++step) {
-      const auto from = source.find(image);
-      if (from == source.end()) break;
-      image = from->second;
+    // What is on the way counts as an image until the end is found, so that a cycle in a damaged trace ends.
+    while (result.try_emplace(image, image).second) {
+      way.push_back(image);
+      if (const auto from = source.find(image); from != source.end()) image = from->second;
     }
-    result.emplace(space.id, image);
+    image = result.at(image);
+    for (const model::SpaceId on_the_way : way) result[on_the_way] = image;
   }
   return result;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/watches.h"
 
-#include <algorithm>
+#include <bit>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -38,26 +39,23 @@ class FirstWrites {
   [[nodiscard]] const model::AddressSpace& space() const { return space_; }
 
  private:
-  struct Events {
-    std::unordered_map<std::uint64_t, const model::Resolution*> of_page;
-    std::vector<const model::Resolution*> huge;
-  };
+  // By the size of a page, of which there are few, and where it starts.
+  using Events =
+      std::map<std::uint64_t, std::unordered_map<std::uint64_t, const model::Resolution*>>;
 
   static void add(Events& events, const model::Resolution& event) {
-    if (event.size > kPageSize) {
-      events.huge.push_back(&event);
-      return;
-    }
-    const model::Resolution*& first = events.of_page[page_start(event.address, event.size)];
+    const std::uint64_t size =
+        event.size > kPageSize && std::has_single_bit(event.size) ? event.size : kPageSize;
+    const model::Resolution*& first = events[size][page_start(event.address, size)];
     if (first == nullptr || event.time_ns < first->time_ns) first = &event;
   }
   static const model::Resolution* first(const Events& events, std::uint64_t address) {
-    const auto found = events.of_page.find(page_of(address));
-    const model::Resolution* first = found != events.of_page.end() ? found->second : nullptr;
-    for (const model::Resolution* event : events.huge)
-      if (address - page_start(event->address, event->size) < event->size &&
-          (first == nullptr || event->time_ns < first->time_ns))
-        first = event;
+    const model::Resolution* first = nullptr;
+    for (const auto& [size, of_page] : events) {
+      const auto found = of_page.find(page_start(address, size));
+      if (found != of_page.end() && (first == nullptr || found->second->time_ns < first->time_ns))
+        first = found->second;
+    }
     return first;
   }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,6 +42,14 @@ Json frame_json(std::uint64_t frame) {
   return frame != 0 ? Json(hex(frame)) : Json(nullptr);
 }
 
+// Its operator[] and insert() look through all that is there.
+Json object_of(const std::map<std::string, std::uint64_t>& values) {
+  Json json = Json::object();
+  auto& members = json.get_ref<Json::object_t&>();
+  for (const auto& [key, value] : values) members.emplace_back(key, value);
+  return json;
+}
+
 // RFC 3339 in UTC, to the nanosecond.
 std::string timestamp(std::int64_t unix_ns) {
   constexpr std::int64_t kSecond = 1'000'000'000;
@@ -70,14 +79,12 @@ Json latency_json(const std::optional<analysis::Latency>& latency) {
 
 Json audit_json(const std::optional<model::Audit>& audit) {
   if (!audit) return nullptr;
-  Json reasons = Json::object();
-  for (const auto& [reason, pages] : audit->reasons) reasons[reason] = pages;
   Json pages = Json::array();
   for (const std::uint64_t page : audit->unexplained_pages) pages.push_back(hex(page));
   return {{"private_pages", audit->private_pages},
           {"explained", audit->explained},
           {"unexplained", audit->unexplained()},
-          {"reasons", reasons},
+          {"reasons", object_of(audit->reasons)},
           {"unexplained_pages", pages}};
 }
 
@@ -201,7 +208,7 @@ Json object_json(const analysis::ObjectSummary& object) {
           {"group_items", object.group_items != 0 ? Json(object.group_items) : Json(nullptr)},
           {"address", hex(object.address)},
           {"size", object.size},
-          {"fields", object.fields.empty() ? Json::object() : Json(object.fields)},
+          {"fields", object_of(object.fields)},
           {"breaks", object.breaks},
           {"copied_bytes", object.copied_bytes},
           {"written_bytes", or_null(object.written_bytes)},

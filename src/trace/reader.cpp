@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <limits>
 #include <optional>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -35,6 +35,7 @@ struct Conclusion {
   std::optional<model::CaptureInfo> capture;
   std::vector<model::Process> processes;
   std::vector<model::AddressSpace> spaces;
+  std::unordered_map<std::uint32_t, std::size_t> space_of;  // by id
   std::vector<model::Mapping> mappings;
   std::vector<model::Watch> watches;
   bool complete = false;
@@ -101,12 +102,13 @@ bool Decoder::take_conclusion(const Block& block) {
     process.key = model::ProcessKey(static_cast<std::uint32_t>(conclusion_.processes.size() - 1));
     if (!get(from, process)) return false;
   }
-  for (const Space& from : block.spaces())
+  for (const Space& from : block.spaces()) {
+    conclusion_.space_of.try_emplace(from.id(), conclusion_.spaces.size());
     if (!get(from, conclusion_.spaces.emplace_back())) return false;
+  }
   for (const PageCounts& from : block.page_counts()) {
-    const auto space = std::find_if(conclusion_.spaces.begin(), conclusion_.spaces.end(),
-                                    [&](const model::AddressSpace& one) { return one.id.value == from.space(); });
-    if (space == conclusion_.spaces.end() || !get(from, *space)) return false;
+    const auto space = conclusion_.space_of.find(from.space());
+    if (space == conclusion_.space_of.end() || !get(from, conclusion_.spaces[space->second])) return false;
   }
   for (const Mapping& from : block.mappings()) conclusion_.mappings.push_back(mapping_of(from));
   for (const Watch& from : block.watches())

@@ -64,6 +64,34 @@ TEST(AnalysisMappingRanges, ShapesOfOneMappingAreOneObject) {
   EXPECT_EQ(find(model::MappingHash(99)), nullptr);
 }
 
+// Each has its own label, so that it is an object of its own.
+model::Mapping named(std::uint64_t start, std::uint64_t end, std::string path) {
+  model::Mapping mapping = anonymous(start, end);
+  mapping.path = std::move(path);
+  return mapping;
+}
+
+TEST(AnalysisMappingRanges, WithoutItsMappingAnAddressIsInTheNewestThatWasThere) {
+  test::SessionBuilder builder;
+  const auto process = builder.process(1, "p");
+  builder.mapping(named(0x1000, 0x9000, "oldest"));
+  builder.mapping(named(0x3000, 0x3000, "empty"));
+  builder.mapping(named(0x2000, 0x5000, "older"));
+  builder.mapping(named(0x4000, 0x6000, "newest"));
+  const analysis::MappingRanges ranges(builder.session);
+  const auto label_at = [&](std::uint64_t address) -> std::string {
+    const auto* object = ranges.find(builder.session, builder.newest_space(process), model::MappingHash(99), address);
+    return object != nullptr ? object->name : "-";
+  };
+  EXPECT_EQ(label_at(0xfff), "-");
+  EXPECT_EQ(label_at(0x1000), "oldest");
+  EXPECT_EQ(label_at(0x3000), "older");
+  EXPECT_EQ(label_at(0x4000), "newest");
+  EXPECT_EQ(label_at(0x5fff), "newest");
+  EXPECT_EQ(label_at(0x6000), "oldest");
+  EXPECT_EQ(label_at(0x9000), "-");
+}
+
 TEST(AnalysisMappingRanges, ABackwardMappingIsEmptyNotHuge) {
   test::SessionBuilder builder;
   const auto process = builder.process(1, "p");

@@ -106,6 +106,24 @@ TEST_F(AnalysisSites, PythonFramesMakeSitesOfTheirOwn) {
   EXPECT_EQ(found[1].breaks, 1U);
 }
 
+TEST_F(AnalysisSites, GenerationsOfForksRunOneImage) {
+  std::vector<model::ProcessKey> generations = {builder.process(1, "p")};
+  for (std::int32_t pid = 2; pid < 100; ++pid) generations.push_back(builder.process(pid, "c", generations.back()));
+  for (const auto process : generations) builder.write(process, 1, kPage, at({}, 0x10));
+  const auto found = sites();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].breaks, generations.size());
+}
+
+TEST_F(AnalysisSites, SpacesThatAreForkedFromEachOtherEnd) {
+  const auto first = builder.process(1, "a");
+  const auto second = builder.process(2, "b", first);
+  builder.session.process(first).forked_space = builder.session.process(second).spaces.front();
+  builder.write(first, 1, kPage, at({}, 0x10));
+  builder.write(second, 2, kPage, at({}, 0x10));
+  EXPECT_EQ(sites().size(), 1U);
+}
+
 TEST_F(AnalysisSites, ASiteIsNamedInTheSpaceOfItsFirstBreak) {
   const auto parent = builder.process(1, "p");
   const auto early = builder.process(2, "c", parent);

@@ -90,6 +90,16 @@ TEST_F(Watches, TheFirstBreakIsTold) {
   EXPECT_EQ(judged(sample_, later()).break_of_page->address, kObject);
 }
 
+TEST_F(Watches, ABreakOfTheHugePageAroundItIsOne) {
+  model::Resolution event;
+  event.mechanism = model::Mechanism::HugetlbCopy;
+  event.size = 2U << 20;
+  builder_.write(child_, kForked - test::SessionBuilder::kStarted + 500, 0x1f'f000, event);
+  const WatchSummary watch = judged(sample_, later());
+  EXPECT_EQ(watch.state, State::Copied);
+  EXPECT_EQ(watch.copied_pages, 2U);
+}
+
 TEST_F(Watches, WhatWasBrokenBeforeTheForkDoesNotCount) {
   builder_.write(child_, 10, kObject, {});
   EXPECT_EQ(judged(sample_, later()).state, State::Shared);
