@@ -54,8 +54,11 @@ Json object_of(const std::map<std::string, std::uint64_t>& values) {
 std::string timestamp(std::int64_t unix_ns) {
   constexpr std::int64_t kSecond = 1'000'000'000;
   std::int64_t fraction = unix_ns % kSecond;
-  if (fraction < 0) fraction += kSecond;
-  const std::time_t seconds = (unix_ns - fraction) / kSecond;
+  std::time_t seconds = unix_ns / kSecond;
+  if (fraction < 0) {
+    fraction += kSecond;
+    --seconds;
+  }
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900,

@@ -286,6 +286,17 @@ TEST_F(AnalysisJoin, TimelineHasIncrementsInABoundedNumberOfBuckets) {
   EXPECT_EQ(summary.timeline[10].copied_bytes, kPageSize);
 }
 
+TEST_F(AnalysisJoin, TheTimelineGoesToTheEndOfTime) {
+  const auto process = builder.process(1, "p");
+  builder.session.capture.started_ns = 0;
+  builder.session.capture.duration_ns = UINT64_MAX;
+  builder.write(process, 1, kPage);
+  const Summary summary = join({10});
+  EXPECT_EQ(summary.timeline_bucket_ns, UINT64_MAX / 10 + 1);
+  ASSERT_EQ(summary.timeline.size(), 1U);
+  EXPECT_EQ(summary.timeline[0].t_ns, 0U);
+}
+
 TEST_F(AnalysisJoin, DetailCountsGivesObjectsAndMappingsButNoSitesAndNoTimeline) {
   const auto process = builder.process(1, "p");
   resolver.add("table", kPage, 0x100);

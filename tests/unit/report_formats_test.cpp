@@ -59,6 +59,21 @@ TEST(ReportFormats, WhatIsNotBuiltSaysWhatWorks) {
   EXPECT_GE(made, 2U);
 }
 
+// The ends of what 64 bits of nanoseconds can say: dates that others' documents give too.
+TEST(ReportFormats, AnyMomentHasADate) {
+  for (const auto& [unix_ns, date] : {std::pair<std::int64_t, const char*>{INT64_MIN, "1677-09-21T00:12:43.145224192Z"},
+                                      {-1, "1969-12-31T23:59:59.999999999Z"},
+                                      {0, "1970-01-01T00:00:00.000000000Z"},
+                                      {INT64_MAX, "2262-04-11T23:47:16.854775807Z"}}) {
+    test::Story story;
+    story.session().capture.started_at_unix_ns = unix_ns;
+    const analysis::Summary summary = analysis::join(story.session(), story.resolver);
+    std::ostringstream out;
+    ASSERT_TRUE((*make_reporter(**format_named("json"), {}))->write(summary, story.session(), story.resolver, out));
+    EXPECT_THAT(out.str(), HasSubstr(std::string("\"started_at\":\"") + date + '"'));
+  }
+}
+
 TEST(ReportFormats, AFullDiskIsAFailure) {
   test::Story story;
   const analysis::Summary summary = analysis::join(story.session(), story.resolver);
