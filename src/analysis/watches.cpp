@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/watches.h"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <unordered_map>
@@ -85,11 +86,21 @@ class Judge {
   const model::Session& session_;
   model::Resolver& resolver_;
   SiteFrames frames_;
+  // Bytes that the stacks and names of all watches may take: what real ones have is far below. A hostile trace has as many as it likes.
+  std::uint64_t left_ = std::uint64_t{64} << 20;
 };
+
+std::uint64_t bytes_of(const WatchBreak& event) {
+  std::uint64_t bytes = event.object.size() + event.field.size();
+  for (const model::StackFrame& frame : event.stack)
+    bytes += sizeof(frame) + frame.function.size() + frame.file.size() + frame.module.size() + frame.why_unnamed.size();
+  return bytes;
+}
 
 WatchBreak Judge::describe(const model::Resolution& event, const FirstWrites& writes) {
   const Touch touch = touch_of(writes.space(), event);
-  const model::Write write = resolver_.write_at(writes.space().id, event.address, event.time_ns);
+  const model::Write write =
+      left_ != 0 ? resolver_.write_at(writes.space().id, event.address, event.time_ns) : model::Write{};
   WatchBreak result;
   result.t_ns = since_start(event.time_ns);
   result.address = event.address;
@@ -103,7 +114,8 @@ WatchBreak Judge::describe(const model::Resolution& event, const FirstWrites& wr
   site.space = writes.space().id;
   site.ip = event.ip;
   site.last_ns = event.time_ns;
-  result.stack = frames_.of(site);
+  if (left_ != 0) result.stack = frames_.of(site);
+  left_ -= std::min(left_, bytes_of(result));
   return result;
 }
 
@@ -166,7 +178,6 @@ WatchSummary Judge::judge(const model::Watch& watch, const FirstWrites& writes) 
   summary.expression = watch.expression;
   summary.process = writes.space().owner;
   summary.pid = session_.process(summary.process).pid;
-  summary.command = session_.process(summary.process).command;
   summary.seen = now.moment;
   summary.seen_ns = since_start(now.time_ns);
   summary.address = now.object;

@@ -48,7 +48,6 @@ struct WatchSummary {
   std::string expression;
   model::ProcessKey process;
   std::int32_t pid = 0;
-  std::string command;  // untrusted
   State state = State::Unknown;
   std::string reason;  // of anything but Shared and Copied; untrusted
   model::WatchSample::Moment seen = model::WatchSample::Moment::Fork;  // of the last look

@@ -145,6 +145,7 @@ Result<model::Event> convert(const cowtrace_mapping& raw) {
 }
 
 Result<model::Event> convert(const cowtrace_stack& raw) {
+  static_assert(model::Stack::kMostFrames == COWTRACE_MAX_FRAMES);
   if (raw.depth > COWTRACE_MAX_FRAMES || raw.python_depth > COWTRACE_MAX_FRAMES || raw.depth + raw.python_depth == 0)
     return fail(fmt::format("stack of depth {} and {} in Python", raw.depth, raw.python_depth));
   if (raw.header.size < COWTRACE_STACK_BYTES(raw.python_depth))

@@ -113,6 +113,7 @@ struct PythonFrame {
 };
 
 struct Stack {
+  static constexpr int kMostFrames = 64;  // of either kind
   StackHash hash;
   SpaceId space;                      // where it was first seen
   std::vector<std::uint64_t> frames;  // user-space instruction pointers, innermost first; return addresses after the first

@@ -10,6 +10,9 @@ namespace cowtrace::trace {
 namespace {
 
 constexpr std::size_t kRowsOfABlock = 1 << 16;
+// Of one instruction: calls that were inlined there, and the names of all of them. Each stack has it again.
+constexpr std::size_t kMostInlined = 256;
+constexpr std::uint64_t kMostFrameBytes = 128 << 10;
 
 void put_object(const model::Object& object, StringTable& strings, Block& block) {
   Object& to = *block.add_objects();
@@ -71,6 +74,14 @@ void put_list(const std::vector<std::uint32_t>& list, Lists& to) {
   to.add_size(static_cast<std::uint32_t>(list.size()));
   std::uint32_t last = 0;
   for (const std::uint32_t number : list) to.add_numbers(static_cast<std::int32_t>(number - std::exchange(last, number)));
+}
+
+// In memory, with their texts, which the file has once.
+std::uint64_t bytes_of(const model::Object& object) {
+  return sizeof(object) + object.name.size() + object.type.size() + object.group.size();
+}
+std::uint64_t bytes_of(const model::StackFrame& frame) {
+  return sizeof(frame) + frame.function.size() + frame.file.size() + frame.module.size() + frame.why_unnamed.size();
 }
 
 struct QuestionDeltas {
@@ -137,26 +148,49 @@ void put_answers(const Answers& answers, StringTable& strings, const std::functi
   filler.flush();
 }
 
+bool AnswersDecoder::take_objects(const Block& block, const StringTable& strings, Allowance& allowance) {
+  for (const Object& from : block.objects()) {
+    if (from.kind() > static_cast<std::uint32_t>(model::ObjectKind::Mapping)) return false;
+    if (!allowance.take(bytes_of(answers_.objects.emplace_back(object_of(from, strings))))) return false;
+  }
+  for (const StackFrame& from : block.frames())
+    if (!allowance.take(bytes_of(answers_.frames.emplace_back(frame_of(from, strings))))) return false;
+  return true;
+}
+
 bool AnswersDecoder::take_lists(const Lists& lists) {
   int at = 0;
   for (const std::uint32_t size : lists.size()) {
     if (size > static_cast<std::uint32_t>(lists.numbers_size() - at)) return false;
     auto& list = answers_.lists.emplace_back();
-    std::uint32_t last = 0, largest = 0;
+    ListFacts& facts = facts_.emplace_back();
+    std::uint32_t last = 0;
     for (std::uint32_t i = 0; i < size; ++i) {
       list.push_back(last += static_cast<std::uint32_t>(lists.numbers(at++)));
-      largest = std::max(largest, last);
+      facts.smallest = std::min(facts.smallest, last);
+      facts.largest = std::max(facts.largest, last);
     }
-    largest_.push_back(largest);
   }
   return at == lists.numbers_size();
 }
 
-bool AnswersDecoder::is_list_of(std::uint32_t number, std::size_t most) const {
-  return number == 0 || (number <= largest_.size() && largest_[number - 1] <= most);
+// Also takes from `allowance` what the answer is when it is given out. What is too long for a stack frame gives no names.
+bool AnswersDecoder::take_answer(Kind kind, std::uint32_t& number, Allowance& allowance) {
+  if (number == 0 || kind == Kind::Sizes) return true;
+  if (kind == Kind::Writes) return number <= answers_.objects.size();
+  if (number > answers_.lists.size()) return false;
+  const auto& list = answers_.lists[number - 1];
+  const ListFacts& facts = facts_[number - 1];
+  if (kind == Kind::ObjectLists) return facts.largest <= answers_.objects.size() && allowance.take(list.size() * sizeof(void*));
+  if (facts.smallest == 0 || facts.largest > answers_.frames.size()) return false;
+  const auto [size, is_new] = frames_size_.try_emplace(number);
+  if (is_new)
+    for (const std::uint32_t frame : list) size->second += bytes_of(answers_.frames[frame - 1]);
+  if (list.size() > kMostInlined || size->second > kMostFrameBytes) number = 0;
+  return number == 0 || allowance.take(size->second);
 }
 
-bool AnswersDecoder::take_table(const AnswerRows& from, Kind kind, const StringTable& strings, AnswerTable& to) {
+bool AnswersDecoder::take_table(const AnswerRows& from, Kind kind, const StringTable& strings, Allowance& allowance, AnswerTable& to) {
   const int rows = from.space_size();
   for (const int size : {from.address_size(), from.second_size(), from.until_ns_size(), from.answer_size(), from.cause_size(),
                          from.field_size(), from.owner_size()})
@@ -167,36 +201,27 @@ bool AnswersDecoder::take_table(const AnswerRows& from, Kind kind, const StringT
                                deltas.address.get(from.address(i)), deltas.second.get(from.second(i)), from.owner(i)};
     Answer answer;
     answer.number = from.answer(i);
-    if (kind == Kind::Writes && answer.number > answers_.objects.size()) return false;
-    if (kind == Kind::ObjectLists && !is_list_of(answer.number, answers_.objects.size())) return false;
-    if (kind == Kind::FrameLists) {
-      if (!is_list_of(answer.number, answers_.frames.size())) return false;
-      const auto* list = answer.number == 0 ? nullptr : &answers_.lists[answer.number - 1];
-      if (list != nullptr && std::find(list->begin(), list->end(), 0U) != list->end()) return false;
-    }
+    if (!allowance.take(sizeof(AnswerTable::Row)) || !take_answer(kind, answer.number, allowance)) return false;
     if (from.cause(i) >= model::kCauseNames.size()) return false;
     answer.cause = static_cast<model::Cause>(from.cause(i));
     if (from.field(i) != 0) {
       const auto [entry, is_new] = fields_.try_emplace(from.field(i), static_cast<std::uint32_t>(answers_.fields.size() + 1));
       if (is_new) answers_.fields.push_back(strings.at(from.field(i)));
       answer.field = entry->second;
+      if (!allowance.take(answers_.fields[answer.field - 1].size())) return false;
     }
     to.note(question, deltas.until_ns.get(from.until_ns(i)), answer);
   }
   return true;
 }
 
-bool AnswersDecoder::take(const Block& block, const StringTable& strings) {
-  for (const Object& object : block.objects()) {
-    if (object.kind() > static_cast<std::uint32_t>(model::ObjectKind::Mapping)) return false;
-    answers_.objects.push_back(object_of(object, strings));
-  }
-  for (const StackFrame& frame : block.frames()) answers_.frames.push_back(frame_of(frame, strings));
-  return take_lists(block.lists()) && take_table(block.writes(), Kind::Writes, strings, answers_.writes) &&
-         take_table(block.ranges(), Kind::ObjectLists, strings, answers_.ranges) &&
-         take_table(block.native(), Kind::FrameLists, strings, answers_.native) &&
-         take_table(block.python(), Kind::FrameLists, strings, answers_.python) &&
-         take_table(block.store_sizes(), Kind::Sizes, strings, answers_.store_sizes);
+bool AnswersDecoder::take(const Block& block, const StringTable& strings, Allowance& allowance) {
+  return take_objects(block, strings, allowance) && take_lists(block.lists()) &&
+         take_table(block.writes(), Kind::Writes, strings, allowance, answers_.writes) &&
+         take_table(block.ranges(), Kind::ObjectLists, strings, allowance, answers_.ranges) &&
+         take_table(block.native(), Kind::FrameLists, strings, allowance, answers_.native) &&
+         take_table(block.python(), Kind::FrameLists, strings, allowance, answers_.python) &&
+         take_table(block.store_sizes(), Kind::Sizes, strings, allowance, answers_.store_sizes);
 }
 
 Answers AnswersDecoder::take() {

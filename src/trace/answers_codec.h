@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "trace/allowance.h"
 #include "trace/answers.h"
 #include "trace/strings.h"
 
@@ -17,19 +18,26 @@ void put_answers(const Answers& answers, StringTable& strings, const std::functi
 // Takes answers in, block by block. What is read is untrusted.
 class AnswersDecoder {
  public:
-  // `strings` has taken the block in already. False: it contradicts itself, or names a number that no block had until then.
-  [[nodiscard]] bool take(const Block& block, const StringTable& strings);
+  // `strings` has taken the block in already. False: it contradicts itself, names a number that no block had until then, or would take more
+  // memory than `allowance` has left.
+  [[nodiscard]] bool take(const Block& block, const StringTable& strings, Allowance& allowance);
   // Everything, when all blocks were taken.
   [[nodiscard]] Answers take();
 
  private:
   enum class Kind { Writes, ObjectLists, FrameLists, Sizes };
+  // What is in a list: known once, for it may be the answer to any number of questions.
+  struct ListFacts {
+    std::uint32_t smallest = UINT32_MAX, largest = 0;
+  };
+  bool take_objects(const Block& block, const StringTable& strings, Allowance& allowance);
   bool take_lists(const Lists& lists);
-  bool take_table(const AnswerRows& from, Kind kind, const StringTable& strings, AnswerTable& to);
-  [[nodiscard]] bool is_list_of(std::uint32_t number, std::size_t most) const;
+  bool take_table(const AnswerRows& from, Kind kind, const StringTable& strings, Allowance& allowance, AnswerTable& to);
+  [[nodiscard]] bool take_answer(Kind kind, std::uint32_t& number, Allowance& allowance);
 
   Answers answers_;
-  std::vector<std::uint32_t> largest_;  // number in each list
+  std::vector<ListFacts> facts_;  // of each list
+  std::unordered_map<std::uint32_t, std::uint64_t> frames_size_;  // bytes of the stack frames in a list, by its number
   std::unordered_map<std::uint32_t, std::uint32_t> fields_;  // number by that of its string
 };
 

@@ -119,6 +119,7 @@ void put_one(const model::Stack& stack, Stack& to) {
 }
 bool get_stack(const Stack& from, model::Stack& stack) {
   if (from.instruction_size() != from.code_size() || from.owner_size() != from.code_size()) return false;
+  if (from.frames_size() > model::Stack::kMostFrames || from.code_size() > model::Stack::kMostFrames) return false;
   stack.hash = model::StackHash(from.hash());
   stack.space = model::SpaceId(from.space());
   stack.frames.assign(from.frames().begin(), from.frames().end());
@@ -172,7 +173,7 @@ void put_audit(const model::Audit& audit, Audit& to) {
   to.mutable_unexplained_pages()->Add(audit.unexplained_pages.begin(), audit.unexplained_pages.end());
 }
 bool get_audit(const Audit& from, model::Audit& audit) {
-  if (from.reasons_size() != from.reason_pages_size()) return false;
+  if (from.reasons_size() != from.reason_pages_size() || from.explained() > from.private_pages()) return false;
   audit.private_pages = from.private_pages();
   audit.explained = from.explained();
   for (int i = 0; i < from.reasons_size(); ++i) audit.reasons[from.reasons(i)] = from.reason_pages(i);

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/units.h"
+#include "trace/allowance.h"
 #include "trace/answers_codec.h"
 #include "trace/model_codec.h"
 #include "trace/recorded_resolver.h"
@@ -27,8 +28,8 @@
 namespace cowtrace::trace {
 namespace {
 
-// A trace of zeros would grow a thousandfold in memory.
-constexpr std::size_t kMostResolutions = 200'000'000;
+// Bytes of memory that a row of the session takes until it is reported, about: what a file has of it may be two bytes.
+constexpr std::uint64_t kResolutionBytes = 300, kRowBytes = 2500;
 
 // What the last blocks tell of the whole.
 struct Conclusion {
@@ -46,7 +47,8 @@ class Decoder {
   explicit Decoder(std::string path) : path_(std::move(path)) {}
 
   // False: the messages are damaged from here on. An error: this cannot be read at all.
-  [[nodiscard]] Result<bool> take_messages(std::string_view bytes);
+  // `size`: what they are in the file.
+  [[nodiscard]] Result<bool> take_messages(std::string_view bytes, std::size_t size);
   [[nodiscard]] bool complete() const { return conclusion_.complete; }
   [[nodiscard]] Result<Trace> finish();
 
@@ -61,7 +63,7 @@ class Decoder {
 
   std::string path_;
   bool begun_ = false;
-  std::size_t count_ = 0;
+  Allowance allowance_;
   StringTable strings_;
   ResolutionDecoder resolutions_;
   AnswersDecoder answers_;
@@ -81,21 +83,23 @@ Status Decoder::take_header(const Header& header) {
 }
 
 bool Decoder::take_events(const Block& block) {
+  if (!allowance_.take(static_cast<std::uint64_t>(block.events_size()) * kRowBytes)) return false;
   for (const Event& from : block.events()) {
     if (from.event_case() == Event::EVENT_NOT_SET) continue;  // of a kind that came later
     model::Event event;
     if (!get(from, event)) return false;
     session_->apply(event);
   }
+  if (!allowance_.take(static_cast<std::uint64_t>(block.resolutions().actor_size()) * kResolutionBytes)) return false;
   std::vector<model::Resolution> resolutions;
   const bool intact = resolutions_.take(block.resolutions(), resolutions);
-  count_ += resolutions.size();
-  if (count_ > kMostResolutions) return false;
   for (const model::Resolution& one : resolutions) session_->apply(one);
   return intact;
 }
 
 bool Decoder::take_conclusion(const Block& block) {
+  const int rows = block.processes_size() + block.spaces_size() + block.mappings_size() + block.watches_size();
+  if (!allowance_.take(static_cast<std::uint64_t>(rows) * kRowBytes)) return false;
   if (block.has_capture() && !get(block.capture(), conclusion_.capture.emplace())) return false;
   for (const Process& from : block.processes()) {
     model::Process& process = conclusion_.processes.emplace_back();
@@ -123,16 +127,17 @@ Result<bool> Decoder::take(const Block& block) {
   }
   if (!begun_) return fail("cannot read " + printable(path_), "it is no trace of cowtrace", "name a file that -o FILE.cow wrote");
   strings_.take(block);
-  return take_events(block) && answers_.take(block, strings_) && take_conclusion(block);
+  return take_events(block) && answers_.take(block, strings_, allowance_) && take_conclusion(block);
 }
 
-Result<bool> Decoder::take_messages(std::string_view bytes) {
+Result<bool> Decoder::take_messages(std::string_view bytes, std::size_t size) {
+  allowance_.grant(size);
   google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
   in.SetTotalBytesLimit(std::numeric_limits<int>::max());
   while (!complete() && in.CurrentPosition() < static_cast<int>(bytes.size())) {
-    std::uint32_t size = 0;
-    if (!in.ReadVarint32(&size) || size > static_cast<std::uint32_t>(in.BytesUntilTotalBytesLimit())) return false;
-    const auto limit = in.PushLimit(static_cast<int>(size));
+    std::uint32_t length = 0;
+    if (!in.ReadVarint32(&length) || length > static_cast<std::uint32_t>(in.BytesUntilTotalBytesLimit())) return false;
+    const auto limit = in.PushLimit(static_cast<int>(length));
     Block block;
     const bool whole = block.ParseFromCodedStream(&in) && in.ConsumedEntireMessage() && in.BytesUntilLimit() == 0;
     in.PopLimit(limit);
@@ -200,7 +205,7 @@ class FileView {
 
 Result<Trace> read_messages(std::string_view messages, const std::string& path) {
   Decoder decoder(path);
-  if (auto taken = decoder.take_messages(messages); !taken) return tl::unexpected(taken.error());
+  if (auto taken = decoder.take_messages(messages, messages.size()); !taken) return tl::unexpected(taken.error());
   return decoder.finish();
 }
 
@@ -208,9 +213,11 @@ Result<Trace> read_bytes(std::string_view file, const std::string& path) {
   FrameReader frames(file);
   Decoder decoder(path);
   bool any = false;
+  std::size_t left = frames.left();
   for (std::string_view frame = frames.next(); !frame.empty() && !decoder.complete(); frame = frames.next()) {
     any = true;
-    auto taken = decoder.take_messages(frame);
+    auto taken = decoder.take_messages(frame, left - frames.left());
+    left = frames.left();
     if (!taken) return tl::unexpected(taken.error());
     if (!*taken) break;
   }

@@ -41,7 +41,7 @@ class FrameReader {
  public:
   explicit FrameReader(std::string_view file) : left_(file) {}
 
-  // The next frame, decompressed; empty at the end and from the first frame on that is not whole, not intact or too large.
+  // The next frame, decompressed; empty at the end and from the first frame on that is not whole, not intact, or larger than a trace's could be.
   [[nodiscard]] std::string_view next();
   // Bytes that are left behind the last whole frame; 0: the file ends where a frame ends.
   [[nodiscard]] std::size_t left() const { return left_.size(); }
