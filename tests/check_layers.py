@@ -41,7 +41,7 @@ CONFINED = (
     (r"lz4\.h$", ("python",)),
     (r"zstd\.h$|trace\.pb\.h$", ("trace",)),
     (r"zlib\.h$", ("report",)),
-    (r"profile\.pb\.h$", ("report",)),
+    (r"(profile|perfetto_trace)\.pb\.h$", ("report",)),
     (r"google/protobuf/", ("report", "trace")),
     (r"n?curses\.h$", ("top",)),
     (r"nlohmann/", ("report", "cli")),
