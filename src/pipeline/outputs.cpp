@@ -13,7 +13,7 @@
 namespace cowtrace::pipeline {
 namespace {
 
-bool is_trace(const report::Format& format) { return format.built && format.make == nullptr; }
+bool is_trace(const report::Format& format) { return format.make == nullptr; }
 
 }  // namespace
 
@@ -24,10 +24,7 @@ Result<Outputs> Outputs::open(const std::vector<std::string>& paths, const repor
     const auto format = report::format_of_file(path);
     if (!format) return tl::unexpected(format.error());
     reporters.emplace_back();
-    if (is_trace(**format)) continue;
-    auto reporter = report::make_reporter(**format, options);
-    if (!reporter) return tl::unexpected(reporter.error());
-    reporters.back() = std::move(*reporter);
+    if (!is_trace(**format)) reporters.back() = (*format)->make(options);
   }
   Outputs outputs;
   for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -50,9 +47,7 @@ Status Outputs::show(const std::string& format, const report::ReportOptions& opt
   const auto found = report::format_named(format);
   if (!found) return tl::unexpected(found.error());
   if (is_trace(**found)) return fail("--format " + format, "a trace is for files", "use -o FILE.cow");
-  auto reporter = report::make_reporter(**found, options);
-  if (!reporter) return tl::unexpected(reporter.error());
-  outputs_.push_back({{}, nullptr, nullptr, &out, std::move(*reporter)});
+  outputs_.push_back({{}, nullptr, nullptr, &out, (*found)->make(options)});
   return {};
 }
 

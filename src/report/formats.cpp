@@ -25,15 +25,15 @@ std::unique_ptr<Reporter> make(const ReportOptions& options) {
 }
 
 constexpr std::array<Format, 9> kFormats = {{
-    {".cow", "cow", true, false, nullptr},
-    {".json", "json", true, false, &make<JsonReporter>},
-    {".html", "html", true, false, &make<HtmlReporter>},
-    {".txt", "text", true, false, &make<TextReporter>},
-    {".folded", "folded", true, true, &make<FoldedReporter>},
-    {".speedscope.json", "speedscope", true, true, &make<SpeedscopeReporter>},
-    {".pb.gz", "pprof", true, true, &make<PprofReporter>},
-    {".pftrace", "perfetto", true, true, &make<PerfettoReporter>},
-    {".jsonl", "jsonl", true, true, &make<JsonLinesReporter>},
+    {".cow", "cow", false, nullptr},
+    {".json", "json", false, &make<JsonReporter>},
+    {".html", "html", false, &make<HtmlReporter>},
+    {".txt", "text", false, &make<TextReporter>},
+    {".folded", "folded", true, &make<FoldedReporter>},
+    {".speedscope.json", "speedscope", true, &make<SpeedscopeReporter>},
+    {".pb.gz", "pprof", true, &make<PprofReporter>},
+    {".pftrace", "perfetto", true, &make<PerfettoReporter>},
+    {".jsonl", "jsonl", true, &make<JsonLinesReporter>},
 }};
 
 // Of the formats for which `*only` is true, if it is given.
@@ -73,13 +73,6 @@ Result<const Format*> format_named(std::string_view name) {
 
 std::string filtered_suffixes() {
   return list(&Format::suffix, &Format::filtered);
-}
-
-Result<std::unique_ptr<Reporter>> make_reporter(const Format& format,
-                                                const ReportOptions& options) {
-  if (format.built && format.make != nullptr) return format.make(options);
-  return fail(fmt::format("the format {} ({}) is not built yet", format.name, format.suffix), "",
-              "use one of " + list(&Format::suffix, &Format::built));
 }
 
 }  // namespace cowtrace::report

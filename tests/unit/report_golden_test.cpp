@@ -19,10 +19,9 @@ std::string rendered(test::Story& story, std::string_view format_name,
   const analysis::Summary summary = analysis::join(story.session(), story.resolver);
   const auto format = report::format_named(format_name);
   EXPECT_TRUE(format) << format.error().message();
-  auto reporter = report::make_reporter(**format, options);
-  EXPECT_TRUE(reporter) << reporter.error().message();
+  auto reporter = (*format)->make(options);
   std::ostringstream out;
-  const Status status = (*reporter)->write(summary, story.session(), story.resolver, out);
+  const Status status = reporter->write(summary, story.session(), story.resolver, out);
   EXPECT_TRUE(status) << status.error().message();
   return out.str();
 }
@@ -62,9 +61,9 @@ TEST(ReportGolden, JsonOfAnEmptySession) {
   const analysis::Summary summary = analysis::join(session, resolver);
   report::ReportOptions options;
   options.version = "0.0.0-test";
-  auto reporter = report::make_reporter(**report::format_named("json"), options);
+  auto reporter = (*report::format_named("json"))->make(options);
   std::ostringstream out;
-  ASSERT_TRUE((*reporter)->write(summary, session, resolver, out));
+  ASSERT_TRUE(reporter->write(summary, session, resolver, out));
   test::expect_golden("empty.json", out.str());
 }
 

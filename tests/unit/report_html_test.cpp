@@ -30,10 +30,9 @@ std::string rendered(const model::Session& session, model::Resolver& resolver) {
   const analysis::Summary summary = analysis::join(session, resolver);
   report::ReportOptions options;
   options.version = "0.0.0-test";
-  auto reporter = report::make_reporter(**report::format_named("html"), options);
-  EXPECT_TRUE(reporter);
+  auto reporter = (*report::format_named("html"))->make(options);
   std::ostringstream out;
-  EXPECT_TRUE((*reporter)->write(summary, session, resolver, out));
+  EXPECT_TRUE(reporter->write(summary, session, resolver, out));
   return out.str();
 }
 

@@ -63,7 +63,7 @@ std::string record(const model::Session& session, model::Resolver& resolver) {
 std::string rendered(const report::Format& format, const model::Session& session, model::Resolver& resolver) {
   const analysis::Summary summary = analysis::join(session, resolver);
   std::ostringstream out;
-  EXPECT_TRUE((*report::make_reporter(format, {}))->write(summary, session, resolver, out));
+  EXPECT_TRUE(format.make({})->write(summary, session, resolver, out));
   return out.str();
 }
 
