@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "process/cgroup_hierarchies.h"
 #include "process/file_read.h"
 
 namespace cowtrace::process {
@@ -13,43 +14,8 @@ constexpr std::size_t kSmallFile = 65'536;
 constexpr std::size_t kMountTable = 4'194'304;
 constexpr std::size_t kDeepest = 64;  // groups above one another that are looked at
 
-std::vector<std::string_view> split(std::string_view text, char at) {
-  std::vector<std::string_view> parts;
-  for (;;) {
-    const std::size_t end = std::min(text.find(at), text.size());
-    parts.push_back(text.substr(0, end));
-    if (end == text.size()) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
-bool has_word(std::string_view list, std::string_view word) {
-  const auto words = split(list, ',');
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-// Where a hierarchy of control groups can be seen: `root` is the group that is mounted at `point`.
-struct Hierarchy {
-  std::string_view root, point;
-  bool version2 = false;
-};
-
-// "ID PARENT MAJOR:MINOR ROOT POINT OPTIONS FIELDS... - TYPE SOURCE SUPEROPTIONS" (proc(5)).
-std::vector<Hierarchy> find_hierarchies(std::string_view mountinfo) {
-  constexpr std::size_t kRoot = 3, kPoint = 4;
-  std::vector<Hierarchy> found;
-  for (const std::string_view line : split(mountinfo, '\n')) {
-    const auto words = split(line, ' ');
-    const auto dash = std::find(words.begin(), words.end(), "-");
-    if (words.end() - dash < 4 || dash - words.begin() <= static_cast<std::ptrdiff_t>(kPoint)) continue;
-    const bool version2 = dash[1] == "cgroup2";
-    if (version2 || (dash[1] == "cgroup" && has_word(dash[3], "memory"))) found.push_back({words[kRoot], words[kPoint], version2});
-  }
-  return found;
-}
-
 // The file of `group` and of each group above it, as far as they can be seen.
-void add_files(const Hierarchy& in, std::string_view group, std::vector<std::string>& files) {
+void add_files(const CgroupHierarchy& in, std::string_view group, std::vector<std::string>& files) {
   if (in.root != "/") {
     // In a container the mounted group need not be the top one.
     if (!group.starts_with(in.root)) return;
@@ -68,15 +34,15 @@ void add_files(const Hierarchy& in, std::string_view group, std::vector<std::str
 
 std::vector<std::string> memory_limit_files(std::string_view cgroup, std::string_view mountinfo) {
   std::vector<std::string> files;
-  const auto hierarchies = find_hierarchies(mountinfo);
+  const auto hierarchies = find_cgroup_hierarchies(mountinfo);
   for (const std::string_view line : split(cgroup, '\n')) {
     // "NUMBER:CONTROLLERS:GROUP"; version 2 has "0::GROUP". A group's name may hold colons.
     const std::size_t first = line.find(':');
     const std::size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
     if (second == std::string_view::npos) continue;
     const std::string_view controllers = line.substr(first + 1, second - first - 1);
-    for (const Hierarchy& hierarchy : hierarchies)
-      if (hierarchy.version2 ? controllers.empty() : has_word(controllers, "memory")) add_files(hierarchy, line.substr(second + 1), files);
+    for (const CgroupHierarchy& hierarchy : hierarchies)
+      if (hierarchy.version2 ? controllers.empty() : hierarchy.has_controller("memory") && has_word(controllers, "memory")) add_files(hierarchy, line.substr(second + 1), files);
   }
   return files;
 }
