@@ -37,11 +37,13 @@ COWTRACE_ASSERT(sizeof(struct cowtrace_layout) == 32);
 
 struct cowtrace_shared {
 	__s32 wanted_pid; /* of the command, in our pid namespace; user space */
-	__u32 found_tasks; /* that wanted_pid was; BPF, as all below */
+	__u32 found_tasks; /* by the iterator that looks for wanted_pid, or for those that run; BPF, as all below */
 	__u32 forked; /* some address space was forked: populates matter from now on */
 	__u32 stored; /* tasks whose state is not in the table */
 	__u32 visits; /* faults under way in somebody else's memory */
 	__u32 pinning_forks; /* forks under way whose parent has pinned pages */
+	__u32 want_all; /* user space: whoever runs already belongs to the family */
+	__u32 any_order; /* user space: those that run are taken even before their parents */
 	__u32 pythons; /* user space: there is, or was, something in the map of the same name */
 };
 

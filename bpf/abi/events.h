@@ -59,6 +59,7 @@ enum cowtrace_event_kind {
 	COWTRACE_EVENT_STACK = 20,
 	COWTRACE_EVENT_WAKE = 21, /* a header only: a lane is half full */
 	COWTRACE_EVENT_ACTOR = 22,
+	COWTRACE_EVENT_ATTACH = 23,
 };
 
 /* cowtrace_resolution.flags */
@@ -201,6 +202,18 @@ struct cowtrace_actor {
 	char command[COWTRACE_COMM];
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_actor) == 24 + COWTRACE_COMM);
+
+/* A process that ran already when it was taken into the family; header.pid. */
+struct cowtrace_attach {
+	struct cowtrace_header header;
+	__u64 start_ns; /* CLOCK_BOOTTIME of its leader */
+	__s32 parent_pid;
+	__u32 parent_space; /* of the traced process that it was forked from, and has executed nothing since; 0: not known to be so */
+	__u32 space;
+	__u32 reserved;
+	char command[COWTRACE_COMM];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_attach) == 24 + 24 + COWTRACE_COMM);
 
 struct cowtrace_python_frame {
 	__u64 code;	   /* address of the PyCodeObject */

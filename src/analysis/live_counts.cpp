@@ -45,6 +45,10 @@ void LiveCounts::add(const model::Fork& fork) {
   image_of_.emplace(fork.child_space, image(fork.parent_space));
 }
 
+void LiveCounts::add(const model::Attach& attach) {
+  if (attach.parent_space != model::SpaceId()) image_of_.emplace(attach.space, image(attach.parent_space));
+}
+
 model::SpaceId LiveCounts::image(model::SpaceId space) const {
   const auto found = image_of_.find(space);
   return found != image_of_.end() ? found->second : space;

@@ -56,6 +56,7 @@ class LiveCounts {
   explicit LiveCounts(const Limits& limits);
 
   void add(const model::Fork& fork);
+  void add(const model::Attach& attach);
   void add(const model::Stack& stack);
   // A break. Returns the number of its site, for add_named().
   std::uint32_t add(const model::Resolution& event);

@@ -75,6 +75,12 @@ cowtrace_bpf* open_skeleton(bool new_instructions) {
   return nullptr;
 }
 
+template <typename Key>
+void clear(int map, Key key) {
+  while (bpf_map_get_next_key(map, nullptr, &key) == 0 && bpf_map_delete_elem(map, &key) == 0) {
+  }
+}
+
 }  // namespace
 
 void BpfCapture::Destroy::operator()(cowtrace_bpf* skeleton) const { cowtrace_bpf__destroy(skeleton); }
@@ -134,7 +140,8 @@ void BpfCapture::choose_programs() {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton_->obj) {
     const std::string_view name = bpf_program__name(program);
-    bpf_program__set_autoload(program, !is_fault_hook(name) || wants(name));
+    const bool used = is_fault_hook(name) ? wants(name) : options_.attach || name != "find_running";
+    bpf_program__set_autoload(program, used);
   }
 }
 
@@ -169,6 +176,8 @@ void BpfCapture::configure(int features) {
   // Who asks for a small buffer gets no more than that.
   config.lanes = ring >= kSmallestWithLanes;
   bpf_map__set_max_entries(skeleton.maps.lanes, cpus);
+  if (options_.attach)
+    for (bpf_map* map : {skeleton.maps.wanted, skeleton.maps.met_spaces}) bpf_map__set_max_entries(map, kMostTasks);
   if (kernel_version() >= std::pair(6, 1)) {
     bpf_map__set_map_flags(skeleton.maps.tasks, BPF_F_NO_PREALLOC);
     bpf_map__set_max_entries(skeleton.maps.tasks, kMostTasks);
@@ -216,20 +225,52 @@ Status BpfCapture::map_buffers() {
   return {};
 }
 
-Status BpfCapture::track_next_exec(pid_t pid) {
+// Runs an iterator once. Returns how many tasks it has taken.
+Result<std::size_t> BpfCapture::look_through_tasks(const bpf_program* iterator) {
   auto& shared = skeleton_->data->shared;
   shared.found_tasks = 0;
-  shared.wanted_pid = pid;
   const BpfLog log;
-  bpf_link* link = bpf_program__attach_iter(skeleton_->progs.find_command, nullptr);
-  if (link == nullptr) return fail("cannot look for the command", log.reason(errno), "see 'cowtrace doctor'");
+  bpf_link* link = bpf_program__attach_iter(iterator, nullptr);
+  if (link == nullptr) return fail("cannot look through the tasks", log.reason(errno), "see 'cowtrace doctor'");
   const Fd all(bpf_iter_create(bpf_link__fd(link)));
   char nothing = 0;
   while (all && read(all.get(), &nothing, 1) < 0 && (errno == EAGAIN || errno == EINTR)) {
   }
   bpf_link__destroy(link);
-  if (shared.found_tasks != 1) return fail("cannot mark the command for tracing", fmt::format("found {} times", shared.found_tasks));
+  return shared.found_tasks;
+}
+
+Status BpfCapture::track_next_exec(pid_t pid) {
+  skeleton_->data->shared.wanted_pid = pid;
+  const auto found = look_through_tasks(skeleton_->progs.find_command);
+  if (!found) return tl::unexpected(found.error());
+  if (*found != 1) return fail("cannot mark the command for tracing", fmt::format("found {} times", *found));
   return {};
+}
+
+Result<std::size_t> BpfCapture::track_running(const Running& running) {
+  clear(bpf_map__fd(skeleton_->maps.wanted), std::uint32_t{});
+  clear(bpf_map__fd(skeleton_->maps.met_spaces), std::uint64_t{});
+  skeleton_->data->shared.want_all = running.all;
+  for (const pid_t pid : running.pids) {
+    const auto number = static_cast<std::uint32_t>(pid);
+    const std::uint8_t yes = 1;
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.wanted), &number, &yes, BPF_ANY) != 0)
+      return fail_errno("cannot name the processes to BPF", errno);
+  }
+  // Parents come before their children, as far as they can be seen, and processes are forked meanwhile by some that are not traced yet.
+  constexpr int kMostPasses = 100;
+  std::uint32_t& any_order = skeleton_->data->shared.any_order;
+  any_order = 0;
+  std::size_t sum = 0;
+  for (int pass = 0; pass < kMostPasses; ++pass) {
+    const auto found = look_through_tasks(skeleton_->progs.find_running);
+    if (!found) return tl::unexpected(found.error());
+    if (*found == 0 && any_order != 0) break;
+    any_order = *found == 0;
+    sum += *found;
+  }
+  return sum;
 }
 
 Status BpfCapture::set_python(model::SpaceId space, const PythonProbe& probe) {

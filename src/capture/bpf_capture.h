@@ -30,6 +30,7 @@ class BpfCapture : public Capture {
   Status open();
 
   Status track_next_exec(pid_t pid) override;
+  Result<std::size_t> track_running(const Running& running) override;
   Status set_python(model::SpaceId space, const PythonProbe& probe) override;
   int poll_fd() const override;
   std::uint64_t drain(const Sink& sink) override;
@@ -71,6 +72,7 @@ class BpfCapture : public Capture {
   void tell_layout();
   Status attach();
   Status map_buffers();
+  Result<std::size_t> look_through_tasks(const bpf_program* iterator);
   void take(std::span<const std::byte> bytes);
 
   struct Destroy {

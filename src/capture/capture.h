@@ -27,7 +27,14 @@ struct CaptureOptions {
   bool audit = true;                      // report pages that were populated anew, for the audit
   bool wake_early = false;                // report each new mapping at once: nothing else stops a process before it ends
   std::uint64_t zero_frame = 0;           // frame of the zero page, 0: this kernel maps none
+  bool attach = false;                    // track_running() will be called
   bool page_tables = true;                // false: pair faults with allocations even where page tables can be read
+};
+
+// Processes that run already; those that descend from them are meant too, ourselves never.
+struct Running {
+  std::vector<pid_t> pids;  // in our pid namespace; who is not there any more is no error
+  bool all = false;         // whoever there is
 };
 
 // The kernel's own counters: exact, also for resolutions whose event was lost.
@@ -58,6 +65,9 @@ class Capture {
 
   // From now on `pid` (a single-threaded process of ours that is about to exec) is traced from its exec on, with all it forks.
   virtual Status track_next_exec(pid_t pid) = 0;
+  // From now on these are traced, with all they fork; those that are traced already stay so. Returns how many threads are new. Only with
+  // CaptureOptions::attach.
+  virtual Result<std::size_t> track_running(const Running& running) = 0;
   // From now on breaks in `space` tell whether their thread runs this Python, its frames, and whether the garbage collector runs. Spaces that
   // are forked later inherit it; an exec and the end of a space forget it. May be called again, with what is better known. Each call hides
   // faults of this CPU from perf's BPF programs for a microsecond. Errors: no such layout, or there are too many spaces.

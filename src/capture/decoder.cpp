@@ -168,6 +168,18 @@ Result<model::Event> convert(const cowtrace_actor& raw) {
   return event;
 }
 
+Result<model::Event> convert(const cowtrace_attach& raw) {
+  model::Attach event;
+  event.time_ns = raw.header.time_ns;
+  event.pid = raw.header.pid;
+  event.parent_pid = raw.parent_pid;
+  event.start_ns = raw.start_ns;
+  event.parent_space = model::SpaceId(raw.parent_space);
+  event.space = model::SpaceId(raw.space);
+  event.command = text(raw.command);
+  return event;
+}
+
 template <typename Raw>
 Result<model::Event> decode_as(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof(Raw)) return fail(fmt::format("event of {} bytes instead of {}", bytes.size(), sizeof(Raw)));
@@ -208,6 +220,7 @@ Result<model::Event> decode(std::span<const std::byte> bytes) {
     case COWTRACE_EVENT_MAPPING: return decode_as<cowtrace_mapping>(bytes);
     case COWTRACE_EVENT_STACK: return decode_stack(bytes);
     case COWTRACE_EVENT_ACTOR: return decode_as<cowtrace_actor>(bytes);
+    case COWTRACE_EVENT_ATTACH: return decode_as<cowtrace_attach>(bytes);
     default: return fail(fmt::format("event of unknown kind {}", header.kind));
   }
 }

@@ -128,6 +128,17 @@ struct Visitor {
   std::string command;  // comm, untrusted
 };
 
-using Event = std::variant<Resolution, Populate, Fork, Exec, Exit, Mapping, Stack, Visitor>;
+// A process that ran already when it became part of the family. Its parent, if that is part of it too, was told before.
+struct Attach {
+  std::uint64_t time_ns = 0;
+  std::int32_t pid = 0;
+  std::int32_t parent_pid = 0;
+  std::uint64_t start_ns = 0;  // CLOCK_BOOTTIME
+  SpaceId parent_space;        // of the parent, from which it was forked and has executed nothing since; none if that is not known
+  SpaceId space;
+  std::string command;
+};
+
+using Event = std::variant<Resolution, Populate, Fork, Exec, Exit, Mapping, Stack, Visitor, Attach>;
 
 }  // namespace cowtrace::model

@@ -124,6 +124,20 @@ void Session::apply_one(const Mapping& event) {
 
 void Session::apply_one(const Visitor& event) { visitors[event.pid] = event.command; }
 
+void Session::apply_one(const Attach& event) {
+  Process& process = process_for(event.pid, event.start_ns);
+  if (process.start_ns == 0) process.start_ns = event.time_ns;
+  process.command = event.command;
+  const auto parent = newest_of_pid.find(event.parent_pid);
+  if (parent != newest_of_pid.end() && parent->second != process.key) process.parent = parent->second;
+  const AddressSpace* from = event.parent_space == SpaceId() ? nullptr : find_space(event.parent_space);
+  if (from != nullptr && !unowned_.contains(from->id) && from->owner != process.key) {
+    process.forked_space = from->id;
+    process.forked_from = from->owner;
+  }
+  own(event.space, process.key);
+}
+
 void Session::apply_one(const Stack& event) { stacks.try_emplace(event.hash, event); }
 
 void Session::finish() {

@@ -157,6 +157,7 @@ class Session {
   void apply_one(const Mapping& event);
   void apply_one(const Stack& event);
   void apply_one(const Visitor& event);
+  void apply_one(const Attach& event);
 
   std::unordered_map<SpaceId, std::uint32_t> space_index_;
   std::unordered_set<SpaceId> unowned_;  // seen in an event, not announced yet

@@ -23,6 +23,8 @@ void Live::take(const model::Event& event) {
     counts_.add(*stack);
   } else if (const auto* fork = std::get_if<model::Fork>(&event)) {
     counts_.add(*fork);
+  } else if (const auto* attach = std::get_if<model::Attach>(&event)) {
+    counts_.add(*attach);
   }
 }
 

@@ -47,6 +47,27 @@ void put_one(const model::Fork& fork, Fork& to) {
   to.set_is_thread(fork.is_thread);
   to.set_command(fork.command);
 }
+void put_one(const model::Attach& attach, Attach& to) {
+  to.set_time_ns(attach.time_ns);
+  to.set_pid(attach.pid);
+  to.set_parent_pid(attach.parent_pid);
+  to.set_start_ns(attach.start_ns);
+  to.set_parent_space(attach.parent_space.value);
+  to.set_space(attach.space.value);
+  to.set_command(attach.command);
+}
+model::Attach attach_of(const Attach& from) {
+  model::Attach attach;
+  attach.time_ns = from.time_ns();
+  attach.pid = from.pid();
+  attach.parent_pid = from.parent_pid();
+  attach.start_ns = from.start_ns();
+  attach.parent_space = model::SpaceId(from.parent_space());
+  attach.space = model::SpaceId(from.space());
+  attach.command = from.command();
+  return attach;
+}
+
 model::Fork fork_of(const Fork& from) {
   model::Fork fork;
   fork.time_ns = from.time_ns();
@@ -195,7 +216,8 @@ bool put(const model::Event& event, Event& to) {
         else if constexpr (std::is_same_v<One, model::Visitor>) {
           to.mutable_visitor()->set_pid(one.pid);
           to.mutable_visitor()->set_command(one.command);
-        } else return false;
+        } else if constexpr (std::is_same_v<One, model::Attach>) put_one(one, *to.mutable_attach());
+        else return false;
         return true;
       },
       event);
@@ -209,6 +231,7 @@ bool get(const Event& from, model::Event& event) {
     case Event::kMapping: event = mapping_of(from.mapping()); return true;
     case Event::kStack: return get_stack(from.stack(), event.emplace<model::Stack>());
     case Event::kVisitor: event = model::Visitor{from.visitor().pid(), from.visitor().command()}; return true;
+    case Event::kAttach: event = attach_of(from.attach()); return true;
     case Event::EVENT_NOT_SET: return false;
   }
   return false;

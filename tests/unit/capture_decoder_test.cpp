@@ -34,6 +34,26 @@ Result<model::Event> decode_raw(const Raw& raw, std::size_t size = sizeof(Raw)) 
   return decode(bytes);
 }
 
+TEST(Decoder, WhoRanAlready) {
+  auto raw = raw_event<cowtrace_attach>(COWTRACE_EVENT_ATTACH);
+  raw.start_ns = 55;
+  raw.parent_pid = 6;
+  raw.parent_space = 3;
+  raw.space = 4;
+  std::memset(raw.command, 'x', sizeof(raw.command));  // without an end
+  const auto event = decode_raw(raw);
+  ASSERT_TRUE(event);
+  const auto& attach = std::get<model::Attach>(*event);
+  EXPECT_EQ(attach.pid, 7);
+  EXPECT_EQ(attach.time_ns, 1234U);
+  EXPECT_EQ(attach.start_ns, 55U);
+  EXPECT_EQ(attach.parent_pid, 6);
+  EXPECT_EQ(attach.parent_space, model::SpaceId(3));
+  EXPECT_EQ(attach.space, model::SpaceId(4));
+  EXPECT_EQ(attach.command, std::string(COWTRACE_COMM, 'x'));
+  EXPECT_FALSE(decode_raw(raw, sizeof(raw) - 1));
+}
+
 TEST(Decoder, AResolutionKeepsEveryField) {
   auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);
   raw.address = 0x1234567;

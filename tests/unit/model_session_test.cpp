@@ -56,6 +56,50 @@ Exit exit_of(std::int32_t pid, SpaceId space, std::uint64_t copies) {
   return event;
 }
 
+Attach attach(std::int32_t pid, std::int32_t parent, SpaceId space, SpaceId parent_space = {}) {
+  Attach event;
+  event.time_ns = 5;
+  event.pid = pid;
+  event.parent_pid = parent;
+  event.start_ns = static_cast<std::uint64_t>(pid);
+  event.space = space;
+  event.parent_space = parent_space;
+  event.command = "server";
+  return event;
+}
+
+TEST(Session, WhoRanAlreadyHasTheParentThatWasTold) {
+  Session session;
+  session.apply(attach(kParent, 1, kFirst));
+  session.apply(attach(kChild, kParent, kSecond, kFirst));
+  session.apply(attach(102, kParent, SpaceId{3}));  // has executed something since it was forked
+  session.finish();
+  ASSERT_EQ(session.processes.size(), 3U);
+  const Process& parent = session.processes[0];
+  EXPECT_FALSE(parent.parent || parent.forked_from);
+  EXPECT_EQ(parent.start_ns, 5U);
+  EXPECT_EQ(parent.command, "server");
+  const Process& child = session.processes[1];
+  EXPECT_EQ(child.parent, parent.key);
+  EXPECT_EQ(child.forked_from, parent.key);
+  EXPECT_EQ(child.forked_space, kFirst);
+  EXPECT_FALSE(child.fork_ns);
+  EXPECT_EQ(session.processes[2].parent, parent.key);
+  EXPECT_FALSE(session.processes[2].forked_from);
+  EXPECT_EQ(session.find_space(SpaceId{3})->owner, session.processes[2].key);
+}
+
+TEST(Session, WhoRunsInTheMemoryOfAnotherOwnsNone) {
+  Session session;
+  session.apply(attach(kParent, 1, kFirst));
+  session.apply(attach(kChild, kParent, kFirst));
+  session.apply(attach(kParent, kParent, kFirst));  // forged: its own parent
+  session.finish();
+  EXPECT_EQ(session.find_space(kFirst)->owner, session.processes[0].key);
+  EXPECT_TRUE(session.processes[1].spaces.empty());
+  EXPECT_TRUE(session.is_consistent());
+}
+
 TEST(Session, AProcessHasTheNameThatItEndedWith) {
   Session session;
   session.apply(exec(kParent, kFirst));
