@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "base/units.h"
@@ -13,25 +14,37 @@
 namespace cowtrace::pipeline {
 namespace {
 
+std::string_view last_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
+
 // The kernel told a mapping's inode and last name; /proc tells its path.
-void fill_paths(model::Session& session, model::SpaceId space, const std::vector<process::MapsEntry>& maps) {
-  const model::AddressSpace* known = session.find_space(space);
+void ObjectCapture::fill_paths(model::SpaceId space, const std::vector<process::MapsEntry>& maps) {
+  for (const process::MapsEntry& entry : maps)
+    if (entry.is_file()) paths_.try_emplace({entry.inode, std::string(last_name(entry.path))}, entry.path);
+  const model::AddressSpace* known = session_.find_space(space);
   if (known == nullptr) return;
   for (const model::MappingHash hash : known->mappings) {
-    model::Mapping& mapping = session.mappings.at(hash);
+    model::Mapping& mapping = session_.mappings.at(hash);
     if (!mapping.path.empty() || mapping.inode == 0) continue;
     const process::MapsEntry* entry = process::find_mapping(maps, mapping.start);
     if (entry != nullptr && entry->inode == mapping.inode) mapping.path = entry->path;
   }
 }
 
-}  // namespace
+void ObjectCapture::finish() {
+  for (auto& [hash, mapping] : session_.mappings) {
+    if (!mapping.path.empty() || mapping.inode == 0) continue;
+    const auto known = paths_.find({mapping.inode, mapping.name});
+    if (known != paths_.end()) mapping.path = known->second;
+  }
+}
 
 void ObjectCapture::capture(pid_t tid, model::SpaceId space) {
   auto maps = process::read_maps(tid);
   if (!maps || maps->empty()) return;
   captured_.insert(space);
-  fill_paths(session_, space, *maps);
+  fill_paths(space, *maps);
   if (listener_ != nullptr) listener_->on_maps(space, tid, *maps);
   resolver_->add_space(space, tid, std::move(*maps));
   auto registries = objects::read_registries(tid, resolver_->modules());

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -29,6 +30,9 @@ class ObjectCapture {
   // A forked child knows what its parent knew. If the parent was never looked at, the child, which still has the same mappings, is.
   void inherit(pid_t child, model::SpaceId child_space, model::SpaceId parent_space);
 
+  // Nothing more will be captured: what ended before its memory map was read has the paths that others had for the same files.
+  void finish();
+
   // Was the memory map of `space`, or of what it was forked from, read?
   [[nodiscard]] bool knows(model::SpaceId space) const { return captured_.contains(space); }
   // Gives the resolver away: nothing can be captured afterwards.
@@ -38,11 +42,13 @@ class ObjectCapture {
 
  private:
   void note(std::string text);
+  void fill_paths(model::SpaceId space, const std::vector<process::MapsEntry>& maps);
 
   model::Session& session_;
   CaptureListener* listener_ = nullptr;
   std::unique_ptr<objects::CapturedResolver> resolver_;
   std::unordered_set<model::SpaceId> captured_;
+  std::map<std::pair<std::uint64_t, std::string>, std::string> paths_;  // of files, by inode and last name
   std::vector<std::string> notes_;
 };
 
