@@ -20,10 +20,10 @@ namespace {
 
 constexpr std::array<Subcommand, 6> kSubcommands = {{
     {"run", "trace a command and all it forks; print the report at the end", kRunFailed, configure_run},
-    {"attach", "the same for running processes (not built yet)", kUsedWrongly, configure_unbuilt},
+    {"attach", "the same for running processes and what they fork from now on", kUsedWrongly, configure_attach},
     {"report", "render a saved trace again, anywhere, without root", kUsedWrongly, configure_report},
     {"diff", "compare traces before and after a change", kUsedWrongly, configure_diff},
-    {"top", "run a command and show its breaks live", kUsedWrongly, configure_top},
+    {"top", "show the breaks of a command, or of running processes, live", kUsedWrongly, configure_top},
     {"doctor", "what this kernel and this user can do, and how to get the rest", kUsedWrongly, configure_doctor},
 }};
 
@@ -69,6 +69,12 @@ int run_parsed(CLI::App& app, const std::vector<std::pair<CLI::App*, Action>>& a
 int report_error(const Error& error, int code) {
   fmt::print(stderr, "cowtrace: {}\n", error.message());
   return code;
+}
+
+int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code) {
+  if (!verdict) return code;
+  fmt::print(stderr, "cowtrace: {}\n", verdict->line);
+  return verdict->exceeded && code == kDone ? kOverBudget : code;
 }
 
 int run_cli(int argc, char** argv) {

@@ -4,23 +4,34 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "pipeline/budget.h"
 
 namespace cowtrace::cli {
 
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsedWrongly = 2;
+inline constexpr int kOverBudget = 124;
 inline constexpr int kRunFailed = 125;  // run: cowtrace itself failed or was used wrongly
 
 // Prints "cowtrace: what: why: what to do" and returns `code`.
 int report_error(const Error& error, int code);
 
+// Prints the verdict, if there is one. Returns kOverBudget for a success that copied too much, or `code`.
+int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code);
+
 // `after_dashes`: the words after "--", which are the command's and never options of ours.
 using Action = std::function<int(const std::vector<std::string>& after_dashes)>;
+
+// An option that may be given several times, with one value each time: the words behind it are not its own.
+inline void add_repeatable(CLI::App& app, const char* name, std::vector<std::string>& to, const char* about, const char* type) {
+  app.add_option(name, to, about)->type_name(type)->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
 
 // `usage_code` is what a wrong use of the subcommand exits with.
 struct Subcommand {
@@ -31,11 +42,10 @@ struct Subcommand {
 };
 
 Action configure_run(CLI::App& app);
+Action configure_attach(CLI::App& app);
 Action configure_doctor(CLI::App& app);
 Action configure_report(CLI::App& app);
 Action configure_top(CLI::App& app);
 Action configure_diff(CLI::App& app);
-// attach: named by the interface, an error until it is built.
-Action configure_unbuilt(CLI::App& app);
 
 }  // namespace cowtrace::cli

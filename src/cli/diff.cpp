@@ -67,8 +67,7 @@ Action configure_diff(CLI::App& app) {
   DiffArguments& to = *arguments;
   app.add_option("BEFORE", to.before, "a trace, or several runs of the same: BEFORE.cow,MORE.cow")->required();
   app.add_option("AFTER", to.after, "the same after a change; several runs a side tell what is noise")->required();
-  app.add_option("-o,--output", to.outputs, "write the diff; the suffix chooses the format (.txt, .json, .html), - is standard output")
-      ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_repeatable(app, "-o,--output", to.outputs, "write the diff; the suffix chooses the format (.txt, .json, .html), - is standard output", "FILE");
   app.add_option("--format", to.format, "what goes to standard output: text, json or html");
   app.add_option("--color", to.color, "auto, always or never")->capture_default_str();
   app.add_flag("-v,--verbose", to.verbose, "longer tables");

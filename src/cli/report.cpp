@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/report_options.h"
+#include "cli/tracing.h"
 #include "pipeline/outputs.h"
 #include "trace/reader.h"
 
@@ -20,6 +21,7 @@ struct ReportArguments {
   std::vector<std::string> outputs;
   std::string format, color = "auto";
   std::vector<std::string> filter;
+  std::string max_copied, max_copied_per_process;
   bool verbose = false;
 };
 
@@ -31,16 +33,19 @@ int report(ReportArguments arguments) {
     return report_error(set.error(), kUsedWrongly);
   report::ReportOptions for_files = *options;
   for_files.color = false;
+  const auto budget = budget_of(arguments.max_copied, arguments.max_copied_per_process);
+  if (!budget) return report_error(budget.error(), kUsedWrongly);
   auto trace = trace::read_file(arguments.trace);
   if (!trace) return report_error(trace.error(), kFailed);
   auto outputs = pipeline::Outputs::open(arguments.outputs, for_files);
   if (!outputs) return report_error(outputs.error(), kUsedWrongly);
   if (outputs->recorder().active())
     return report_error({"-o", "a trace is written while it is recorded", "copy the file, or choose another suffix"}, kUsedWrongly);
+  outputs->set_budget(*budget);
   if (format)
     if (auto added = outputs->show(*format, *options, std::cout); !added) return report_error(added.error(), kUsedWrongly);
   if (auto written = outputs->write(*trace->session, *trace->resolver); !written) return report_error(written.error(), kFailed);
-  return kDone;
+  return report_verdict(outputs->verdict(), kDone);
 }
 
 }  // namespace
@@ -49,13 +54,12 @@ Action configure_report(CLI::App& app) {
   const auto arguments = std::make_shared<ReportArguments>();
   ReportArguments& to = *arguments;
   app.add_option("TRACE", to.trace, "a file that -o FILE.cow wrote")->required();
-  app.add_option("-o,--output", to.outputs, "write a report; the suffix chooses the format, - is standard output")
-      ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_repeatable(app, "-o,--output", to.outputs, "write a report; the suffix chooses the format, - is standard output", "FILE");
   app.add_option("--format", to.format, "what goes to standard output: text, json and the like");
-  app.add_option("--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause= or address=; repeatable")
-      ->type_name("KEY=VALUE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_repeatable(app, "--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause= or address=; repeatable", "KEY=VALUE");
   app.add_option("--color", to.color, "auto, always or never")->capture_default_str();
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
+  add_budget_options(app, to.max_copied, to.max_copied_per_process);
   return [arguments](const std::vector<std::string>& after_dashes) {
     if (!after_dashes.empty()) return report_error({"wrong use", "no command is run here", "see cowtrace report --help"}, kUsedWrongly);
     return report(*arguments);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // cowtrace top
+#include <fmt/format.h>
+
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -9,42 +12,70 @@
 
 #include "base/units.h"
 #include "cli/commands.h"
-#include "cli/run_arguments.h"
+#include "cli/tracing.h"
 #include "top/plain.h"
 #include "top/screen.h"
 
 namespace cowtrace::cli {
 namespace {
 
-std::unique_ptr<top::View> make_view(const RunArguments& arguments) {
+std::unique_ptr<top::View> make_view(const TraceArguments& arguments, std::string title) {
   if (!top::Screen::possible()) return std::make_unique<top::PlainLines>(stdout);
-  std::string command;
-  for (const std::string& word : arguments.command) command += (command.empty() ? "" : " ") + word;
   const bool color = arguments.color == "always" || (arguments.color == "auto" && std::getenv("NO_COLOR") == nullptr);
-  return std::make_unique<top::Screen>(std::move(command), color);
+  return std::make_unique<top::Screen>(std::move(title), color);
 }
 
-int show(const RunArguments& arguments) {
-  // Before the screen is taken: what is wrong is said in one line.
-  if (auto options = resolve(arguments); !options) return report_error(options.error(), kUsedWrongly);
-  const auto view = make_view(arguments);
-  return run(arguments, view.get()).failed ? kFailed : kDone;
+// What is wrong is said in one line before the screen is taken.
+int show_command(const RunArguments& arguments) {
+  auto options = run_options(arguments);
+  if (!options) return report_error(options.error(), kUsedWrongly);
+  std::string title;
+  for (const std::string& word : arguments.command) title += (title.empty() ? "" : " ") + word;
+  const auto view = make_view(arguments, std::move(title));
+  options->view = view.get();
+  return trace(arguments, [&](pipeline::Recorder& recorder) { return pipeline::run(*options, recorder); }).failed ? kFailed : kDone;
+}
+
+int show_running(const RunArguments& given, const std::vector<pid_t>& pids) {
+  AttachArguments arguments;
+  static_cast<TraceArguments&>(arguments) = given;
+  arguments.pids = pids;
+  auto options = attach_options(arguments);
+  if (!options) return report_error(options.error(), kUsedWrongly);
+  std::string title;
+  for (const pid_t pid : pids) title += fmt::format("{}{}", title.empty() ? "" : " ", pid);
+  const auto view = make_view(arguments, std::move(title));
+  options->view = view.get();
+  const TraceEnd end = trace(arguments, [&](pipeline::Recorder& recorder) -> Result<pipeline::RunOutcome> {
+    auto traced = pipeline::attach(*options, recorder);
+    if (!traced) return tl::unexpected(traced.error());
+    pipeline::RunOutcome outcome;
+    outcome.traced = std::move(*traced);
+    return outcome;
+  });
+  return end.failed ? kFailed : kDone;
 }
 
 }  // namespace
 
 Action configure_top(CLI::App& app) {
   const auto arguments = std::make_shared<RunArguments>();
-  add_run_options(app, *arguments);
-  app.get_option("COMMAND")->description("the command and its arguments, after --; processes that run already are not built yet");
-  return [arguments](const std::vector<std::string>& after_dashes) {
-    if (!arguments->command.empty())
-      return report_error({"top " + printable(arguments->command[0]), "processes that run already are not built yet",
-                           "cowtrace top -- COMMAND"}, kUsedWrongly);
-    arguments->command = after_dashes;
-    if (arguments->command.empty())
-      return report_error({"wrong use", "no COMMAND", "cowtrace top [OPTIONS] -- COMMAND; see cowtrace top --help"}, kUsedWrongly);
-    return show(*arguments);
+  const auto pids = std::make_shared<std::vector<pid_t>>();
+  app.add_option("PID", *pids, "processes that run, with all their children; or a command and its arguments, after --");
+  app.add_option("-u,--user", arguments->user, "run COMMAND as this user")->type_name("NAME");
+  add_trace_options(app, *arguments);
+  const CLI::Option* snapshot = app.get_option("--snapshot");
+  return [arguments, pids, snapshot](const std::vector<std::string>& after_dashes) {
+    if (pids->empty() == after_dashes.empty())
+      return report_error({"wrong use", pids->empty() ? "no COMMAND and no PID" : "a PID and a COMMAND",
+                           "cowtrace top [OPTIONS] PID... or cowtrace top [OPTIONS] -- COMMAND; see cowtrace top --help"}, kUsedWrongly);
+    if (pids->empty()) {
+      arguments->command = after_dashes;
+      return show_command(*arguments);
+    }
+    if (!arguments->user.empty()) return report_error({"-u", "no command is run here", "leave it out"}, kUsedWrongly);
+    if (snapshot->empty()) arguments->snapshot = "passive";
+    return show_running(*arguments, *pids);
   };
 }
 

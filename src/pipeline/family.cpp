@@ -35,8 +35,18 @@ void Family::set_live(Live& live) {
   python_.set_listener(&live.listener());
 }
 
-void Family::drain() {
+void Family::take_all() {
   undecodable_ += capture_.drain([this](model::Event&& event) { take(std::move(event)); });
+}
+
+void Family::drain() {
+  take_all();
+  // Looking at one takes a while, and others write meanwhile.
+  while (!attached_.empty()) {
+    look_at_attached(attached_.front());
+    attached_.pop_front();
+    take_all();
+  }
   if (!stops_) look_at_changed_spaces();
   watcher_.look_at_touched();
 }
@@ -58,11 +68,22 @@ void Family::take(model::Event&& event) {
   recorder_.add(event);
   if (live_ != nullptr) live_->take(event);
   if (const auto* stack = std::get_if<model::Stack>(&event)) python_.on_stack(*stack);
+  if (const auto* attach = std::get_if<model::Attach>(&event))
+    if (const model::Process* process = session_.find_pid(attach->pid); process != nullptr) attached_.push_back(process->key);
   const auto* fork = std::get_if<model::Fork>(&event);
   if (stops_ || fork == nullptr || fork->shares_memory) return;
   objects_.inherit(fork->child_pid, fork->child_space, fork->parent_space);
   if (const model::Process* child = session_.find_pid(fork->child_pid); child != nullptr && child->forked_from)
     look_at_python(fork->child_pid, *child, session_.process(*child->forked_from));
+}
+
+// What is there is what there was when it was forked, as far as it is still shared.
+void Family::look_at_attached(model::ProcessKey key) {
+  const model::Process& process = session_.process(key);
+  // None of its own: it runs in the memory of another one.
+  if (process.exit_ns || process.spaces.empty()) return;
+  objects_.capture(process.pid, process.spaces.back());
+  python_.on_attach(process);
 }
 
 void Family::look_at_python(pid_t tid, const model::Process& child, const model::Process& parent) {
@@ -155,6 +176,7 @@ void Family::finish() {
   for (const std::string& note : capture_.notes()) info.notes.push_back(note);
   for (const std::string& note : objects_.notes()) info.notes.push_back(note);
   for (const std::string& note : python_.notes()) info.notes.push_back(note);
+  objects_.finish();
   watcher_.finish();
   for (const std::string& note : watcher_.notes()) info.notes.push_back(note);
   const auto unread = std::count_if(session_.spaces.begin(), session_.spaces.end(), [this](const model::AddressSpace& space) {

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -49,7 +50,9 @@ class Family final : public StopHandler {
   [[nodiscard]] std::uint64_t copied_bytes() const { return copied_bytes_; }
 
  private:
+  void take_all();
   void take(model::Event&& event);
+  void look_at_attached(model::ProcessKey key);
   void look_at_python(pid_t tid, const model::Process& child, const model::Process& parent);
   void look_at_sharer(pid_t tid, const model::Process* child);
   void look_at_changed_spaces();
@@ -66,6 +69,7 @@ class Family final : public StopHandler {
   Watcher watcher_;
   Recorder& recorder_;
   std::unordered_set<model::SpaceId> changed_;  // without stops: spaces with a mapping that is not captured yet
+  std::deque<model::ProcessKey> attached_;      // that have not been looked at yet
   std::unordered_set<std::string> programs_;    // looked at by warn_about_ptrace
   std::string outgrown_;
   std::uint64_t undecodable_ = 0;

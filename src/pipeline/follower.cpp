@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "process/proc_files.h"
 #include "process/system_call.h"
 #include "process/task_ids.h"
 
@@ -31,6 +33,29 @@ Status Follower::seize(pid_t pid) {
   if (ptrace(PTRACE_SEIZE, pid, nullptr, kOptions) != 0)
     return fail_errno("cannot trace the command with ptrace", errno, "use --snapshot passive");
   tasks_[pid] = {.process = pid, .started = true, .exiting = false};
+  return {};
+}
+
+Status Follower::seize_running(pid_t pid) {
+  // What a seized thread makes is seized; others may make some meanwhile.
+  for (bool is_news = true; is_news;) {
+    is_news = false;
+    const auto threads = process::list_threads(pid);
+    if (!threads) return {};  // it has ended
+    for (const pid_t tid : *threads) {
+      if (tasks_.contains(tid)) continue;
+      if (ptrace(PTRACE_SEIZE, tid, nullptr, kOptions) == 0) {
+        tasks_[tid] = {.process = pid, .started = true, .exiting = false};
+        is_news = true;
+        continue;
+      }
+      const int error = errno;
+      const auto stat = process::read_stat(tid);
+      const bool has_ended = error == ESRCH || !stat || stat->state == 'Z' || stat->state == 'X';
+      if (has_ended || process::tracer_of(tid) == getpid()) continue;
+      return fail_errno(fmt::format("cannot trace {} with ptrace", pid), error, "another program may trace it: use --snapshot passive");
+    }
+  }
   return {};
 }
 

@@ -33,6 +33,8 @@ class Follower {
 
   // `pid` must be a child of ours that has one thread.
   Status seize(pid_t pid);
+  // All threads of a process that runs; those that are followed already stay so.
+  Status seize_running(pid_t pid);
   // One status that waitpid(-1, ..., __WALL) gave for a traced task. True if it was a stop that has been handled here.
   bool handle(pid_t tid, int status);
   // Lets every task go: those that run are interrupted for a moment. Call handle() with what waitpid gives until `following()` is false.

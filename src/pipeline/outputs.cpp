@@ -55,6 +55,7 @@ Status Outputs::write(const model::Session& session, model::Resolver& resolver) 
   trace::RecordingResolver recording(resolver);
   model::Resolver& asked = recorder_->active() ? recording : resolver;
   const analysis::Summary summary = analysis::join(session, asked);
+  if (budget_.is_set()) verdict_ = judge(budget_, summary);
   Status result;
   const auto keep_first = [&](Status status) {
     if (result && !status) result = std::move(status);

@@ -5,6 +5,7 @@
 #include <ext/stdio_filebuf.h>
 
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/result.h"
 #include "model/objects.h"
 #include "model/session.h"
+#include "pipeline/budget.h"
 #include "pipeline/recorder.h"
 #include "report/formats.h"
 
@@ -28,8 +30,14 @@ class Outputs {
   // The traces among the outputs: to be told of everything until write(), which completes them.
   [[nodiscard]] Recorder& recorder() { return *recorder_; }
 
+  // What the session is held against when it is written.
+  void set_budget(const Budget& budget) { budget_ = budget; }
+
   // Joins the session and writes all outputs. Every one is tried; the first failure is returned.
   Status write(const model::Session& session, model::Resolver& resolver);
+
+  // After write(); none without a budget.
+  [[nodiscard]] const std::optional<Verdict>& verdict() const { return verdict_; }
 
  private:
   using FileBuffer = __gnu_cxx::stdio_filebuf<char>;  // a stream over a descriptor that we opened our own way
@@ -41,6 +49,8 @@ class Outputs {
     std::unique_ptr<report::Reporter> reporter;
   };
   std::vector<Output> outputs_;
+  Budget budget_;
+  std::optional<Verdict> verdict_;
   std::unique_ptr<Recorder> recorder_ = std::make_unique<Recorder>();
 };
 

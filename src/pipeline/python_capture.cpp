@@ -129,12 +129,10 @@ std::size_t PythonCapture::events_until(model::SpaceId space, std::size_t from, 
 std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId parent_space, bool running) {
   const auto known = known_.find(parent_space);
   python::MemoryImage::Limits limits;
-  if (held_bytes_ >= kMostHeldBytes) {
-    notes_.insert("Python objects of later forks have no names: their images would take more memory than is set aside for them");
-    return nullptr;
-  }
+  if (!has_room()) return nullptr;
   limits.max_bytes = std::min(limits.max_bytes, kMostHeldBytes - held_bytes_);
-  auto image = known != known_.end() ? python::MemoryImage::take_after(known->second.heap->shared_image(),
+  const bool follows = known != known_.end() && !known->second.unseen_writes;
+  auto image = follows ? python::MemoryImage::take_after(known->second.heap->shared_image(),
                                                                        written_since(known->second, parent_space), tid, modules_, limits)
                                      : python::MemoryImage::take(tid, modules_, limits);
   if (!image) {
@@ -148,7 +146,7 @@ std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId pare
     const python::Heap& before = *known->second.heap;
     const auto& source = before.before() != nullptr ? before.before() : known->second.heap;
     held_bytes_ += (*image)->bytes_kept();
-    const bool similar = (*image)->pages_changed_since(source->image()) <= kLeastChanged + source->image().frames().pages() / kNamesStaySeventh;
+    const bool similar = follows && (*image)->pages_changed_since(source->image()) <= kLeastChanged + source->image().frames().pages() / kNamesStaySeventh;
     return std::make_shared<python::Heap>(*image, before.runtime(), similar ? source : nullptr);
   }
   python::Found found = find_runtime(**image, tid, modules_, running);
@@ -159,6 +157,45 @@ std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId pare
   }
   held_bytes_ += (*image)->bytes_kept();
   return std::make_shared<python::Heap>(*image, std::move(*found.runtime));
+}
+
+bool PythonCapture::has_room() {
+  if (held_bytes_ < kMostHeldBytes) return true;
+  notes_.insert("Python objects of later forks have no names: their images would take more memory than is set aside for them");
+  return false;
+}
+
+void PythonCapture::on_attach(const model::Process& process) {
+  const model::SpaceId space = process.spaces.back();
+  if (!may_be_python(process.pid)) return;
+  if (session_.capture.snapshot == "off") {
+    notes_.insert("Python objects and functions have no names: --snapshot off");
+    return;
+  }
+  if (!has_room()) return;
+  python::MemoryImage::Limits limits;
+  limits.max_bytes = std::min(limits.max_bytes, kMostHeldBytes - held_bytes_);
+  // Most of it is what its parent has.
+  const auto parent = process.forked_space ? known_.find(*process.forked_space) : known_.end();
+  const auto before = parent != known_.end() ? parent->second.heap->shared_image() : nullptr;
+  const std::uint64_t began = process.start_ns;
+  auto image = python::MemoryImage::take_after(before, {}, process.pid, modules_, limits);
+  if (!image) {
+    notes_.insert(fmt::format("Python objects have no names: {}", image.error().message()));
+    return;
+  }
+  python::Found found = find_runtime(**image, process.pid, modules_, true);
+  if (!found.runtime) {
+    if (!found.unknown.empty()) notes_.insert(printable(found.unknown));
+    return;
+  }
+  held_bytes_ += (*image)->bytes_kept();
+  const auto heap = std::make_shared<python::Heap>(*image, std::move(*found.runtime));
+  keep_for(space, began, heap);
+  known_[space].unseen_writes = true;
+  session_.process(process.key).python = heap->runtime().version;
+  if (listener_ != nullptr) listener_->on_heap(space, began, heap);
+  notes_.insert("Python objects of processes that ran already are named as they were when cowtrace attached");
 }
 
 bool PythonCapture::is_news(pid_t tid, const model::Process& process) {
@@ -187,6 +224,16 @@ std::shared_ptr<python::Heap> PythonCapture::on_fork(pid_t tid, const model::Pro
   return keep(tid, child, parent, false);
 }
 
+void PythonCapture::keep_for(model::SpaceId space, std::uint64_t time_ns, const std::shared_ptr<python::Heap>& heap) {
+  Known& known = known_[space];
+  known.heap = heap;
+  known.events = events_until(space, known.events, time_ns);
+  known.fork_ns = time_ns;
+  known.unseen_writes = false;
+  entries_.push_back({space, time_ns, heap});
+  look_for_frames(space, *heap);
+}
+
 std::shared_ptr<python::Heap> PythonCapture::keep(pid_t tid, const model::Process& child, const model::Process& parent, bool running) {
   if (child.spaces.empty() || parent.spaces.empty()) return nullptr;
   const model::SpaceId of_parent = parent.spaces.back(), of_child = child.spaces.front();
@@ -198,12 +245,7 @@ std::shared_ptr<python::Heap> PythonCapture::keep(pid_t tid, const model::Proces
   }
   const std::uint64_t time_ns = child.fork_ns.value_or(child.start_ns);
   for (const model::SpaceId space : {of_parent, of_child}) {
-    Known& known = known_[space];
-    known.heap = heap;
-    known.events = events_until(space, known.events, time_ns);
-    known.fork_ns = time_ns;
-    entries_.push_back({space, time_ns, heap});
-    look_for_frames(space, *heap);
+    keep_for(space, time_ns, heap);
   }
   // Only now: others use nothing but its table of pages any more.
   if (listener_ != nullptr)

@@ -35,6 +35,9 @@ class PythonCapture {
   // nothing is read.
   std::shared_ptr<python::Heap> on_running_fork(const model::Process& child, const model::Process& parent);
 
+  // `process` runs and was found so: keeps what it has now.
+  void on_attach(const model::Process& process);
+
   // Whether the next fork of `process`, which stands still with its task `tid`, is the first that shows its interpreter.
   [[nodiscard]] bool is_news(pid_t tid, const model::Process& process);
 
@@ -54,6 +57,7 @@ class PythonCapture {
     std::shared_ptr<python::Heap> heap;
     std::size_t events = 0;  // resolutions of the space that are all from before `fork_ns`
     std::uint64_t fork_ns = 0;
+    bool unseen_writes = false;  // the image is not of a fork: pages that were not shared then may have been written without a fault
   };
   struct Entry {
     model::SpaceId space;
@@ -64,6 +68,8 @@ class PythonCapture {
   void look_for_frames(model::SpaceId space, const python::Heap& heap);
   [[nodiscard]] std::shared_ptr<python::Heap> keep(pid_t tid, const model::Process& child, const model::Process& parent, bool running);
   [[nodiscard]] std::shared_ptr<python::Heap> take(pid_t tid, model::SpaceId parent_space, bool running);
+  void keep_for(model::SpaceId space, std::uint64_t time_ns, const std::shared_ptr<python::Heap>& heap);
+  [[nodiscard]] bool has_room();
   [[nodiscard]] std::size_t events_until(model::SpaceId space, std::size_t from, std::uint64_t time_ns) const;
   [[nodiscard]] std::unordered_set<std::uint64_t> written_since(const Known& known, model::SpaceId space) const;
 

@@ -10,19 +10,26 @@
 
 namespace cowtrace::process {
 
-Result<pid_t> thread_group(pid_t tid) {
+namespace {
+
+// The number behind "\nNAME:\t".
+Result<pid_t> status_field(pid_t tid, std::string_view field) {
   const std::string path = fmt::format("/proc/{}/status", tid);
   auto text = read_whole_file(path, 64 * 1024);
   if (!text) return tl::unexpected(text.error());
   // The name above it is the task's own choice, but the kernel escapes its newlines.
-  constexpr std::string_view kField = "\nTgid:\t";
-  const std::size_t at = text->find(kField);
-  pid_t process = 0;
-  if (at == std::string::npos) return fail(path, "no Tgid");
-  const char* first = text->data() + at + kField.size();
-  if (std::from_chars(first, text->data() + text->size(), process).ec != std::errc{})
-    return fail(path, "no Tgid");
-  return process;
+  const std::size_t at = text->find(field);
+  pid_t number = 0;
+  if (at == std::string::npos) return fail(path, "a field is missing");
+  const char* first = text->data() + at + field.size();
+  if (std::from_chars(first, text->data() + text->size(), number).ec != std::errc{}) return fail(path, "a field is no number");
+  return number;
 }
+
+}  // namespace
+
+Result<pid_t> thread_group(pid_t tid) { return status_field(tid, "\nTgid:\t"); }
+
+pid_t tracer_of(pid_t tid) { return status_field(tid, "\nTracerPid:\t").value_or(0); }
 
 }  // namespace cowtrace::process

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-SUBCOMMANDS = ("run", "report", "diff", "top", "doctor")
+SUBCOMMANDS = ("run", "attach", "report", "diff", "top", "doctor")
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 # Titles of the text report begin a line; an explanation in parentheses may follow.

@@ -79,10 +79,6 @@ class Usage(IntegrationTest):
     def test_standard_output_is_the_commands(self):
         self.refused("-o", "-", words=("standard output",))
 
-    def test_options_that_are_not_built_yet(self):
-        self.refused("--max-copied", "1MiB", words=("--max-copied", "not built yet"))
-        self.refused("--max-copied-per-process", "1MiB", words=("not built yet",))
-
     def test_values(self):
         for options, word in (
             (("--backend", "magic"), "magic"),
@@ -103,6 +99,8 @@ class Usage(IntegrationTest):
             (("-d", "-1s"), "-1s"),
             (("-d", "99999999999999999h"), "99999999999999999h"),
             (("-u", "no-such-user"), "no-such-user"),
+            (("--max-copied", "much"), "--max-copied much"),
+            (("--max-copied-per-process", "-1"), "--max-copied-per-process"),
         ):
             with self.subTest(options):
                 self.refused(*options, words=(word,))
@@ -113,12 +111,22 @@ class Usage(IntegrationTest):
             with self.subTest(options):
                 self.refused(*options, words=("--watch", "--snapshot off", "--snapshot exact or passive"))
 
-    def test_subcommands_that_are_not_built_yet(self):
-        for arguments in (("attach", "1"), ("top", "1")):
-            with self.subTest(arguments):
-                done = self.cowtrace(*arguments)
-                self.assertEqual(done.returncode, 2)
-                self.assert_one_error_line(done.stderr, arguments[0], "not built yet")
+    def test_budgets(self):
+        command = (SCENARIO, "mutate", "--pages", "100", "--children", "1")
+        for options, status, words in ((("--max-copied", "1GiB"), 0, ("budget kept: the family copied", "within --max-copied 1.0 GiB")),
+                                       (("--max-copied", "64KiB"), 124, ("budget EXCEEDED: the family copied", "more than --max-copied 64.0 KiB")),
+                                       (("--max-copied-per-process", "64KiB"), 124, ("EXCEEDED: process", "(scenario)")),
+                                       (("--max-copied", "1GiB", "--max-copied-per-process", "64KiB"), 124, ("within", "; process", "more than"))):
+            with self.subTest(options):
+                done = self.cowtrace("-q", *options, "--", *command)
+                self.assertEqual(done.returncode, status)
+                self.assert_one_error_line(done.stderr, *words)
+        # The kernel's counts are whole: 100 pages and the little that any child copies.
+        done = self.cowtrace("-q", "--max-copied", "399KiB", "--", *command)
+        self.assertEqual(done.returncode, 124)
+        done = self.cowtrace("-q", "--max-copied", "1B", "--", "sh", "-c", "(true); exit 3")
+        self.assertEqual(done.returncode, 3)
+        self.assert_one_error_line(done.stderr, "budget")
 
     def test_an_output_that_fills_up(self):
         full = self.directory / "full.json"

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// cowtrace attach
+#include "pipeline/attach.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/tracing.h"
+
+namespace cowtrace::cli {
+
+Action configure_attach(CLI::App& app) {
+  const auto arguments = std::make_shared<AttachArguments>();
+  AttachArguments& to = *arguments;
+  app.add_option("PID", to.pids, "processes that run, with all their children");
+  add_repeatable(app, "--cgroup", to.cgroups, "those of a control group, and of the groups below it; repeatable", "PATH");
+  app.add_flag("--all", to.all, "the whole machine");
+  add_trace_options(app, to);
+  add_detail_option(app, to);
+  app.add_option("--format", to.format, "what -o - prints on standard output: text, json and the like");
+  add_budget_options(app, to.max_copied, to.max_copied_per_process);
+  return [arguments](const std::vector<std::string>& after_dashes) {
+    if (!after_dashes.empty()) return report_error({"wrong use", "no command is run here", "see cowtrace attach --help"}, kUsedWrongly);
+    const auto options = attach_options(*arguments);
+    if (!options) return report_error(options.error(), kUsedWrongly);
+    const TraceEnd end = trace(*arguments, [&](pipeline::Recorder& recorder) -> Result<pipeline::RunOutcome> {
+      auto traced = pipeline::attach(*options, recorder);
+      if (!traced) return tl::unexpected(traced.error());
+      pipeline::RunOutcome outcome;
+      outcome.traced = std::move(*traced);
+      return outcome;
+    });
+    return end.failed ? kFailed : end.exit_code;
+  };
+}
+
+}  // namespace cowtrace::cli

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/tracing.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <utility>
+
+#include "base/units.h"
+#include "cli/commands.h"
+#include "cli/report_options.h"
+#include "pipeline/outputs.h"
+
+namespace cowtrace::cli {
+namespace {
+
+Status set_stacks(const TraceArguments& arguments, capture::CaptureOptions& options) {
+  struct Stacks {
+    bool python, native;
+  };
+  const auto stacks = choose<Stacks>({{"python,native", {true, true}},
+                                      {"native,python", {true, true}},
+                                      {"python", {true, false}},
+                                      {"native", {false, true}},
+                                      {"none", {false, false}}},
+                                     "--stacks", arguments.stacks);
+  if (!stacks) return tl::unexpected(stacks.error());
+  if (arguments.frames == 0 || arguments.frames > 64)
+    return fail(fmt::format("--frames {}", arguments.frames), "not from 1 to 64", "use --stacks none for no stacks");
+  options.frames = stacks->native ? arguments.frames : 0;
+  options.python_frames = stacks->python ? arguments.frames : 0;
+  return {};
+}
+
+Status set_buffer(const TraceArguments& arguments, capture::CaptureOptions& options) {
+  const auto buffer = parse_bytes(arguments.buffer);
+  if (!buffer) return tl::unexpected(buffer.error());
+  constexpr std::uint64_t kLargestBuffer = std::uint64_t{1} << 30;
+  if (*buffer < kPageSize || *buffer > kLargestBuffer) return fail(fmt::format("--buffer {}", arguments.buffer), "not from 4KiB to 1GiB");
+  options.buffer_bytes = *buffer;
+  return {};
+}
+
+Status set_snapshot(const TraceArguments& arguments, pipeline::TraceOptions& options) {
+  using pipeline::SnapshotMode;
+  const auto snapshot = choose<SnapshotMode>(
+      {{"exact", SnapshotMode::Exact}, {"passive", SnapshotMode::Passive}, {"off", SnapshotMode::Off}}, "--snapshot", arguments.snapshot);
+  if (!snapshot) return tl::unexpected(snapshot.error());
+  options.snapshot = *snapshot;
+  if (*snapshot == SnapshotMode::Off && !arguments.watch.empty())
+    return fail("--watch with --snapshot off", "nothing of Python is read then", "use --snapshot exact or passive");
+  options.watches = arguments.watch;
+  return {};
+}
+
+Status set_options(const TraceArguments& arguments, pipeline::TraceOptions& options) {
+  options.backend = arguments.backend;
+  options.progress = !arguments.quiet;
+  options.capture.page_tables = !arguments.no_page_tables;
+  if (auto set = set_stacks(arguments, options.capture); !set) return set;
+  const auto counts = choose<bool>({{"events", false}, {"counts", true}}, "--detail", arguments.detail);
+  if (!counts) return tl::unexpected(counts.error());
+  options.capture.counts_only = *counts;
+  if (auto set = set_snapshot(arguments, options); !set) return set;
+  if (auto set = set_buffer(arguments, options.capture); !set) return set;
+  if (arguments.duration.empty()) return {};
+  const auto duration = parse_duration(arguments.duration);
+  if (!duration) return tl::unexpected(duration.error());
+  options.duration_ns = *duration;
+  return {};
+}
+
+}  // namespace
+
+Result<pipeline::RunOptions> run_options(const RunArguments& arguments) {
+  if (std::find(arguments.outputs.begin(), arguments.outputs.end(), "-") != arguments.outputs.end())
+    return fail("-o -", "standard output is the command's", "name a file");
+  pipeline::RunOptions options;
+  if (auto set = set_options(arguments, options); !set) return tl::unexpected(set.error());
+  options.command = arguments.command;
+  if (!arguments.user.empty()) options.user = arguments.user;
+  return options;
+}
+
+Result<pipeline::AttachOptions> attach_options(const AttachArguments& arguments) {
+  pipeline::AttachOptions options;
+  if (auto set = set_options(arguments, options); !set) return tl::unexpected(set.error());
+  options.pids = arguments.pids;
+  options.cgroups = arguments.cgroups;
+  options.all = arguments.all;
+  if (options.pids.empty() && options.cgroups.empty() && !options.all)
+    return fail("wrong use", "nobody to attach to", "name a PID, --cgroup PATH or --all");
+  if (options.all && options.snapshot == pipeline::SnapshotMode::Exact)
+    return fail("--all with --snapshot exact", "it would stop every process of the machine", "use --snapshot passive");
+  return options;
+}
+
+Result<pipeline::Budget> budget_of(const std::string& family, const std::string& process) {
+  pipeline::Budget budget;
+  for (const auto& [text, option, to] : {std::tuple(&family, "--max-copied", &budget.family),
+                                         std::tuple(&process, "--max-copied-per-process", &budget.process)}) {
+    if (text->empty()) continue;
+    const auto bytes = parse_bytes(*text);
+    if (!bytes) return fail(fmt::format("{} {}", option, printable(*text)), bytes.error().message(), "write it as 64MiB");
+    *to = *bytes;
+  }
+  return budget;
+}
+
+TraceEnd trace(const TraceArguments& arguments, const CaptureWork& capture) {
+  const auto failed = [](const Error& error, int code) { return TraceEnd{true, report_error(error, code)}; };
+  auto reports = report_options(arguments.color, arguments.verbose, STDERR_FILENO);
+  if (!reports) return failed(reports.error(), kRunFailed);
+  const auto budget = budget_of(arguments.max_copied, arguments.max_copied_per_process);
+  if (!budget) return failed(budget.error(), kRunFailed);
+  std::vector<std::string> files = arguments.outputs;
+  const bool dash = std::erase(files, "-") != 0;
+  const std::string shown = !arguments.format.empty() ? arguments.format : dash ? "text" : "";
+  if (auto set = set_filter(arguments.filter, files, shown.empty() ? "text" : shown, *reports); !set) return failed(set.error(), kRunFailed);
+  // Files are for everybody: no colour, and the width that docs show.
+  report::ReportOptions for_files = *reports;
+  for_files.color = false;
+  auto outputs = pipeline::Outputs::open(files, for_files);
+  if (!outputs) return failed(outputs.error(), kRunFailed);
+  outputs->set_budget(*budget);
+  if (!shown.empty())
+    if (auto added = outputs->show(shown, for_files, std::cout); !added) return failed(added.error(), kRunFailed);
+  if (!arguments.quiet)
+    if (auto added = outputs->show("text", *reports, std::cerr); !added) return failed(added.error(), kRunFailed);
+  auto outcome = capture(outputs->recorder());
+  if (!outcome) return failed(outcome.error(), kRunFailed);
+  if (outcome->error) return failed(*outcome->error, outcome->exit_code);
+  auto written = outputs->write(*outcome->traced.session, *outcome->traced.resolver);
+  const int exceeded = report_verdict(outputs->verdict(), outcome->exit_code);
+  if (!written) return failed(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
+  return {false, exceeded};
+}
+
+void add_trace_options(CLI::App& app, TraceArguments& to) {
+  add_repeatable(app, "-o,--output", to.outputs, "write a report; the suffix chooses the format (.cow, .html, .json, .txt, .folded, ...)", "FILE");
+  app.add_option("-d,--duration", to.duration, "stop after TIME (30s, 5m) and let what is traced go on")->type_name("TIME");
+  app.add_option("--backend", to.backend, "auto, fentry, kprobe or static")->capture_default_str();
+  app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")->capture_default_str();
+  app.add_option("--stacks", to.stacks, "python,native, or one of them, or none")->capture_default_str();
+  app.add_option("--snapshot", to.snapshot, "exact, passive (no ptrace) or off")->capture_default_str();
+  app.add_option("--buffer", to.buffer, "size of the ring buffer")->type_name("SIZE")->capture_default_str();
+  app.add_option("--color", to.color, "auto, always or never")->capture_default_str();
+  app.add_flag("--no-page-tables", to.no_page_tables, "pair faults with allocations instead of reading page tables");
+  app.add_flag("-q,--quiet", to.quiet, "no report and no progress on standard error");
+  app.add_flag("-v,--verbose", to.verbose, "longer tables");
+  add_repeatable(app, "--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause= or address=; repeatable", "KEY=VALUE");
+}
+
+void add_command_options(CLI::App& app, RunArguments& to) {
+  app.add_option("COMMAND", to.command, "the command and its arguments, after --");
+  app.add_option("-u,--user", to.user, "run COMMAND as this user")->type_name("NAME");
+}
+
+void add_detail_option(CLI::App& app, TraceArguments& to) {
+  app.add_option("--detail", to.detail, "events, or counts per process, page and mechanism only")->capture_default_str();
+}
+
+void add_budget_options(CLI::App& app, std::string& family, std::string& process) {
+  app.add_option("--max-copied", family, "exit with 124 if all processes together copied more")->type_name("SIZE");
+  app.add_option("--max-copied-per-process", process, "exit with 124 if one process copied more")->type_name("SIZE");
+}
+
+}  // namespace cowtrace::cli

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/attach.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "process/cgroup_members.h"
+#include "process/maps.h"
+#include "process/proc_files.h"
+#include "process/task_ids.h"
+
+namespace cowtrace::pipeline {
+namespace {
+
+constexpr std::uint64_t kRescanNs = 500'000'000;  // who joins a control group later is found so soon
+
+// The process that `pid`, which may be one of its threads, is of.
+Result<pid_t> process_of(pid_t pid) {
+  const std::string what = fmt::format("cannot attach to {}", pid);
+  const auto process = process::thread_group(pid);
+  if (!process) return fail(what, "there is no such process", "see ps -e");
+  if (*process == getpid()) return fail(what, "this is cowtrace itself", "name another process");
+  const auto maps = process::read_maps(*process);
+  if (!maps) return fail(what, maps.error().message(), "run as root");
+  if (maps->empty()) return fail(what, "it has no memory of its own: a kernel thread, or one that has ended", "name another process");
+  return *process;
+}
+
+class Attachment {
+ public:
+  explicit Attachment(const AttachOptions& options) : options_(options) {}
+
+  // Who is meant; before anything is loaded.
+  Status find_targets();
+  // What a report calls the command.
+  [[nodiscard]] std::vector<std::string> command() const;
+  Status start(Tracing& tracing);
+  void loop();
+  void finish();
+
+ private:
+  Status search();
+  Status seize_family();
+  void search_again();
+  void take_signals();
+  void reap();
+  [[nodiscard]] bool all_ended() const;
+
+  const AttachOptions& options_;
+  Tracing* tracing_ = nullptr;
+  capture::Running running_;
+  std::vector<std::filesystem::path> groups_;
+  std::size_t seized_ = 0;  // of the session's processes, in their order
+  std::uint64_t searched_ns_ = 0;
+  bool stop_ = false;
+};
+
+Status Attachment::find_targets() {
+  for (const pid_t pid : options_.pids) {
+    const auto process = process_of(pid);
+    if (!process) return tl::unexpected(process.error());
+    running_.pids.push_back(*process);
+  }
+  for (const std::string& name : options_.cgroups) {
+    const auto found = process::find_cgroup(name);
+    if (!found) return tl::unexpected(found.error());
+    groups_.insert(groups_.end(), found->begin(), found->end());
+  }
+  const auto members = process::cgroup_members(groups_);
+  if (!members) return tl::unexpected(members.error());
+  running_.all = options_.all;
+  return {};
+}
+
+std::vector<std::string> Attachment::command() const {
+  if (options_.all) return {"--all"};
+  if (!options_.pids.empty()) {
+    auto line = process::read_cmdline(running_.pids.front());
+    if (line && !line->empty()) return *line;
+    return {fmt::format("{}", running_.pids.front())};
+  }
+  std::vector<std::string> words;
+  for (const std::string& name : options_.cgroups) words.insert(words.end(), {"--cgroup", name});
+  return words;
+}
+
+Status Attachment::search() {
+  capture::Running running = running_;
+  if (const auto members = process::cgroup_members(groups_)) running.pids.insert(running.pids.end(), members->begin(), members->end());
+  searched_ns_ = monotonic_ns();
+  const auto found = tracing_->capture().track_running(running);
+  if (!found) return tl::unexpected(found.error());
+  if (*found > 0) tracing_->tick();
+  return {};
+}
+
+Status Attachment::start(Tracing& tracing) {
+  tracing_ = &tracing;
+  tracing.take_memory_limit_of(running_.pids.empty() ? getpid() : running_.pids.front());
+  if (auto begun = tracing.begin(); !begun) return begun;
+  if (auto searched = search(); !searched) return searched;
+  if (tracing.session().processes.empty() && groups_.empty())
+    return fail("cannot attach", "the processes have ended", "name processes that run");
+  if (tracing.exact())
+    if (auto seized = seize_family(); !seized) return seized;
+  const std::size_t count = tracing.session().processes.size();
+  if (options_.progress)
+    tracing.say(fmt::format("attached to {} process{}{}", count, count == 1 ? "" : "es", options_.view == nullptr ? "; Ctrl-C ends it and reports" : ""));
+  return {};
+}
+
+// Processes may be forked until their parents are seized.
+Status Attachment::seize_family() {
+  const auto& processes = tracing_->session().processes;
+  for (; seized_ < processes.size(); ++seized_) {
+    if (processes[seized_].exit_ns) continue;
+    if (auto seized = tracing_->follower().seize_running(processes[seized_].pid); !seized) return seized;
+    tracing_->tick();
+  }
+  return {};
+}
+
+void Attachment::search_again() {
+  const std::uint64_t now = monotonic_ns();
+  if ((groups_.empty() && !options_.all) || now - searched_ns_ < kRescanNs) return;
+  Status searched = search();
+  if (searched && tracing_->exact()) searched = seize_family();
+  if (!searched) tracing_->say(searched.error().message());
+}
+
+void Attachment::take_signals() {
+  signalfd_siginfo info{};
+  while (tracing_->signals().next(info)) {
+    const auto number = static_cast<int>(info.ssi_signo);
+    if (number == SIGWINCH)
+      options_.view->resized();
+    else if (number != SIGCHLD)
+      stop_ = true;
+  }
+}
+
+void Attachment::reap() {
+  int status = 0;
+  for (pid_t tid = 0; (tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0;) tracing_->follower().handle(tid, status);
+}
+
+// The kernel tells of every end; that of a process which was ending when it was found, it may have told before.
+bool Attachment::all_ended() const {
+  if (options_.all || !groups_.empty()) return false;
+  const auto& processes = tracing_->session().processes;
+  return std::all_of(processes.begin(), processes.end(),
+                     [](const model::Process& process) { return process.exit_ns || (kill(process.pid, 0) != 0 && errno == ESRCH); });
+}
+
+void Attachment::loop() {
+  while (!stop_ && !tracing_->over() && !all_ended()) {
+    tracing_->wait_for_something();
+    take_signals();
+    if (tracing_->exact()) reap();
+    tracing_->tick();
+    search_again();
+  }
+}
+
+void Attachment::finish() {
+  tracing_->finish(all_ended() ? "the processes have ended" : "left", [](pid_t, int) {});
+  if (options_.view != nullptr) options_.view->close();
+}
+
+}  // namespace
+
+Result<Traced> attach(const AttachOptions& options, Recorder& recorder) {
+  Attachment attachment(options);
+  if (auto found = attachment.find_targets(); !found) return tl::unexpected(found.error());
+  auto tracing = Tracing::open(options, attachment.command(), recorder);
+  if (!tracing) return tl::unexpected(tracing.error());
+  if (auto started = attachment.start(**tracing); !started) {
+    (*tracing)->finish("", [](pid_t, int) {});
+    if (options.view != nullptr) options.view->close();
+    return tl::unexpected(started.error());
+  }
+  attachment.loop();
+  attachment.finish();
+  return (*tracing)->take();
+}
+
+}  // namespace cowtrace::pipeline

@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""cowtrace attach: processes that run already. What was copied is compared with the page tables, from outside, before and after."""
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import time
+import unittest
+
+from support import COWTRACE, PAGE, SOURCE, TIMEOUT, IntegrationTest, is_running, load, report_errors, status_of, wait_until
+
+PYTHON = "/usr/bin/python3"
+LONG_RUNNING = SOURCE / "tests" / "programs" / "long_running.py"
+FRAME = (1 << 55) - 1  # of an entry of /proc/PID/pagemap
+
+
+def frames(pid, start, pages):
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as file:
+        file.seek(start // PAGE * 8)
+        return [entry & FRAME for entry in struct.unpack(f"{pages}Q", file.read(pages * 8))]
+
+
+def bpf_objects():
+    """How many programs, maps and links the kernel has."""
+    counts = {}
+    for kind in ("prog", "map", "link"):
+        listed = subprocess.run(["/usr/sbin/bpftool", "-j", kind, "show"], capture_output=True, text=True, check=True).stdout
+        counts[kind] = len(json.loads(listed or "[]"))
+    return counts
+
+
+class LongRunning:
+    """tests/programs/long_running.py, as it runs."""
+
+    def __init__(self, test, pages=200, children=2, threads=0):
+        self.process = test.start(PYTHON, LONG_RUNNING, pages, children, threads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        said = json.loads(self.process.stdout.readline())
+        self.pid, self.children, self.start, self.pages = (said[key] for key in ("pid", "children", "start", "pages"))
+
+    @property
+    def end(self):
+        return self.start + self.pages * PAGE
+
+    def do(self, word):
+        """Has it done; what it says besides."""
+        self.process.stdin.write(word + "\n")
+        said = []
+        while (line := self.process.stdout.readline().strip()) != "done":
+            said.append(line)
+        return said
+
+    def frames(self):
+        return {pid: frames(pid, self.start, self.pages) for pid in self.children}
+
+
+class Attach(IntegrationTest):
+    def attach(self, *arguments):
+        """Starts cowtrace attach; returns when it has attached."""
+        child = self.start(COWTRACE, "attach", "-o", self.directory / "report.json", "-o", self.directory / "attached.cow", *arguments,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.assertRegex(child.stderr.readline().decode(), r"\Acowtrace: attached to \d+ process(es)?; Ctrl-C ends it and reports\n\Z")
+        return child
+
+    def report(self, child, stop=signal.SIGINT):
+        """Ends it, unless it ends by itself, and loads its report."""
+        if stop is not None:
+            child.send_signal(stop)
+        _, stderr = child.communicate(timeout=TIMEOUT)
+        self.assertEqual(child.returncode, 0, stderr)
+        return self.loaded(0, b"", stderr.decode(), self.directory / "report.json")
+
+    def assert_same_pages(self, trace, program, before, after):
+        """Pages of the region that were copied are those whose frame is another one."""
+        changed = {(pid, program.start + PAGE * page) for pid in after for page in range(program.pages) if before[pid][page] != after[pid][page]}
+        copies = {key: count for key, count in trace.copies([(program.start, program.end)]).items() if key[0] in after}
+        self.assertEqual(set(copies), changed)
+        self.assertEqual(sum(copies.values()), len(changed))
+        return changed
+
+    def test_children_that_were_forked_long_ago(self):
+        program = LongRunning(self, pages=2000, children=3)
+        before = program.frames()
+        child = self.attach(program.pid)
+        program.do("write")
+        after = program.frames()
+        trace = self.report(child)
+        changed = self.assert_same_pages(trace, program, before, after)
+        self.assertEqual(len(changed), 3 * 1000)
+        self.assert_nothing_lost(trace)
+        self.assertEqual({process["pid"] for process in trace.processes}, {program.pid, *program.children})
+        parent = trace.process(program.pid)
+        for pid in program.children:
+            self.assertEqual(trace.process(pid)["forked_from"], parent["process"])
+            self.assertIsNone(trace.process(pid)["inherited_bytes"])
+        self.assertIn("python3", trace.capture["command"][0])
+
+    def test_only_those_that_are_named(self):
+        program = LongRunning(self, children=3)
+        child = self.attach(*program.children[:2])
+        program.do("write")
+        trace = self.report(child)
+        self.assertEqual({process["pid"] for process in trace.processes}, set(program.children[:2]))
+
+    def test_threads_are_of_their_process(self):
+        program = LongRunning(self, pages=1000, children=2, threads=7)
+        before = program.frames()
+        child = self.attach(program.pid)
+        program.do("write")
+        trace = self.report(child)
+        self.assertEqual(len(self.assert_same_pages(trace, program, before, program.frames())), 2 * 500)
+        self.assertEqual(len(trace.processes), 3)
+
+    def test_what_is_forked_from_now_on(self):
+        program = LongRunning(self)
+        child = self.attach(program.pid)
+        (forked,) = program.do("fork")
+        trace = self.report(child)
+        (process,) = [process for process in trace.processes if process["pid"] == int(forked)]
+        self.assertEqual(process["forked_from"], trace.process(program.pid)["process"])
+        copies = [page for pid, page in trace.copies([(program.start, program.end)]) if pid == int(forked)]
+        self.assertEqual(len(copies), 10)
+
+    def test_exact_snapshots_audit_what_is_forked_from_now_on(self):
+        program = LongRunning(self, threads=2)
+        child = self.attach("--snapshot", "exact", program.pid)
+        (forked,) = program.do("fork")
+        program.do("write")
+        trace = self.report(child)
+        audit = trace.process(int(forked))["audit"]
+        self.assertGreaterEqual(audit["explained"], 10)
+        self.assertEqual(audit["unexplained"], 0, audit)
+        self.assertIsNone(trace.process(program.children[0])["audit"])
+        self.assert_left_alone(program)
+
+    def assert_left_alone(self, program):
+        for pid in (program.pid, *program.children):
+            self.assertEqual(status_of(pid)["TracerPid"], "0")
+        program.do("write")
+
+    def test_objects_have_names_although_fork_was_long_ago(self):
+        program = LongRunning(self)
+        child = self.attach(program.pid)
+        program.do("write")
+        trace = self.report(child)
+        objects = {page["object"] for page in trace.report["pages"] if program.start <= int(page["address"], 16) < program.end}
+        names = {one["name"] for one in trace.report["objects"] if one["id"] in objects}
+        self.assertTrue(any(name.startswith("__main__.MEMORY") for name in names), names)
+        self.assertTrue(any("as they were when cowtrace attached" in note for note in trace.capture["notes"]))
+        functions = {frame["function"] for site in trace.report["sites"] for frame in site["stack"] if frame["kind"] == "python"}
+        self.assertIn("write", functions)
+
+    def test_it_ends_with_the_processes(self):
+        program = LongRunning(self)
+        child = self.attach(program.pid)
+        program.process.stdin.write("end\n")
+        trace = self.report(child, stop=None)
+        self.assertTrue(all(process["exit_ns"] for process in trace.processes))
+
+    def test_duration(self):
+        program = LongRunning(self)
+        done = self.cowtrace("attach", "-d", "300ms", program.pid)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"captured", done.stderr)
+        self.assert_left_alone(program)
+
+    def test_the_report_on_standard_output(self):
+        program = LongRunning(self)
+        done = self.cowtrace("attach", "-q", "-d", "300ms", "-o", "-", "--format", "json", program.pid)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(report_errors(json.loads(done.stdout)), [])
+
+    def test_the_trace_gives_the_same_report(self):
+        program = LongRunning(self)
+        child = self.attach(program.pid)
+        program.do("write")
+        self.report(child)
+        done = self.cowtrace("report", self.directory / "attached.cow", "--format", "json")
+        self.assertEqual(done.stdout, (self.directory / "report.json").read_bytes())
+
+    def test_counts(self):
+        program = LongRunning(self)
+        before = program.frames()
+        child = self.attach("--detail", "counts", program.pid)
+        program.do("write")
+        self.assert_same_pages(self.report(child), program, before, program.frames())
+
+    def test_a_control_group_and_who_joins_it(self):
+        group = pathlib.Path("/sys/fs/cgroup/systemd/cowtrace-test")
+        if not group.parent.is_dir():
+            group = pathlib.Path("/sys/fs/cgroup/cowtrace-test")
+        below = group / "below"
+        below.mkdir(parents=True)
+        self.addCleanup(lambda: [wait_until(lambda one=one: not (one / "cgroup.procs").read_text(), "the group to be empty") and one.rmdir()
+                                 for one in (below, group)])
+        first, second, other = LongRunning(self), LongRunning(self), LongRunning(self)
+        for pid in (first.pid, *first.children):
+            (below / "cgroup.procs").write_text(str(pid))
+        child = self.attach("--cgroup", "cowtrace-test")
+        first.do("write")
+        for pid in (second.pid, *second.children):
+            (group / "cgroup.procs").write_text(str(pid))
+        time.sleep(1.5)
+        before = second.frames()
+        second.do("write")
+        after = second.frames()
+        other.do("write")
+        trace = self.report(child)
+        self.assertEqual(len(self.assert_same_pages(trace, second, before, after)), 200)
+        self.assertEqual({process["pid"] for process in trace.processes}, {first.pid, *first.children, second.pid, *second.children})
+        for program in (first, second, other):
+            self.end(program.process)
+
+    def test_the_whole_machine(self):
+        one, two = LongRunning(self), LongRunning(self)
+        before = [program.frames() for program in (one, two)]
+        child = self.attach("--all")
+        for program in (one, two):
+            program.do("write")
+        after = [program.frames() for program in (one, two)]
+        trace = self.report(child)
+        for program, then, now in zip((one, two), before, after):
+            self.assertEqual(len(self.assert_same_pages(trace, program, then, now)), 200)
+        self.assertNotIn(child.pid, {process["pid"] for process in trace.processes})
+        self.assertIn(os.getpid(), {process["pid"] for process in trace.processes})
+
+    def test_a_hundred_times_under_load(self):
+        program = LongRunning(self, pages=500, children=4, threads=2)
+        load = self.start(PYTHON, "-c", "import os\nwhile True:\n pid = os.fork()\n if not pid: os._exit(0)\n os.waitpid(pid, 0)")
+        before = bpf_objects()
+        handles = {pid: len(os.listdir(f"/proc/{pid}/fd")) for pid in (program.pid, load.pid)}
+        for number in range(100):
+            done = self.cowtrace("attach", "-q", "-d", "20ms", program.pid, load.pid)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            if number % 10 == 0:
+                program.do("write")
+        # The kernel frees what is not used any more a moment later.
+        wait_until(lambda: bpf_objects() == before, f"BPF objects to be {before}, not {bpf_objects()}")
+        self.assertEqual(handles, {pid: len(os.listdir(f"/proc/{pid}/fd")) for pid in (program.pid, load.pid)})
+        self.assert_left_alone(program)
+        self.assertTrue(is_running(load.pid))
+
+    def test_budgets(self):
+        program = LongRunning(self)
+        child = self.attach("--max-copied", "100KiB", program.pid)
+        program.do("write")
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=TIMEOUT)
+        self.assertEqual(child.returncode, 124)
+        self.assertRegex(stderr.decode().splitlines()[-1], r"^cowtrace: budget EXCEEDED: the family copied .*, more than --max-copied 100.0 KiB$")
+
+    def test_what_cannot_be(self):
+        for arguments, status, words in ((("999999",), 1, ("999999", "no such process")), (("2",), 1, ("kernel thread",)),
+                                         (("self",), 2, ("wrong use",)), ((), 2, ("nobody to attach to",)),
+                                         (("--cgroup", "no/such/group"), 1, ("no control group",)),
+                                         (("--all", "--snapshot", "exact"), 2, ("--all",)), (("1", "--", "true"), 2, ("no command",))):
+            with self.subTest(arguments):
+                done = self.cowtrace("attach", *arguments)
+                self.assertEqual(done.returncode, status)
+                self.assert_one_error_line(done.stderr, *words)
+
+
+if __name__ == "__main__":
+    unittest.main()
