@@ -104,7 +104,8 @@ class Kernel {
  private:
   cowtrace_peek& shown() { return skeleton_.bss->shown; }
   bool run() {
-    LIBBPF_OPTS(bpf_test_run_opts, options);
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
     return bpf_prog_test_run_opts(bpf_program__fd(skeleton_.progs.peek), &options) == 0;
   }
   cowtrace_bpf& skeleton_;

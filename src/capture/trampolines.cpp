@@ -113,7 +113,8 @@ Status trampolines_work() {
   if (!function) return {};
   // r0 = 0; exit
   const std::array<bpf_insn, 2> program = {{{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}}};
-  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  bpf_prog_load_opts options{};
+  options.sz = sizeof(options);
   options.expected_attach_type = BPF_TRACE_FENTRY;
   options.attach_btf_id = *function;
   const Fd loaded(bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", program.data(), program.size(), &options));
