@@ -9,7 +9,7 @@
 # cmake/WebBundle.cmake asks for node; npm packages are fetched below.
 web=(nodejs npm)
 build=("${web[@]}" g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libcli11-dev libfmt-dev nlohmann-json3-dev
-       libexpected-dev libdw-dev libelf-dev liblz4-dev libzstd-dev libprotobuf-dev protobuf-compiler zlib1g-dev libncurses-dev libzydis-dev
+       libexpected-dev libdw-dev libelf-dev liblz4-dev libzstd-dev libprotobuf-dev protobuf-compiler zlib1g-dev libcap-dev libncurses-dev libzydis-dev
        libgtest-dev libgmock-dev)
 # Chromium opens the HTML reports.
 test=("${build[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium)
@@ -18,7 +18,7 @@ bench=("${build[@]}" python3 bpftrace chromium)
 fuzz=("${build[@]}" libclang-rt-14-dev zstd)
 # The static cross-build: a compiler, and libraries of a second architecture.
 arm64=("${build[@]}" crossbuild-essential-arm64 libbpf-dev:arm64 libdw-dev:arm64 libelf-dev:arm64 liblz4-dev:arm64 libzstd-dev:arm64
-       libprotobuf-dev:arm64 libncurses-dev:arm64 zlib1g-dev:arm64 liblzma-dev:arm64 libbz2-dev:arm64)
+       libprotobuf-dev:arm64 libncurses-dev:arm64 libcap-dev:arm64 zlib1g-dev:arm64 liblzma-dev:arm64 libbz2-dev:arm64)
 # cmake/StaticLibraries.cmake asks for these, and for the sources of Zydis and fmt.
 static=("${build[@]}" liblzma-dev libbz2-dev libzycore-dev binutils)
 vm=("${static[@]}" python3 qemu-system-x86 qemu-system-arm busybox-static cpio)

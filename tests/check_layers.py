@@ -44,6 +44,7 @@ CONFINED = (
     (r"(profile|perfetto_trace)\.pb\.h$", ("report",)),
     (r"google/protobuf/", ("report", "trace")),
     (r"n?curses\.h$", ("top",)),
+    (r"sys/capability\.h$", ("pipeline",)),
     (r"nlohmann/", ("report", "cli")),
     (r"CLI/", ("cli", "scenario")),
     (r"cowtrace/", ("objects", "scenario")),

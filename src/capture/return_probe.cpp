@@ -25,9 +25,10 @@ constexpr const char* kGroup = "cowtrace";
 constexpr const char* kPrefix = "return_";
 constexpr int kAtATime = 4096;  // KRETPROBE_MAXACTIVE_MAX (kernel/trace/trace_kprobe.c): the most that may be asked for
 
+Fd open_commands(const std::string& directory) { return Fd(open((directory + "/kprobe_events").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC)); }
+
 // One command; what kprobe_events refuses it refuses in this write.
-Status command(const std::string& directory, const std::string& text) {
-  const Fd file(open((directory + "/kprobe_events").c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+Status command(const Fd& file, const std::string& text) {
   if (file && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) return {};
   return fail_errno("cannot define a kprobe in tracefs", errno, "");
 }
@@ -41,10 +42,10 @@ std::string prefix_of(std::uint64_t pid_namespace) {
   return fmt::format("{}{}_", kPrefix, pid_namespace);
 }
 
-void remove_stale(const std::string& directory) {
+void remove_stale(const std::string& directory, const Fd& commands) {
   std::ifstream events(directory + "/kprobe_events");
   for (const auto& [pid, event] : return_probes(events, own_pid_namespace()))
-    if (kill(pid, 0) != 0 && errno == ESRCH) static_cast<void>(command(directory, fmt::format("-:{}/{}", kGroup, event)));
+    if (kill(pid, 0) != 0 && errno == ESRCH) static_cast<void>(command(commands, fmt::format("-:{}/{}", kGroup, event)));
 }
 
 }  // namespace
@@ -80,18 +81,20 @@ Result<ReturnProbe> ReturnProbe::create(const std::string& symbol) {
   std::string name = fmt::format("{}{}_{}", prefix_of(own_pid_namespace()), getpid(), symbol.substr(0, symbol.find('.')));
   for (const char* directory : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
     if (access(fmt::format("{}/kprobe_events", directory).c_str(), W_OK) != 0) continue;
-    remove_stale(directory);
-    if (auto defined = command(directory, fmt::format("r{}:{}/{} {}", kAtATime, kGroup, name, symbol)); !defined)
+    Fd commands = open_commands(directory);
+    remove_stale(directory, commands);
+    if (auto defined = command(commands, fmt::format("r{}:{}/{} {}", kAtATime, kGroup, name, symbol)); !defined)
       return tl::unexpected(defined.error());
-    return ReturnProbe(directory, std::move(name));
+    return ReturnProbe(directory, std::move(name), std::move(commands));
   }
   return fail("cannot define a kprobe in tracefs", "it is not mounted", "mount it at /sys/kernel/tracing");
 }
 
-ReturnProbe::ReturnProbe(ReturnProbe&& other) noexcept : directory_(std::move(other.directory_)), name_(std::exchange(other.name_, {})) {}
+ReturnProbe::ReturnProbe(ReturnProbe&& other) noexcept
+    : directory_(std::move(other.directory_)), name_(std::exchange(other.name_, {})), commands_(std::move(other.commands_)) {}
 
 ReturnProbe::~ReturnProbe() {
-  if (!name_.empty()) static_cast<void>(command(directory_, fmt::format("-:{}/{}", kGroup, name_)));
+  if (!name_.empty()) static_cast<void>(command(commands_, fmt::format("-:{}/{}", kGroup, name_)));
 }
 
 Result<int> ReturnProbe::open() const {

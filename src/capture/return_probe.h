@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <istream>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace cowtrace::capture {
@@ -28,10 +30,12 @@ class ReturnProbe {
   [[nodiscard]] std::uint64_t missed() const;
 
  private:
-  explicit ReturnProbe(std::string directory, std::string name) : directory_(std::move(directory)), name_(std::move(name)) {}
+  ReturnProbe(std::string directory, std::string name, Fd commands)
+      : directory_(std::move(directory)), name_(std::move(name)), commands_(std::move(commands)) {}
 
   std::string directory_;  // of tracefs
   std::string name_;       // of the event, empty: moved from
+  Fd commands_;            // kprobe_events, opened while we may
 };
 
 // Probes in `events` (the format of tracefs' kprobe_events) that cowtraces of one pid namespace, named by its inode, have made: (pid, event).

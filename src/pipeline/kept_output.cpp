@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/units.h"
+#include "pipeline/privileges.h"
 
 namespace cowtrace::pipeline {
 namespace {
@@ -98,6 +99,7 @@ Status KeptOutput::hand_on_later() {
     // Whatever else is open here is not for a process that may live long.
     for (int fd = 3; fd < 1024; ++fd)
       if (fd != read_end.get() && fd != from[0] && fd != from[1]) close(fd);
+    give_up_privileges();
     hand_on(read_end.get(), from);
   }
   waitpid(child, nullptr, 0);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/outputs.h"
 
-#include <fcntl.h>
-
-#include <cerrno>
 #include <utility>
 
 #include "analysis/join.h"
 #include "base/fd.h"
 #include "base/units.h"
+#include "pipeline/output_file.h"
 
 namespace cowtrace::pipeline {
 namespace {
@@ -28,14 +26,13 @@ Result<Outputs> Outputs::open(const std::vector<std::string>& paths, const repor
   }
   Outputs outputs;
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    // Not for the command to inherit.
-    Fd fd(::open(paths[i].c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (!fd) return fail_errno("cannot write " + printable(paths[i]), errno, "choose another -o");
+    auto fd = open_output(paths[i]);
+    if (!fd) return tl::unexpected(fd.error());
     if (reporters[i] == nullptr) {
-      outputs.recorder_->add_file(std::move(fd), paths[i], options.version);
+      outputs.recorder_->add_file(std::move(*fd), paths[i], options.version);
       continue;
     }
-    auto buffer = std::make_unique<FileBuffer>(fd.release(), std::ios::out | std::ios::binary);
+    auto buffer = std::make_unique<FileBuffer>(fd->release(), std::ios::out | std::ios::binary);
     auto stream = std::make_unique<std::ostream>(buffer.get());
     std::ostream* const to = stream.get();
     outputs.outputs_.push_back({paths[i], std::move(buffer), std::move(stream), to, std::move(reporters[i])});

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "pipeline/privileges.h"
 #include "process/cgroup_memory.h"
 #include "process/zero_frames.h"
 #include "python/expression.h"
@@ -99,6 +100,7 @@ void Tracing::take_memory_limit_of(pid_t pid) {
 }
 
 Status Tracing::begin() {
+  if (auto less = keep_what_tracing_needs(); !less) session_->capture.notes.push_back("cowtrace kept all of its privileges: " + less.error().message());
   session_->capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
   session_->capture.started_ns = monotonic_ns();
   recorder_.begin(session_->capture);

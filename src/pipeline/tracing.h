@@ -61,7 +61,7 @@ class Tracing {
 
   // The memory limit of a report is that of this process.
   void take_memory_limit_of(pid_t pid);
-  // The capture's time begins, and the view opens.
+  // Privileges that nothing needs any more are given up, the capture's time begins, and the view opens.
   Status begin();
   // Also wait_for_something() ends when this is readable; -1: nothing.
   void add_to_poll(int fd) const;
