@@ -242,6 +242,19 @@ class Attach(IntegrationTest):
         self.assert_left_alone(program)
         self.assertTrue(is_running(load.pid))
 
+    def test_top_shows_processes_that_run(self):
+        program = LongRunning(self, pages=1000)
+        child = self.start(COWTRACE, "top", "-q", program.pid, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child.stdout.readline()
+        program.do("write")
+        time.sleep(1.1)  # a line a second
+        child.send_signal(signal.SIGINT)
+        stdout, stderr = child.communicate(timeout=TIMEOUT)
+        self.assertEqual((child.returncode, stderr), (0, b""))
+        last = stdout.decode().splitlines()[-1]
+        self.assertRegex(last, r"total 1,[0-9]{3} breaks, [34]\.[0-9] MiB +3 processes")
+        self.assert_left_alone(program)
+
     def test_budgets(self):
         program = LongRunning(self)
         child = self.attach("--max-copied", "100KiB", program.pid)
