@@ -36,27 +36,13 @@ struct {
 	__type(value, struct met_space);
 } met_spaces SEC(".maps");
 
-/* In the pid namespace of whoever runs the iterator; 0: it has no number there. */
-static __always_inline u32 number_of_group(struct task_struct *task)
-{
-	struct task_struct *me = (void *)bpf_get_current_task();
-	u32 level = BPF_CORE_READ(me, thread_pid, level);
-	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
-
-	if (!pid || BPF_CORE_READ(pid, level) < level)
-		return 0;
-	if (BPF_CORE_READ(pid, numbers[level].ns) != BPF_CORE_READ(me, thread_pid, numbers[level].ns))
-		return 0;
-	return BPF_CORE_READ(pid, numbers[level].nr);
-}
-
 static __always_inline bool is_named(struct task_struct *task)
 {
 	u32 number;
 
 	if (shared.want_all)
 		return true;
-	number = number_of_group(task);
+	number = visible_number(BPF_CORE_READ(task, group_leader));
 	return number && bpf_map_lookup_elem(&wanted, &number);
 }
 
@@ -121,8 +107,8 @@ int find_running(struct bpf_iter__task *ctx)
 			return 0;
 	}
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_ATTACH, bpf_ktime_get_ns());
-	event.header.pid = task->tgid;
-	event.header.tid = task->pid;
+	event.header.pid = visible_number(leader);
+	event.header.tid = visible_number(task);
 	event.space = meet_space(task, leader_state, (u64)mm, &met);
 	state = event.space ? create_state(address) : 0;
 	if (!state) {
@@ -137,7 +123,7 @@ int find_running(struct bpf_iter__task *ctx)
 	if (met.number && !state->guest)
 		return 0;
 	event.start_ns = BPF_CORE_READ(leader, start_boottime);
-	event.parent_pid = BPF_CORE_READ(parent, tgid);
+	event.parent_pid = visible_number(BPF_CORE_READ(parent, group_leader));
 	if (!met.number && parent_state && is_forked_from(leader, mm, parent_mm))
 		event.parent_space = parent_state->space;
 	BPF_CORE_READ_STR_INTO(&event.command, leader, comm);

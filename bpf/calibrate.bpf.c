@@ -15,7 +15,11 @@ SEC("raw_tp")
 int peek(void *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	u32 level = BPF_CORE_READ(task, thread_pid, level);
 
+	shown.task = (u64)task;
+	shown.pid_level = level;
+	shown.pid_namespace = (u64)BPF_CORE_READ(task, thread_pid, numbers[level].ns);
 	shown.page_struct = bpf_core_type_size(struct page);
 	shown.pgd = (u64)BPF_CORE_READ(task, mm, pgd);
 	shown.failed = bpf_probe_read_kernel(shown.words, sizeof(shown.words), (void *)shown.address) != 0;
@@ -27,7 +31,7 @@ int BPF_PROG(on_allocation, struct page *page, unsigned int order)
 {
 	u32 slot;
 
-	if (!shown.watched_tid || (u32)bpf_get_current_pid_tgid() != shown.watched_tid || order)
+	if (!shown.watched_task || bpf_get_current_task() != shown.watched_task || order)
 		return 0;
 	slot = shown.allocation_count++;
 	if (slot < COWTRACE_ALLOCATIONS)

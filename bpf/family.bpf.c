@@ -59,8 +59,8 @@ static __always_inline void forked(u64 *ctx)
 	state->forked_task = child_address;
 	state->forked_ns = child->start_boottime;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_FORK, bpf_ktime_get_ns());
-	event.child_pid = child->tgid;
-	event.child_tid = child->pid;
+	event.child_pid = visible_number(BPF_CORE_READ(child, group_leader));
+	event.child_tid = visible_number(child);
 	event.child_start_ns = child->group_leader->start_boottime;
 	event.parent_space = space;
 	event.is_thread = child->tgid == parent->tgid;
@@ -106,7 +106,7 @@ static __always_inline void executed(u64 *ctx)
 	if (state->told_exec && state->told_exec == state->space && state->mm == mm)
 		return;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXEC, bpf_ktime_get_ns());
-	event.old_tid = ctx[1];
+	event.old_tid = layout.pid_level ? event.header.tid : (s32)ctx[1];
 	event.start_ns = task->group_leader->start_boottime;
 	if (state->mm != mm || !state->space)
 		enter_new_space(state, mm);

@@ -32,8 +32,11 @@ struct cowtrace_layout {
 	__u64 frame_mask; /* physical address bits of a PTE (without SEV's C-bit) */
 	__u32 levels;	  /* of page tables: 4 or 5 */
 	__u32 pairing;	  /* no page tables: pair with kmem:mm_page_alloc */
+	__u64 pid_namespace; /* of user space; its address */
+	__u32 pid_level;  /* of that namespace; 0: the initial one, whose numbers need no looking up */
+	__u32 reserved;
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_layout) == 32);
+COWTRACE_ASSERT(sizeof(struct cowtrace_layout) == 48);
 
 struct cowtrace_shared {
 	__s32 wanted_pid; /* of the command, in our pid namespace; user space */
@@ -56,8 +59,11 @@ struct cowtrace_peek {
 	__u64 pgd; /* of the caller */
 	__u64 words[COWTRACE_PEEK_WORDS];
 	__u64 allocations[COWTRACE_ALLOCATIONS]; /* struct page addresses */
+	__u64 task; /* the caller */
+	__u64 watched_task; /* whose allocations are shown, 0: nobody's */
+	__u64 pid_namespace; /* of the caller; its address */
+	__u32 pid_level;
 	__u32 failed;
-	__u32 watched_tid; /* whose allocations are shown, 0: nobody's */
 	__u32 allocation_count;
 	__u32 page_struct; /* sizeof(struct page) */
 };

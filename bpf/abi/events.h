@@ -79,7 +79,7 @@ struct cowtrace_header {
 	__u32 size; /* of the whole event */
 	__u16 kind;
 	__u16 cpu;
-	__s32 pid; /* thread group id, as in the initial pid namespace */
+	__s32 pid; /* thread group id, in the pid namespace of user space; 0: it has none there */
 	__s32 tid;
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 };

@@ -244,6 +244,20 @@ static __always_inline u32 space_of(struct task_state *state, u64 mm)
 	return state->space;
 }
 
+/* The number of a thread in the pid namespace of user space, as /proc shows it there; 0: it has none. Of a process: ask for its leader. */
+static __always_inline s32 visible_number(struct task_struct *task)
+{
+	u32 level = layout.pid_level;
+	struct pid *pid;
+
+	if (!level)
+		return BPF_CORE_READ(task, pid);
+	pid = BPF_CORE_READ(task, thread_pid);
+	if (!pid || BPF_CORE_READ(pid, level) < level || (u64)BPF_CORE_READ(pid, numbers[level].ns) != layout.pid_namespace)
+		return 0;
+	return BPF_CORE_READ(pid, numbers[level].nr);
+}
+
 static __always_inline void fill_header(struct cowtrace_header *header, u32 size, u16 kind, u64 now)
 {
 	u64 id = bpf_get_current_pid_tgid();
@@ -253,6 +267,12 @@ static __always_inline void fill_header(struct cowtrace_header *header, u32 size
 	header->cpu = bpf_get_smp_processor_id();
 	header->pid = id >> 32;
 	header->tid = (u32)id;
+	if (layout.pid_level) {
+		struct task_struct *task = (void *)bpf_get_current_task();
+
+		header->pid = visible_number(BPF_CORE_READ(task, group_leader));
+		header->tid = visible_number(task);
+	}
 	header->time_ns = now;
 }
 

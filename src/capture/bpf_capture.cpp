@@ -152,6 +152,8 @@ void BpfCapture::tell_layout() {
   layout.frame_mask = calibration_.frame_mask;
   layout.levels = calibration_.levels;
   layout.pairing = pairing();
+  layout.pid_level = calibration_.pid_level;
+  layout.pid_namespace = calibration_.pid_namespace;
 }
 
 void BpfCapture::configure(int features) {

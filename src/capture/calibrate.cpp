@@ -86,6 +86,8 @@ class Kernel {
     return shown().pgd;
   }
   std::uint32_t page_struct() { return shown().page_struct; }
+  std::uint64_t pid_namespace() { return shown().pid_namespace; }
+  std::uint32_t pid_level() { return shown().pid_level; }
 
   // The struct page addresses of single pages that `body` made the kernel allocate for this thread.
   template <typename Body>
@@ -93,9 +95,9 @@ class Kernel {
     bpf_link* link = bpf_program__attach(skeleton_.progs.on_allocation);
     if (link == nullptr) return {};
     shown().allocation_count = 0;
-    shown().watched_tid = static_cast<std::uint32_t>(syscall(SYS_gettid));
+    shown().watched_task = shown().task;  // ours, since pgd() was asked for
     body();
-    shown().watched_tid = 0;
+    shown().watched_task = 0;
     bpf_link__destroy(link);
     const auto* first = shown().allocations;
     return {first, first + std::min<std::size_t>(shown().allocation_count, COWTRACE_ALLOCATIONS)};
@@ -195,6 +197,8 @@ Result<Calibration> calibrate(cowtrace_bpf& skeleton) {
     result.problem = "our own page tables do not read as /proc/self/pagemap says";
   }
   result.vmemmap = find_vmemmap(kernel, kernel.page_struct());
+  result.pid_level = kernel.pid_level();
+  result.pid_namespace = kernel.pid_namespace();
   if (result.vmemmap == 0 && result.problem.empty()) result.problem = "struct page was not found";
   return result;
 }

@@ -17,6 +17,8 @@ struct Calibration {
   std::uint64_t vmemmap = 0;     // virtual address of struct page 0; 0: not verified
   std::uint64_t frame_mask = 0;  // bits of a page-table entry that hold the physical address
   std::uint32_t levels = 4;      // of page tables
+  std::uint32_t pid_level = 0;   // of our pid namespace, 0: the initial one
+  std::uint64_t pid_namespace = 0;  // its address
   std::string problem;           // why direct_map or vmemmap is 0
 };
 

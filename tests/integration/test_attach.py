@@ -5,22 +5,14 @@ import json
 import os
 import pathlib
 import signal
-import struct
 import subprocess
 import time
 import unittest
 
-from support import COWTRACE, PAGE, SOURCE, TIMEOUT, IntegrationTest, is_running, load, report_errors, status_of, wait_until
+from running import LongRunning
+from support import COWTRACE, PAGE, TIMEOUT, IntegrationTest, is_running, report_errors, status_of, wait_until
 
 PYTHON = "/usr/bin/python3"
-LONG_RUNNING = SOURCE / "tests" / "programs" / "long_running.py"
-FRAME = (1 << 55) - 1  # of an entry of /proc/PID/pagemap
-
-
-def frames(pid, start, pages):
-    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as file:
-        file.seek(start // PAGE * 8)
-        return [entry & FRAME for entry in struct.unpack(f"{pages}Q", file.read(pages * 8))]
 
 
 def bpf_objects():
@@ -30,30 +22,6 @@ def bpf_objects():
         listed = subprocess.run(["/usr/sbin/bpftool", "-j", kind, "show"], capture_output=True, text=True, check=True).stdout
         counts[kind] = len(json.loads(listed or "[]"))
     return counts
-
-
-class LongRunning:
-    """tests/programs/long_running.py, as it runs."""
-
-    def __init__(self, test, pages=200, children=2, threads=0):
-        self.process = test.start(PYTHON, LONG_RUNNING, pages, children, threads, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        said = json.loads(self.process.stdout.readline())
-        self.pid, self.children, self.start, self.pages = (said[key] for key in ("pid", "children", "start", "pages"))
-
-    @property
-    def end(self):
-        return self.start + self.pages * PAGE
-
-    def do(self, word):
-        """Has it done; what it says besides."""
-        self.process.stdin.write(word + "\n")
-        said = []
-        while (line := self.process.stdout.readline().strip()) != "done":
-            said.append(line)
-        return said
-
-    def frames(self):
-        return {pid: frames(pid, self.start, self.pages) for pid in self.children}
 
 
 class Attach(IntegrationTest):
