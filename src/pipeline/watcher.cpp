@@ -179,14 +179,24 @@ void Watcher::look(pid_t tid, Known& one, WatchSample::Moment moment) {
     return;
   }
   const Frames frames(tid);
-  for (std::size_t i = 0; i < expressions_.size(); ++i) {
-    const python::Evaluation seen = python::evaluate(types, *one.runtime, expressions_[i]);
+  std::vector<WatchSample> samples;
+  for (const python::Expression& expression : expressions_) {
+    const python::Evaluation seen = python::evaluate(types, *one.runtime, expression);
     one.pages.insert(seen.pages.begin(), seen.pages.end());
-    WatchSample sample = sample_of(seen, frames, moment, monotonic_ns());
-    // A process that runs may be seen between two of its steps; what is certain from before is not given up for that.
-    if (sample.outcome == WatchSample::Outcome::Unknown && moment != WatchSample::Moment::Exit) continue;
-    one.watches[i].last = std::move(sample);
+    samples.push_back(sample_of(seen, frames, moment, monotonic_ns()));
   }
+  // It may have begun to while it was looked at.
+  if (moment != WatchSample::Moment::Exit && is_over(tid, *one.runtime)) return;
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    // A process that runs may be seen between two of its steps; what is certain from before is not given up for that.
+    if (samples[i].outcome != WatchSample::Outcome::Unknown || moment == WatchSample::Moment::Exit) one.watches[i].last = std::move(samples[i]);
+}
+
+// Has the process ended, or does its interpreter take itself apart?
+bool Watcher::is_over(pid_t tid, const python::Runtime& runtime) {
+  const auto image = python::MemoryImage::look_into(tid, modules_, {});
+  if (!image) return true;
+  return python::is_finalizing(python::TypeTable(**image, runtime.layout, runtime.type_type), runtime);
 }
 
 void Watcher::finish() {

@@ -57,6 +57,7 @@ class Watcher {
   void look_at_inherited(pid_t tid, model::SpaceId of_tid, const model::Process& child, const model::Process& parent,
                          const python::TypeTable& types, const python::Runtime& runtime);
   void look(pid_t tid, Known& known, model::WatchSample::Moment moment);
+  [[nodiscard]] bool is_over(pid_t tid, const python::Runtime& runtime);
   [[nodiscard]] const model::Process* living_owner(model::SpaceId space) const;
 
   std::vector<python::Expression> expressions_;
