@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // cowtrace top
-#include <fmt/format.h>
-
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -36,14 +33,14 @@ int show_command(const RunArguments& arguments) {
   return trace(arguments, [&](pipeline::Recorder& recorder) { return pipeline::run(*options, recorder); }).failed ? kFailed : kDone;
 }
 
-int show_running(const RunArguments& given, const std::vector<pid_t>& pids) {
+int show_running(const RunArguments& given, const std::vector<std::string>& pids) {
   AttachArguments arguments;
   static_cast<TraceArguments&>(arguments) = given;
   arguments.pids = pids;
   auto options = attach_options(arguments);
   if (!options) return report_error(options.error(), kUsedWrongly);
   std::string title;
-  for (const pid_t pid : pids) title += fmt::format("{}{}", title.empty() ? "" : " ", pid);
+  for (const std::string& pid : pids) title += (title.empty() ? "" : " ") + pid;
   const auto view = make_view(arguments, std::move(title));
   options->view = view.get();
   const TraceEnd end = trace(arguments, [&](pipeline::Recorder& recorder) -> Result<pipeline::RunOutcome> {
@@ -60,7 +57,7 @@ int show_running(const RunArguments& given, const std::vector<pid_t>& pids) {
 
 Action configure_top(CLI::App& app) {
   const auto arguments = std::make_shared<RunArguments>();
-  const auto pids = std::make_shared<std::vector<pid_t>>();
+  const auto pids = std::make_shared<std::vector<std::string>>();
   app.add_option("PID", *pids, "processes that run, with all their children; or a command and its arguments, after --");
   app.add_option("-u,--user", arguments->user, "run COMMAND as this user")->type_name("NAME");
   add_trace_options(app, *arguments);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <iostream>
 #include <utility>
 
@@ -87,7 +88,13 @@ Result<pipeline::RunOptions> run_options(const RunArguments& arguments) {
 Result<pipeline::AttachOptions> attach_options(const AttachArguments& arguments) {
   pipeline::AttachOptions options;
   if (auto set = set_options(arguments, options); !set) return tl::unexpected(set.error());
-  options.pids = arguments.pids;
+  for (const std::string& text : arguments.pids) {
+    pid_t pid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    if (error != std::errc() || end != text.data() + text.size() || pid <= 0)
+      return fail("wrong use", fmt::format("'{}' is no PID", printable(text)), "name numbers of processes: see ps -e");
+    options.pids.push_back(pid);
+  }
   options.cgroups = arguments.cgroups;
   options.all = arguments.all;
   if (options.pids.empty() && options.cgroups.empty() && !options.all)

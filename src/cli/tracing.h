@@ -37,7 +37,7 @@ struct RunArguments : TraceArguments {
 struct AttachArguments : TraceArguments {
   AttachArguments() { snapshot = "passive"; }
 
-  std::vector<pid_t> pids;
+  std::vector<std::string> pids;
   std::vector<std::string> cgroups;
   bool all = false;
 };

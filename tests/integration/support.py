@@ -192,6 +192,14 @@ class IntegrationTest(unittest.TestCase):
         keywords.setdefault("timeout", TIMEOUT)
         return subprocess.run([COWTRACE, *map(str, arguments)], capture_output=True, check=False, **keywords)
 
+    def full_disk(self):
+        """A folder where a page of file fits, and no more."""
+        disk = self.directory / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        return disk
+
     def trace(self, *command, options=(), truth=False, status=0, valid=True, **keywords):
         """Runs `cowtrace OPTIONS -o ... -- COMMAND`, checks its exit status (None: any) and its report, and returns a Trace."""
         path = self.directory / "report.json"

@@ -234,7 +234,7 @@ class Attach(IntegrationTest):
 
     def test_what_cannot_be(self):
         for arguments, status, words in ((("999999",), 1, ("999999", "no such process")), (("2",), 1, ("kernel thread",)),
-                                         (("self",), 2, ("wrong use",)), ((), 2, ("nobody to attach to",)),
+                                         (("self",), 2, ("'self'", "no PID")), (("0",), 2, ("'0'",)), (("12x",), 2, ("'12x'",)), (("--watch", "x", "1"), 2, ("--watch",)), ((), 2, ("nobody to attach to",)),
                                          (("--cgroup", "no/such/group"), 1, ("no control group",)),
                                          (("--all", "--snapshot", "exact"), 2, ("--all",)), (("1", "--", "true"), 2, ("no command",))):
             with self.subTest(arguments):

@@ -129,11 +129,7 @@ class Usage(IntegrationTest):
         self.assert_one_error_line(done.stderr, "budget")
 
     def test_an_output_that_fills_up(self):
-        disk = self.directory / "disk"
-        disk.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", disk], check=True)
-        self.addCleanup(subprocess.run, ["umount", disk], check=True)
-        full = disk / "full.json"
+        full = self.full_disk() / "full.json"
         done = self.cowtrace("-q", "-o", full, "--", "true")
         self.assertEqual(done.returncode, 125)
         self.assert_one_error_line(done.stderr, "full.json")

@@ -410,7 +410,8 @@ class WithoutATerminal(TopTest):
         self.assertIn(b"total ", os.read(parent, 65536))
 
     def test_wrong_use(self):
-        for arguments, status, words in ((("top",), 2, ("no COMMAND",)), (("top", "1"), 2, ("top 1", "not built yet")),
+        for arguments, status, words in ((("top",), 2, ("no COMMAND",)), (("top", "one"), 2, ("'one'", "no PID")),
+                                         (("top", "999999"), 1, ("999999", "no such process")),
                                          (("top", "--", "nosuchcommand"), 1, ("not found",)),
                                          (("top", "--snapshot", "x", "--", "true"), 2, ("--snapshot x",)),
                                          (("top", "--watch", "x", "--", "true"), 2, ("--watch",))):

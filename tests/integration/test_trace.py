@@ -152,12 +152,12 @@ os.wait()
         self.assertEqual(len(report["processes"]), 2)
 
     def test_a_full_disk(self):
-        full = self.directory / "full.cow"
-        full.symlink_to("/dev/full")
-        done = self.cowtrace("-q", "-o", full, "--", "true")
+        full = self.full_disk() / "full.cow"
+        program = (SCENARIO, "mutate", "--pages", "10000")  # some 80 KiB of trace
+        done = self.cowtrace("-q", "-o", full, "--", *program)
         self.assertEqual(done.returncode, 125)
         self.assert_one_error_line(done.stderr, "full.cow", "No space left on device")
-        self.assertEqual(self.cowtrace("-q", "-o", full, "--", "sh", "-c", "exit 3").returncode, 3)
+        self.assertEqual(self.cowtrace("-q", "-o", full, "--", "sh", "-c", f"{' '.join(program)}; exit 3").returncode, 3)
 
 
 class Usage(TraceTest):
