@@ -59,6 +59,7 @@ static __always_inline void forked(u64 *ctx)
 	state->forked_task = child_address;
 	state->forked_ns = child->start_boottime;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_FORK, bpf_ktime_get_ns());
+	translate_numbers(&event.header);
 	event.child_pid = visible_number(BPF_CORE_READ(child, group_leader));
 	event.child_tid = visible_number(child);
 	event.child_start_ns = child->group_leader->start_boottime;
@@ -106,6 +107,7 @@ static __always_inline void executed(u64 *ctx)
 	if (state->told_exec && state->told_exec == state->space && state->mm == mm)
 		return;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXEC, bpf_ktime_get_ns());
+	translate_numbers(&event.header);
 	event.old_tid = layout.pid_level ? event.header.tid : (s32)ctx[1];
 	event.start_ns = task->group_leader->start_boottime;
 	if (state->mm != mm || !state->space)
@@ -137,6 +139,7 @@ static __always_inline void exited(u64 *ctx)
 		COUNT(unfinished);
 	state->open = 0;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXIT, bpf_ktime_get_ns());
+	translate_numbers(&event.header);
 	event.start_ns = task->group_leader->start_boottime;
 	event.space = state->space;
 	/* Already lowered for this thread, on every kernel, before the tracepoint. */

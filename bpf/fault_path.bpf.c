@@ -68,6 +68,7 @@ static __noinline void tell_actor(u64 now)
 	u64 hash;
 
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_ACTOR, now);
+	translate_numbers(&event.header);
 	bpf_get_current_comm(event.command, sizeof(event.command));
 	hash = mix(mix(event.header.pid, COWTRACE_EVENT_ACTOR), *(u64 *)event.command);
 	if (already_sent(hash))

@@ -245,6 +245,7 @@ static __always_inline void fill_resolution(struct cowtrace_resolution *event, c
 							     COWTRACE_CAUSE_UNKNOWN;
 	event->flags = outcome->flags;
 	read_window(event, state, outcome);
+	translate_numbers(&event->header);
 }
 
 /* The lane is full, or there is none. */

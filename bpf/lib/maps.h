@@ -244,35 +244,59 @@ static __always_inline u32 space_of(struct task_state *state, u64 mm)
 	return state->space;
 }
 
-/* The number of a thread in the pid namespace of user space, as /proc shows it there; 0: it has none. Of a process: ask for its leader. */
+/* Reads through memory that there is anyway: programs on faults have no room on their stacks. */
+static __always_inline u64 read_through(u64 *place, u64 address)
+{
+	*place = 0;
+	bpf_probe_read_kernel(place, sizeof(*place), (void *)address);
+	return *place;
+}
+
+/*
+ * The number of a thread in the pid namespace of user space, as /proc shows it there; 0: it has none. Of a process: ask for its leader.
+ * Only where layout.pid_level is not 0.
+ */
+static __always_inline s32 number_below(u64 task, u64 *place)
+{
+	u64 pid = read_through(place, task + bpf_core_field_offset(struct task_struct, thread_pid)), number;
+
+	if (!pid || (u32)read_through(place, pid + bpf_core_field_offset(struct pid, level)) < layout.pid_level)
+		return 0;
+	number = pid + bpf_core_field_offset(struct pid, numbers) + layout.pid_level * bpf_core_type_size(struct upid);
+	if (read_through(place, number + bpf_core_field_offset(struct upid, ns)) != layout.pid_namespace)
+		return 0;
+	return (s32)read_through(place, number + bpf_core_field_offset(struct upid, nr));
+}
+
+/* The same in any namespace. */
 static __always_inline s32 visible_number(struct task_struct *task)
 {
-	u32 level = layout.pid_level;
-	struct pid *pid;
+	u64 place;
 
-	if (!level)
-		return BPF_CORE_READ(task, pid);
-	pid = BPF_CORE_READ(task, thread_pid);
-	if (!pid || BPF_CORE_READ(pid, level) < level || (u64)BPF_CORE_READ(pid, numbers[level].ns) != layout.pid_namespace)
-		return 0;
-	return BPF_CORE_READ(pid, numbers[level].nr);
+	return layout.pid_level ? number_below((u64)task, &place) : BPF_CORE_READ(task, pid);
 }
 
 static __always_inline void fill_header(struct cowtrace_header *header, u32 size, u16 kind, u64 now)
 {
 	u64 id = bpf_get_current_pid_tgid();
 
+	header->time_ns = now;
 	header->size = size;
 	header->kind = kind;
 	header->cpu = bpf_get_smp_processor_id();
 	header->pid = id >> 32;
 	header->tid = (u32)id;
-	if (layout.pid_level) {
-		struct task_struct *task = (void *)bpf_get_current_task();
+}
 
-		header->pid = visible_number(BPF_CORE_READ(task, group_leader));
-		header->tid = visible_number(task);
-	}
+/* In a pid namespace below the initial one: the numbers there. `header` is not on the stack, or there is room. */
+static __always_inline void translate_numbers(struct cowtrace_header *header)
+{
+	u64 now = header->time_ns, *place = &header->time_ns;
+
+	if (!layout.pid_level)
+		return;
+	header->tid = number_below(bpf_get_current_task(), place);
+	header->pid = number_below(read_through(place, bpf_get_current_task() + bpf_core_field_offset(struct task_struct, group_leader)), place);
 	header->time_ns = now;
 }
 
