@@ -196,7 +196,9 @@ class Attach(IntegrationTest):
 
     def test_a_hundred_times_under_load(self):
         program = LongRunning(self, pages=500, children=4, threads=2)
-        load = self.start(PYTHON, "-c", "import os\nwhile True:\n pid = os.fork()\n if not pid: os._exit(0)\n os.waitpid(pid, 0)")
+        load = self.start(PYTHON, "-c", "import os\nprint('ready', flush=True)\nwhile True:\n pid = os.fork()\n if not pid: os._exit(0)\n os.waitpid(pid, 0)",
+                          stdout=subprocess.PIPE)
+        load.stdout.readline()  # its files are read, and closed again
         before = bpf_objects()
         handles = {pid: len(os.listdir(f"/proc/{pid}/fd")) for pid in (program.pid, load.pid)}
         for number in range(100):
