@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "cpu_limit.h"
 #include "process/demangle.h"
 #include "process/dwarf_info.h"
 #include "process/elf_module.h"
@@ -28,6 +29,7 @@ cowtrace::Fd file_of(const std::uint8_t* data, std::size_t size) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace cowtrace::process;
+  const cowtrace::fuzz::CpuLimit limit;
   ElfModule module(file_of(data, size), "fuzz", std::make_shared<FileRoot>());
   const ElfFile* elf = module.elf();
   if (elf == nullptr) return 0;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "capture/decoder.h"
+#include "cpu_limit.h"
 #include "process/cgroup_hierarchies.h"
 #include "process/cgroup_memory.h"
 #include "process/maps.h"
@@ -18,6 +19,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace cowtrace;
   if (size == 0) return 0;
+  const fuzz::CpuLimit limit;
   const std::span<const std::byte> bytes = std::as_bytes(std::span(data + 1, size - 1));
   const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
   switch (data[0] % 6) {

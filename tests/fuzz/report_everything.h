@@ -2,6 +2,7 @@
 // All that `cowtrace report` does with a trace that could be read: a hostile one reaches that too.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <ostream>
 #include <streambuf>
@@ -33,6 +34,11 @@ inline bool report_everything(const trace::Trace& trace) {
     all = format.make(options)->write(summary, *trace.session, *trace.resolver, out).has_value() && all;
   }
   return all;
+}
+
+// The whole of one input, whether it could be read or not.
+inline void try_everything(const Result<trace::Trace>& trace) {
+  if (trace && !report_everything(*trace)) std::abort();
 }
 
 }  // namespace cowtrace::fuzz

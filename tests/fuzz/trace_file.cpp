@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <random>
 #include <string>
 #include <string_view>
 
+#include "cpu_limit.h"
 #include "report_everything.h"
 #include "trace/zstd_frames.h"
 #include "wire_mutator.h"
@@ -26,9 +26,8 @@ std::string compressed(std::string_view bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto trace = cowtrace::trace::read_bytes({reinterpret_cast<const char*>(data), size}, "fuzz.cow");
-  if (!trace) return 0;
-  if (!cowtrace::fuzz::report_everything(*trace)) std::abort();
+  const cowtrace::fuzz::CpuLimit limit;
+  cowtrace::fuzz::try_everything(cowtrace::trace::read_bytes({reinterpret_cast<const char*>(data), size}, "fuzz.cow"));
   return 0;
 }
 

@@ -2,16 +2,15 @@
 // The messages of a trace file, without the compression around them, and all that is made of them.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
+#include "cpu_limit.h"
 #include "report_everything.h"
 #include "wire_mutator.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto trace = cowtrace::trace::read_messages({reinterpret_cast<const char*>(data), size}, "fuzz.cow");
-  if (!trace) return 0;
-  if (!cowtrace::fuzz::report_everything(*trace)) std::abort();
+  const cowtrace::fuzz::CpuLimit limit;
+  cowtrace::fuzz::try_everything(cowtrace::trace::read_messages({reinterpret_cast<const char*>(data), size}, "fuzz.cow"));
   return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/units.h"
+#include "cpu_limit.h"
 #include "objects/registry_reader.h"
 #include "python/code_object.h"
 #include "python/layout.h"
@@ -28,6 +29,7 @@ void read_code(cowtrace::process::RemoteMemory& memory, cowtrace::python::Versio
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const cowtrace::fuzz::CpuLimit limit;
   cowtrace::test::BufferMemory memory;
   memory.place(kBase, std::as_bytes(std::span(data, size)));
   cowtrace::objects::RegistryContents contents;
