@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -46,7 +47,8 @@ class TraceTest(IntegrationTest):
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
         for first, second in zip(files, again):
             with self.subTest(first.name):
-                self.assertGreater(first.stat().st_size, 20)
+                # Counts have no stacks: one line.
+                self.assertTrue(first.stat().st_size > 100 or re.fullmatch(rb"scenario;\(no stack\) [1-9]\d{5,}\n", first.read_bytes()), first.read_bytes())
                 self.assertEqual(first.read_bytes(), second.read_bytes())
 
 
