@@ -126,15 +126,16 @@ std::size_t PythonCapture::events_until(model::SpaceId space, std::size_t from, 
   return from;
 }
 
-std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId parent_space, bool running) {
-  const auto known = known_.find(parent_space);
+// Of what `tid` has now; what was not read because of limits, or not at all, is noted. `before` and `written`: as MemoryImage::take_after() has them.
+std::shared_ptr<python::MemoryImage> PythonCapture::take_image(pid_t tid, std::shared_ptr<const python::MemoryImage> before,
+                                                               const std::unordered_set<std::uint64_t>& written) {
+  if (held_bytes_ >= kMostHeldBytes) {
+    notes_.insert("Python objects of later processes have no names: their images would take more memory than is set aside for them");
+    return nullptr;
+  }
   python::MemoryImage::Limits limits;
-  if (!has_room()) return nullptr;
   limits.max_bytes = std::min(limits.max_bytes, kMostHeldBytes - held_bytes_);
-  const bool follows = known != known_.end() && !known->second.unseen_writes;
-  auto image = follows ? python::MemoryImage::take_after(known->second.heap->shared_image(),
-                                                                       written_since(known->second, parent_space), tid, modules_, limits)
-                                     : python::MemoryImage::take(tid, modules_, limits);
+  auto image = python::MemoryImage::take_after(std::move(before), written, tid, modules_, limits);
   if (!image) {
     notes_.insert(fmt::format("Python objects have no names: {}", image.error().message()));
     return nullptr;
@@ -142,27 +143,37 @@ std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId pare
   if ((*image)->bytes_left_out() > 0)
     notes_.insert(fmt::format("the largest mappings of a Python process were not looked into for objects: {}",
                               human_bytes((*image)->bytes_left_out())));
-  if (known != known_.end()) {
-    const python::Heap& before = *known->second.heap;
-    const auto& source = before.before() != nullptr ? before.before() : known->second.heap;
-    held_bytes_ += (*image)->bytes_kept();
-    const bool similar = follows && (*image)->pages_changed_since(source->image()) <= kLeastChanged + source->image().frames().pages() / kNamesStaySeventh;
-    return std::make_shared<python::Heap>(*image, before.runtime(), similar ? source : nullptr);
-  }
-  python::Found found = find_runtime(**image, tid, modules_, running);
-  if (!found.runtime) {
-    if (!found.unknown.empty()) notes_.insert(printable(found.unknown));
-    ++misfits_[parent_space];
-    return nullptr;
-  }
-  held_bytes_ += (*image)->bytes_kept();
-  return std::make_shared<python::Heap>(*image, std::move(*found.runtime));
+  return *image;
 }
 
-bool PythonCapture::has_room() {
-  if (held_bytes_ < kMostHeldBytes) return true;
-  notes_.insert("Python objects of later forks have no names: their images would take more memory than is set aside for them");
-  return false;
+// nullptr, and a note, if there is no interpreter in it that is understood.
+std::shared_ptr<python::Heap> PythonCapture::new_heap(const std::shared_ptr<python::MemoryImage>& image, pid_t tid, bool running) {
+  python::Found found = find_runtime(*image, tid, modules_, running);
+  if (!found.runtime) {
+    if (!found.unknown.empty()) notes_.insert(printable(found.unknown));
+    return nullptr;
+  }
+  held_bytes_ += image->bytes_kept();
+  return std::make_shared<python::Heap>(image, std::move(*found.runtime));
+}
+
+std::shared_ptr<python::Heap> PythonCapture::take(pid_t tid, model::SpaceId parent_space, bool running) {
+  const auto known = known_.find(parent_space);
+  if (known == known_.end()) {
+    const auto image = take_image(tid, nullptr, {});
+    if (image == nullptr) return nullptr;
+    auto heap = new_heap(image, tid, running);
+    if (heap == nullptr) ++misfits_[parent_space];
+    return heap;
+  }
+  const python::Heap& before = *known->second.heap;
+  const bool follows = !known->second.unseen_writes;
+  const auto image = follows ? take_image(tid, before.shared_image(), written_since(known->second, parent_space)) : take_image(tid, nullptr, {});
+  if (image == nullptr) return nullptr;
+  held_bytes_ += image->bytes_kept();
+  const auto& source = before.before() != nullptr ? before.before() : known->second.heap;
+  const bool similar = follows && image->pages_changed_since(source->image()) <= kLeastChanged + source->image().frames().pages() / kNamesStaySeventh;
+  return std::make_shared<python::Heap>(image, before.runtime(), similar ? source : nullptr);
 }
 
 void PythonCapture::on_attach(const model::Process& process) {
@@ -172,29 +183,15 @@ void PythonCapture::on_attach(const model::Process& process) {
     notes_.insert("Python objects and functions have no names: --snapshot off");
     return;
   }
-  if (!has_room()) return;
-  python::MemoryImage::Limits limits;
-  limits.max_bytes = std::min(limits.max_bytes, kMostHeldBytes - held_bytes_);
   // Most of it is what its parent has.
   const auto parent = process.forked_space ? known_.find(*process.forked_space) : known_.end();
-  const auto before = parent != known_.end() ? parent->second.heap->shared_image() : nullptr;
-  const std::uint64_t began = process.start_ns;
-  auto image = python::MemoryImage::take_after(before, {}, process.pid, modules_, limits);
-  if (!image) {
-    notes_.insert(fmt::format("Python objects have no names: {}", image.error().message()));
-    return;
-  }
-  python::Found found = find_runtime(**image, process.pid, modules_, true);
-  if (!found.runtime) {
-    if (!found.unknown.empty()) notes_.insert(printable(found.unknown));
-    return;
-  }
-  held_bytes_ += (*image)->bytes_kept();
-  const auto heap = std::make_shared<python::Heap>(*image, std::move(*found.runtime));
-  keep_for(space, began, heap);
+  const auto image = take_image(process.pid, parent != known_.end() ? parent->second.heap->shared_image() : nullptr, {});
+  const auto heap = image != nullptr ? new_heap(image, process.pid, true) : nullptr;
+  if (heap == nullptr) return;
+  keep_for(space, process.start_ns, heap);
   known_[space].unseen_writes = true;
   session_.process(process.key).python = heap->runtime().version;
-  if (listener_ != nullptr) listener_->on_heap(space, began, heap);
+  if (listener_ != nullptr) listener_->on_heap(space, process.start_ns, heap);
   notes_.insert("Python objects of processes that ran already are named as they were when cowtrace attached");
 }
 

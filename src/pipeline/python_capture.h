@@ -69,7 +69,9 @@ class PythonCapture {
   [[nodiscard]] std::shared_ptr<python::Heap> keep(pid_t tid, const model::Process& child, const model::Process& parent, bool running);
   [[nodiscard]] std::shared_ptr<python::Heap> take(pid_t tid, model::SpaceId parent_space, bool running);
   void keep_for(model::SpaceId space, std::uint64_t time_ns, const std::shared_ptr<python::Heap>& heap);
-  [[nodiscard]] bool has_room();
+  [[nodiscard]] std::shared_ptr<python::MemoryImage> take_image(pid_t tid, std::shared_ptr<const python::MemoryImage> before,
+                                                                const std::unordered_set<std::uint64_t>& written);
+  [[nodiscard]] std::shared_ptr<python::Heap> new_heap(const std::shared_ptr<python::MemoryImage>& image, pid_t tid, bool running);
   [[nodiscard]] std::size_t events_until(model::SpaceId space, std::size_t from, std::uint64_t time_ns) const;
   [[nodiscard]] std::unordered_set<std::uint64_t> written_since(const Known& known, model::SpaceId space) const;
 
