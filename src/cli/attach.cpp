@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cli/commands.h"
@@ -26,13 +25,7 @@ Action configure_attach(CLI::App& app) {
     if (!after_dashes.empty()) return report_error({"wrong use", "no command is run here", "see cowtrace attach --help"}, kUsedWrongly);
     const auto options = attach_options(*arguments);
     if (!options) return report_error(options.error(), kUsedWrongly);
-    const TraceEnd end = trace(*arguments, [&](pipeline::Recorder& recorder) -> Result<pipeline::RunOutcome> {
-      auto traced = pipeline::attach(*options, recorder);
-      if (!traced) return tl::unexpected(traced.error());
-      pipeline::RunOutcome outcome;
-      outcome.traced = std::move(*traced);
-      return outcome;
-    });
+    const TraceEnd end = trace_running(*arguments, *options);
     return end.failed ? kFailed : end.exit_code;
   };
 }

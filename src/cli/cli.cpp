@@ -71,12 +71,6 @@ int report_error(const Error& error, int code) {
   return code;
 }
 
-int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code) {
-  if (!verdict) return code;
-  fmt::print(stderr, "cowtrace: {}\n", verdict->line);
-  return verdict->exceeded && code == kDone ? kOverBudget : code;
-}
-
 int run_cli(int argc, char** argv) {
   try {
     CLI::App app("Shows every copy-on-write break of a family of processes: how much, where, why.", "cowtrace");

@@ -4,12 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "pipeline/budget.h"
 
 namespace cowtrace::cli {
 
@@ -21,9 +19,6 @@ inline constexpr int kRunFailed = 125;  // run: cowtrace itself failed or was us
 
 // Prints "cowtrace: what: why: what to do" and returns `code`.
 int report_error(const Error& error, int code);
-
-// Prints the verdict, if there is one. Returns kOverBudget for a success that copied too much, or `code`.
-int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code);
 
 // `after_dashes`: the words after "--", which are the command's and never options of ours.
 using Action = std::function<int(const std::vector<std::string>& after_dashes)>;

@@ -43,13 +43,7 @@ int show_running(const RunArguments& given, const std::vector<std::string>& pids
   for (const std::string& pid : pids) title += (title.empty() ? "" : " ") + pid;
   const auto view = make_view(arguments, std::move(title));
   options->view = view.get();
-  const TraceEnd end = trace(arguments, [&](pipeline::Recorder& recorder) -> Result<pipeline::RunOutcome> {
-    auto traced = pipeline::attach(*options, recorder);
-    if (!traced) return tl::unexpected(traced.error());
-    pipeline::RunOutcome outcome;
-    outcome.traced = std::move(*traced);
-    return outcome;
-  });
+  const TraceEnd end = trace_running(arguments, *options);
   return end.failed ? kFailed : kDone;
 }
 

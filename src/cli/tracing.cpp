@@ -140,9 +140,25 @@ TraceEnd trace(const TraceArguments& arguments, const CaptureWork& capture) {
   if (!outcome) return failed(outcome.error(), kRunFailed);
   if (outcome->error) return failed(*outcome->error, outcome->exit_code);
   auto written = outputs->write(*outcome->traced.session, *outcome->traced.resolver);
-  const int exceeded = report_verdict(outputs->verdict(), outcome->exit_code);
+  const int exit_code = report_verdict(outputs->verdict(), outcome->exit_code);
   if (!written) return failed(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
-  return {false, exceeded};
+  return {false, exit_code};
+}
+
+TraceEnd trace_running(const AttachArguments& arguments, const pipeline::AttachOptions& options) {
+  return trace(arguments, [&](pipeline::Recorder& recorder) -> Result<pipeline::RunOutcome> {
+    auto traced = pipeline::attach(options, recorder);
+    if (!traced) return tl::unexpected(traced.error());
+    pipeline::RunOutcome outcome;
+    outcome.traced = std::move(*traced);
+    return outcome;
+  });
+}
+
+int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code) {
+  if (!verdict) return code;
+  fmt::print(stderr, "cowtrace: {}\n", verdict->line);
+  return verdict->exceeded && code == kDone ? kOverBudget : code;
 }
 
 void add_trace_options(CLI::App& app, TraceArguments& to) {

@@ -59,5 +59,9 @@ struct TraceEnd {
 // Opens the outputs, has `capture` fill a session, and writes them.
 using CaptureWork = std::function<Result<pipeline::RunOutcome>(pipeline::Recorder& recorder)>;
 TraceEnd trace(const TraceArguments& arguments, const CaptureWork& capture);
+TraceEnd trace_running(const AttachArguments& arguments, const pipeline::AttachOptions& options);
+
+// Prints the verdict, if there is one. Returns kOverBudget for a success that copied too much, or `code`.
+int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code);
 
 }  // namespace cowtrace::cli
