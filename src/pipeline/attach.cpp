@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -59,6 +60,8 @@ class Attachment {
   Tracing* tracing_ = nullptr;
   capture::Running running_;
   std::vector<std::filesystem::path> groups_;
+  std::optional<pid_t> limited_;  // whose memory limit is the report's
+  std::string trouble_;           // that a later search had last
   std::size_t seized_ = 0;  // of the session's processes, in their order
   std::uint64_t searched_ns_ = 0;
   bool stop_ = false;
@@ -77,6 +80,11 @@ Status Attachment::find_targets() {
   }
   const auto members = process::cgroup_members(groups_);
   if (!members) return tl::unexpected(members.error());
+  // One limit for a whole machine would be that of somebody else.
+  if (!running_.pids.empty())
+    limited_ = running_.pids.front();
+  else if (!members->empty())
+    limited_ = members->front();
   running_.all = options_.all;
   return {};
 }
@@ -84,9 +92,12 @@ Status Attachment::find_targets() {
 std::vector<std::string> Attachment::command() const {
   if (options_.all) return {"--all"};
   if (!options_.pids.empty()) {
-    auto line = process::read_cmdline(running_.pids.front());
-    if (line && !line->empty()) return *line;
-    return {fmt::format("{}", running_.pids.front())};
+    auto words = process::read_cmdline(running_.pids.front());
+    if (!words || words->empty()) return {fmt::format("{}", running_.pids.front())};
+    // Who writes a title over them fills the rest with blanks or zeros.
+    for (std::string& word : *words) word.erase(word.find_last_not_of(' ') + 1);
+    while (words->size() > 1 && words->back().empty()) words->pop_back();
+    return *words;
   }
   std::vector<std::string> words;
   for (const std::string& name : options_.cgroups) words.insert(words.end(), {"--cgroup", name});
@@ -94,9 +105,11 @@ std::vector<std::string> Attachment::command() const {
 }
 
 Status Attachment::search() {
-  capture::Running running = running_;
-  if (const auto members = process::cgroup_members(groups_)) running.pids.insert(running.pids.end(), members->begin(), members->end());
   searched_ns_ = monotonic_ns();
+  const auto members = process::cgroup_members(groups_);
+  if (!members) return tl::unexpected(members.error());
+  capture::Running running = running_;
+  running.pids.insert(running.pids.end(), members->begin(), members->end());
   const auto found = tracing_->capture().track_running(running);
   if (!found) return tl::unexpected(found.error());
   if (*found > 0) tracing_->tick();
@@ -105,7 +118,7 @@ Status Attachment::search() {
 
 Status Attachment::start(Tracing& tracing) {
   tracing_ = &tracing;
-  tracing.take_memory_limit_of(running_.pids.empty() ? getpid() : running_.pids.front());
+  if (limited_ && !options_.all) tracing.take_memory_limit_of(*limited_);
   if (auto begun = tracing.begin(); !begun) return begun;
   if (auto searched = search(); !searched) return searched;
   if (tracing.session().processes.empty() && groups_.empty())
@@ -134,7 +147,9 @@ void Attachment::search_again() {
   if ((groups_.empty() && !options_.all) || now - searched_ns_ < kRescanNs) return;
   Status searched = search();
   if (searched && tracing_->exact()) searched = seize_family();
-  if (!searched) tracing_->say(searched.error().message());
+  if (searched || searched.error().message() == trouble_) return;
+  trouble_ = searched.error().message();
+  tracing_->say(trouble_);
 }
 
 void Attachment::take_signals() {

@@ -183,8 +183,8 @@ void Family::finish() {
     return !space.mappings.empty() && !objects_.knows(space.id);
   });
   if (unread > 0)
-    info.notes.push_back(fmt::format("{} address spaces ended before their memory map could be read: objects and functions there "
-                                     "have no names", unread));
+    info.notes.push_back(fmt::format("{} ended before {} memory map could be read: objects and functions there have no names",
+                                     unread == 1 ? "1 address space" : fmt::format("{} address spaces", unread), unread == 1 ? "its" : "their"));
   const std::pair<std::uint64_t, const char*> oddities[] = {
       {counters.walk_failed, "faults whose page tables could not be read"},
       {counters.lost_populates, "refilled pages that the audit was not told of, for the ring buffer was full"},
