@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Holds README.md, docs/ and the manual page against the built tool: options, tables, links, and the example of docs/objects.md.
+"""Holds README.md, docs/ and the manual pages against the built tool: options, tables, links, and the example of docs/objects.md.
 
 Usage: check_docs.py SOURCE BIN [CC]     the source tree, the directory of cowtrace and scenario, a C compiler
 Prints one line a fault and exits 1 if there is any. What needs root or mandoc is left out without them, and said.
@@ -36,6 +36,7 @@ class Docs:
         self.cowtrace = str(binaries / "cowtrace")
         self.faults, self.left_out = [], []
         self.pages = sorted([*source.glob("*.md"), *source.glob("docs/**/*.md")])
+        self.manuals = sorted(source.glob("man/*.1"))
 
     def fault(self, path, text):
         self.faults.append(f"{path.relative_to(self.source)}: {text}")
@@ -60,17 +61,17 @@ class Docs:
         cells = re.findall(r"^\| (`-[^|]*) \|", section, re.M)
         return {option for cell in cells for option in OPTION.findall(cell)}
 
-    def options_of_manual(self, path, subcommand):
-        section = re.search(rf"^\.Ss {subcommand}\n(.*?)(?=^\.S[sh] )", read(path), re.M | re.S)
-        items = re.findall(r"^\.It (Fl .*)$", section.group(1) if section else "", re.M)
+    def options_of_manual(self, path):
+        items = re.findall(r"^\.It (Fl .*)$", read(path), re.M)
         return {f"-{name}" for item in items for name in re.findall(r"Fl (-?[a-z][a-z-]*)", item)}
 
     def check_options(self):
-        commands, manual = self.source / "docs/commands.md", self.source / "man/cowtrace.1"
+        commands = self.source / "docs/commands.md"
         for subcommand in SUBCOMMANDS:
             real = self.options_of_tool(subcommand)
+            manual = self.source / f"man/cowtrace-{subcommand}.1"
             self.expect_same(commands, f"option of {subcommand}", self.options_of_page(commands, subcommand), real)
-            self.expect_same(manual, f"option of {subcommand}", self.options_of_manual(manual, subcommand), real)
+            self.expect_same(manual, f"option of {subcommand}", self.options_of_manual(manual), real)
 
     def check_command_lines(self):
         """Commands in code blocks use options that exist."""
@@ -208,13 +209,29 @@ class Docs:
 
     # -- the rest -----------------------------------------------------------------------------------------------------------
 
+    def check_manual(self):
+        """One page a command and one for all of them, which refer to each other and to nothing of ours that is not there."""
+        real = {f"cowtrace-{name}" for name in SUBCOMMANDS} | {"cowtrace"}
+        overview = self.source / "man/cowtrace.1"
+        self.expect_same(overview, "manual page", [path.stem for path in self.manuals], real)
+        for path in self.manuals:
+            text = read(path)
+            named = set(re.findall(r"^\.(?:Xr|It Xr) (cowtrace[\w-]*) 1\b", text, re.M))
+            for name in sorted(named - real):
+                self.fault(path, f"refers to {name}(1), which does not exist")
+            expected = real - {"cowtrace"} if path == overview else {"cowtrace"}
+            for name in sorted(expected - named):
+                self.fault(path, f"does not refer to {name}(1)")
+            if f".Dt {path.stem.upper()} 1\n" not in text:
+                self.fault(path, "has another title than its name")
+
     def check_manual_lint(self):
         if shutil.which("mandoc") is None:
             self.left_out.append("mandoc -Tlint (not installed)")
             return
-        manual = self.source / "man/cowtrace.1"
-        for line in output_of("mandoc", "-Tlint", "-Wwarning", str(manual)).splitlines():
-            self.fault(manual, line)
+        for path in self.manuals:
+            for line in output_of("mandoc", "-Tlint", "-Wwarning", str(path)).splitlines():
+                self.fault(path, line)
 
     def check_version(self):
         version = output_of(self.cowtrace, "--version").split()[-1:]
@@ -261,7 +278,7 @@ def main(arguments):
         print(fault, file=sys.stderr)
     for what in docs.left_out:
         print(f"left out: {what}")
-    print(f"{checks} checks of {len(docs.pages)} pages and the manual, {len(docs.faults)} faults")
+    print(f"{checks} checks of {len(docs.pages)} pages and {len(docs.manuals)} of the manual, {len(docs.faults)} faults")
     return 1 if docs.faults else 0
 
 
