@@ -11,8 +11,8 @@ web=(nodejs npm)
 build=("${web[@]}" g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libcli11-dev libfmt-dev nlohmann-json3-dev
        libexpected-dev libdw-dev libelf-dev liblz4-dev libzstd-dev libprotobuf-dev protobuf-compiler zlib1g-dev libcap-dev libncurses-dev libzydis-dev
        libgtest-dev libgmock-dev)
-# Chromium opens the HTML reports; mandoc lints the manual pages.
-test=("${build[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc)
+# Chromium opens the HTML reports; mandoc lints the manual pages; the shells are asked what they complete.
+test=("${build[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc bash-completion zsh fish)
 bench=("${build[@]}" python3 bpftrace chromium)
 # clang's sanitizers and libFuzzer.
 fuzz=("${build[@]}" libclang-rt-14-dev zstd)

@@ -71,17 +71,24 @@ int report_error(const Error& error, int code) {
   return code;
 }
 
+std::vector<std::pair<CLI::App*, Action>> configure_all(CLI::App& app) {
+  app.description("Shows every copy-on-write break of a family of processes: how much, where, why.");
+  app.name("cowtrace");
+  app.set_version_flag("--version", fmt::format("cowtrace {}", kVersion));
+  app.require_subcommand(0, 1);
+  app.footer("cowtrace [OPTIONS] -- COMMAND is the same as cowtrace run [OPTIONS] -- COMMAND.");
+  std::vector<std::pair<CLI::App*, Action>> actions;
+  for (const Subcommand& one : kSubcommands) {
+    CLI::App* subcommand = app.add_subcommand(one.name, one.about);
+    actions.emplace_back(subcommand, one.configure(*subcommand));
+  }
+  return actions;
+}
+
 int run_cli(int argc, char** argv) {
   try {
-    CLI::App app("Shows every copy-on-write break of a family of processes: how much, where, why.", "cowtrace");
-    app.set_version_flag("--version", fmt::format("cowtrace {}", kVersion));
-    app.require_subcommand(0, 1);
-    app.footer("cowtrace [OPTIONS] -- COMMAND is the same as cowtrace run [OPTIONS] -- COMMAND.");
-    std::vector<std::pair<CLI::App*, Action>> actions;
-    for (const Subcommand& one : kSubcommands) {
-      CLI::App* subcommand = app.add_subcommand(one.name, one.about);
-      actions.emplace_back(subcommand, one.configure(*subcommand));
-    }
+    CLI::App app;
+    const auto actions = configure_all(app);
     return run_parsed(app, actions, with_subcommand(argc, argv));
   } catch (const std::exception& error) {
     return report_error({"internal error", error.what(), "please report this"}, kRunFailed);

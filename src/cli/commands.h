@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -28,6 +29,9 @@ inline void add_repeatable(CLI::App& app, const char* name, std::vector<std::str
   app.add_option(name, to, about)->type_name(type)->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+// What an option with fixed values shows and completions offer: "auto|always|never".
+inline constexpr const char* kColors = "auto|always|never";
+
 // `usage_code` is what a wrong use of the subcommand exits with.
 struct Subcommand {
   const char* name;
@@ -35,6 +39,9 @@ struct Subcommand {
   int usage_code;
   Action (*configure)(CLI::App& app);
 };
+
+// Every subcommand and option, as run_cli parses them, with what to do when a subcommand was chosen.
+std::vector<std::pair<CLI::App*, Action>> configure_all(CLI::App& app);
 
 Action configure_run(CLI::App& app);
 Action configure_attach(CLI::App& app);

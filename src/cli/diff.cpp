@@ -14,6 +14,7 @@
 
 #include "cli/commands.h"
 #include "cli/report_options.h"
+#include "report/diff.h"
 
 namespace cowtrace::cli {
 namespace {
@@ -37,6 +38,12 @@ Result<std::vector<std::string>> traces_of(const std::string& list) {
     start = end + 1;
   }
   return traces;
+}
+
+std::string diff_format_names() {
+  std::string names;
+  for (const report::DiffFormat& format : report::diff_formats()) names += fmt::format("{}{}", names.empty() ? "" : "|", format.name);
+  return names;
 }
 
 int diff(DiffArguments arguments) {
@@ -68,8 +75,8 @@ Action configure_diff(CLI::App& app) {
   app.add_option("BEFORE", to.before, "a trace, or several runs of the same: BEFORE.cow,MORE.cow")->required();
   app.add_option("AFTER", to.after, "the same after a change; several runs a side tell what is noise")->required();
   add_repeatable(app, "-o,--output", to.outputs, "write the diff; the suffix chooses the format (.txt, .json, .html), - is standard output", "FILE");
-  app.add_option("--format", to.format, "what goes to standard output: text, json or html");
-  app.add_option("--color", to.color, "auto, always or never")->capture_default_str();
+  app.add_option("--format", to.format, "what goes to standard output")->type_name(diff_format_names());
+  app.add_option("--color", to.color, "colours of the diff")->type_name(kColors)->capture_default_str();
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
   return [arguments](const std::vector<std::string>& after_dashes) {
     if (!after_dashes.empty()) return report_error({"wrong use", "no command is run here", "see cowtrace diff --help"}, kUsedWrongly);

@@ -39,6 +39,13 @@ Result<report::ReportOptions> report_options(const std::string& color, bool verb
   return options;
 }
 
+std::string format_names() {
+  std::string names;
+  for (const report::Format& format : report::formats())
+    if (format.make != nullptr) names += fmt::format("{}{}", names.empty() ? "" : "|", format.name);
+  return names;
+}
+
 std::optional<std::string> shown_format(std::vector<std::string>& outputs, const std::string& format) {
   const bool dash = std::erase(outputs, "-") != 0;
   if (!format.empty()) return format;

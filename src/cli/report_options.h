@@ -31,6 +31,9 @@ Status set_filter(const std::vector<std::string>& conditions, const std::vector<
 // `color` as --color has it; `shown_on` is the descriptor that the text report goes to.
 Result<report::ReportOptions> report_options(const std::string& color, bool verbose, int shown_on);
 
+// "text|json|...": what --format takes, which is every format but that of traces.
+std::string format_names();
+
 // Takes "-" out of `outputs`. What goes to standard output: a format, or none where only files are asked for.
 std::optional<std::string> shown_format(std::vector<std::string>& outputs, const std::string& format);
 

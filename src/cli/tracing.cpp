@@ -164,12 +164,12 @@ int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code) {
 void add_trace_options(CLI::App& app, TraceArguments& to) {
   add_repeatable(app, "-o,--output", to.outputs, "write a report; the suffix chooses the format (.cow, .html, .json, .txt, .folded, ...)", "FILE");
   app.add_option("-d,--duration", to.duration, "stop after TIME (30s, 5m) and let what is traced go on")->type_name("TIME");
-  app.add_option("--backend", to.backend, "auto, fentry, kprobe or static")->capture_default_str();
+  app.add_option("--backend", to.backend, "what sees the breaks; auto is the first that loads")->type_name("auto|fentry|kprobe|static")->capture_default_str();
   app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")->capture_default_str();
-  app.add_option("--stacks", to.stacks, "python,native, or one of them, or none")->capture_default_str();
-  app.add_option("--snapshot", to.snapshot, "exact, passive (no ptrace) or off")->capture_default_str();
+  app.add_option("--stacks", to.stacks, "whose functions are named")->type_name("python,native|python|native|none")->capture_default_str();
+  app.add_option("--snapshot", to.snapshot, "exact stops processes at fork, exec and exit; passive uses no ptrace")->type_name("exact|passive|off")->capture_default_str();
   app.add_option("--buffer", to.buffer, "size of the ring buffer")->type_name("SIZE")->capture_default_str();
-  app.add_option("--color", to.color, "auto, always or never")->capture_default_str();
+  app.add_option("--color", to.color, "colours of the report")->type_name(kColors)->capture_default_str();
   app.add_flag("--no-page-tables", to.no_page_tables, "pair faults with allocations instead of reading page tables");
   app.add_flag("-q,--quiet", to.quiet, "no report and no progress on standard error");
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
@@ -182,7 +182,7 @@ void add_command_options(CLI::App& app, RunArguments& to) {
 }
 
 void add_detail_option(CLI::App& app, TraceArguments& to) {
-  app.add_option("--detail", to.detail, "events, or counts per process, page and mechanism only")->capture_default_str();
+  app.add_option("--detail", to.detail, "one event a break, or counts per process, page and mechanism only")->type_name("events|counts")->capture_default_str();
 }
 
 void add_budget_options(CLI::App& app, std::string& family, std::string& process) {
