@@ -41,7 +41,7 @@ finish_matrix() {
   closing+=("$(grep '^matrix: ' "$ROOT/build/matrix.log" || echo 'matrix: it did not finish')")
 }
 
-configure_and_build static cowtrace scenario
+scripts/package.sh static
 configure_and_build arm64 cowtrace scenario
 configure_and_build release all
 start_matrix

@@ -16,6 +16,7 @@ exempt() {
     tests/fuzz/corpus/*) echo "bytes that a fuzzer begins with" ;;
     tests/golden/*) echo "compared byte by byte with what the tool prints" ;;
     vmlinux/*/vmlinux.h) echo "made from a kernel's BTF by vmlinux/generate.sh" ;;
+    packaging/debian/changelog) echo "a format of Debian's, without comments" ;;
     vmlinux/*/KERNEL) echo "one line, made by vmlinux/generate.sh" ;;
     .gitignore | .clang-format | */.clang-format | .clang-tidy) echo "settings of a tool, a few lines" ;;
     *) return 1 ;;
