@@ -29,6 +29,8 @@ cowtrace_compressed(${CMAKE_SOURCE_DIR}/packaging/debian/changelog changelog.Deb
 
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${packaging}/changelog.gz DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES ${CMAKE_SOURCE_DIR}/packaging/systemd/cowtrace-attach@.service ${CMAKE_SOURCE_DIR}/packaging/container/Containerfile
+        DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 
 if(NOT CMAKE_CROSSCOMPILING)
   install(FILES ${CMAKE_BINARY_DIR}/completions/bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME cowtrace)

@@ -14,9 +14,9 @@ build=("${web[@]}" g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool lib
 # scripts/package.sh: what a .deb depends on is found by dpkg-shlibdeps and file, notices are collected by Python.
 packaging=("${build[@]}" dpkg-dev file python3 gzip xz-utils)
 # Chromium opens the HTML reports; mandoc lints the manual pages; the shells are asked what they complete;
-# lintian looks at the .deb, which is installed into a root that mmdebstrap makes.
+# systemd verifies the example of a unit; lintian looks at the .deb, which is installed into a root that mmdebstrap makes.
 test=("${packaging[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc bash-completion zsh fish lintian
-      mmdebstrap debian-archive-keyring)
+      mmdebstrap debian-archive-keyring systemd)
 bench=("${build[@]}" python3 bpftrace chromium)
 # clang's sanitizers and libFuzzer.
 fuzz=("${build[@]}" libclang-rt-14-dev zstd)
