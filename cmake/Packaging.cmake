@@ -6,17 +6,23 @@ set(COWTRACE_MAINTAINER "cowtrace maintainers <maintainers@cowtrace.example>" CA
 set(COWTRACE_HOMEPAGE "" CACHE STRING "where cowtrace is published, for the packages that are built here")
 
 install(TARGETS cowtrace)
-install(TARGETS scenario DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cowtrace)
 
 # Compressed without names and times, so that equal sources make equal packages.
 find_program(COWTRACE_GZIP gzip REQUIRED)
 set(packaging ${CMAKE_BINARY_DIR}/packaging)
 file(MAKE_DIRECTORY ${packaging})
-set(compressed)
+set(prepared)
+
+# Its functions keep their names, or the first report that somebody sees would have none in its stacks.
+add_custom_command(OUTPUT ${packaging}/scenario COMMAND ${CMAKE_OBJCOPY} --strip-debug $<TARGET_FILE:scenario> ${packaging}/scenario DEPENDS scenario
+                   COMMENT "scenario without debug information" VERBATIM)
+list(APPEND prepared ${packaging}/scenario)
+install(PROGRAMS ${packaging}/scenario DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cowtrace)
+
 function(cowtrace_compressed from to)
   add_custom_command(OUTPUT ${packaging}/${to} COMMAND sh -c "\"$1\" -9nc <\"$2\" >\"$3\"" sh ${COWTRACE_GZIP} ${from} ${packaging}/${to}
                      DEPENDS ${from} COMMENT "${to}" VERBATIM)
-  set(compressed ${compressed} ${packaging}/${to} PARENT_SCOPE)
+  set(prepared ${prepared} ${packaging}/${to} PARENT_SCOPE)
 endfunction()
 file(GLOB manuals CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/man/*.1)
 foreach(manual ${manuals})
@@ -63,8 +69,8 @@ add_custom_command(
   COMMENT "Notices of what is in cowtrace" VERBATIM)
 install(FILES ${notices} DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 
-# All that is installed and is no program.
-add_custom_target(packaging_files ALL DEPENDS ${compressed})
+# All that is installed besides cowtrace itself.
+add_custom_target(packaging_files ALL DEPENDS ${prepared})
 if(TARGET completions)
   add_dependencies(packaging_files completions)
 endif()

@@ -161,6 +161,7 @@ class CleanDebian(unittest.TestCase):
         copied = sum(len(process["copied"]) for process in truth["processes"])
         self.assertGreaterEqual(copied, 200)
         report = json.loads(self.succeeds("cowtrace", "report", "--format", "json", "/tmp/trace.cow").stdout)
+        self.assertIn("main", {frame["function"] for site in report["sites"] for frame in site["stack"]})
         self.assertGreaterEqual(report["totals"]["breaks"], copied)
         self.assertLess(report["totals"]["breaks"], copied * 1.5 + 100)  # besides the truth's regions: stacks and libraries
 
