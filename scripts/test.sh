@@ -11,6 +11,7 @@ scripts/setup.sh test fuzz vm arm64 pythons
 FUZZ_SECONDS=30  # the corpus, and whatever is found at once; 600 s before a release
 failed=()
 closing=()
+export COWTRACE_APPS=required  # tests/apps: installed above, nothing is skipped
 
 # run_tests PRESET ARGUMENT...: ctest, whose closing line is kept for the summary.
 run_tests() {

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of applications share: run one under cowtrace, and hold the report against the page tables and smaps of its processes."""
+import importlib.util
+import os
+import pathlib
+import shutil
+import sys
+
+SOURCE = pathlib.Path(os.environ.get("COWTRACE_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
+sys.path[:0] = [str(SOURCE / "tests" / "integration"), str(SOURCE / "tests" / "apps")]
+from page_tables import PAGE, Witness  # noqa: E402
+from support import IntegrationTest  # noqa: E402
+
+PYTHON = "/usr/bin/python3"
+PROGRAMS = SOURCE / "tests" / "programs" / "apps"
+TOLERANCE = 0.05
+
+
+def needs(test, *names, program=None):
+    """Skips the test where an application is not installed; a failure from scripts/test.sh, which installs all."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    missing += [program] if program and shutil.which(program) is None else []
+    if missing and os.environ.get("COWTRACE_APPS") == "required":
+        test.fail(f"not installed: {missing}: run scripts/setup.sh test")
+    if missing:
+        test.skipTest(f"not installed: {', '.join(missing)}")
+
+
+class AppTest(IntegrationTest):
+    def setUp(self):
+        super().setUp()
+        self.witness = Witness(self.directory / "witness")
+        self.addCleanup(self.witness.close)
+
+    def watched(self, *command, options=("-q",), **keywords):
+        """The trace of a Python program whose forks and exits the witness looks at."""
+        return self.trace(*command, options=options, env=self.witness.environment, **keywords)
+
+    @staticmethod
+    def copied_of(trace, name):
+        """Bytes copied by writes to objects whose names begin so."""
+        return sum(one["copied_bytes"] for one in trace.report["objects"] if one["name"].startswith(name))
+
+    def assert_within(self, found, expected, what):
+        self.assertLessEqual(abs(found - expected), TOLERANCE * expected, f"{what}: {found:,}, expected {expected:,}")
+
+    def assert_same_pages(self, copies, changes):
+        """Of all inherited pages that have another frame now, and no others, a copy was reported. `copies` are keys (pid, page). Both the sum
+        and the pages, one by one, within the tolerance."""
+        truth = {(pid, page) for pid, change in changes.items() for page in change.copied}
+        told = {key for key in copies if key[0] in changes and key[1] in changes[key[0]].inherited}
+        self.assertGreater(len(truth), 0)
+        missing, extra = truth - told, told - truth
+        print(f"{self.id().split('.', 1)[1]}: page tables {len(truth):,} pages in {len(changes)} processes, cowtrace {len(told):,}, "
+              f"missing {len(missing):,}, extra {len(extra):,}")
+        self.assert_within(len(told), len(truth), "copied pages")
+        self.assertLessEqual(len(missing) + len(extra), TOLERANCE * len(truth), f"{sorted(missing)[:5]} {sorted(extra)[:5]}")
+        return truth
+
+    def assert_smaps(self, copies, changes):
+        """Private_Dirty of each child is what it copied, by cowtrace, and what page tables show to be no copy."""
+        for pid, change in changes.items():
+            copied = {page for (owner, page) in copies if owner == pid and page in change.inherited & change.alone}
+            anew = change.anew & change.alone
+            explained = PAGE * len(copied | anew | change.left_alone)
+            print(f"{self.id().split('.', 1)[1]}: {pid}: Private_Dirty {change.private_dirty >> 10:,} KiB: copied {len(copied) * 4:,}, "
+                  f"anew {len(anew) * 4:,}, left alone {len(change.left_alone) * 4:,}")
+            self.assert_within(explained, change.private_dirty, f"Private_Dirty of {pid}")
