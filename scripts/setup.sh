@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that a build and the tests need; does nothing when all are there.
-# Usage: setup.sh [build|packaging|test|fuzz|static|bench|vm|arm64|pythons|web|all]...   default: build test
+# Usage: setup.sh [build|packaging|test|apps|fuzz|static|bench|vm|arm64|pythons|web|all]...   default: build test
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
@@ -11,11 +11,13 @@ web=(nodejs npm)
 build=("${web[@]}" g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool libbpf-dev libcli11-dev libfmt-dev nlohmann-json3-dev
        libexpected-dev libdw-dev libelf-dev liblz4-dev libzstd-dev libprotobuf-dev protobuf-compiler zlib1g-dev libcap-dev libncurses-dev libzydis-dev
        libgtest-dev libgmock-dev)
+# What tests/apps runs: applications as people have them, and Redis' client.
+apps=(gunicorn python3-celery redis-server python3-redis python3-torch)
 # scripts/package.sh: what a .deb depends on is found by dpkg-shlibdeps and file, notices are collected by Python.
 packaging=("${build[@]}" dpkg-dev file python3 gzip xz-utils)
 # Chromium opens the HTML reports; mandoc lints the manual pages; the shells are asked what they complete;
 # systemd verifies the example of a unit; lintian looks at the .deb, which is installed into a root that mmdebstrap makes.
-test=("${packaging[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc bash-completion zsh fish lintian
+test=("${packaging[@]}" "${apps[@]}" zstd python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc bash-completion zsh fish lintian
       mmdebstrap debian-archive-keyring systemd)
 bench=("${build[@]}" python3 bpftrace chromium)
 # clang's sanitizers and libFuzzer.
@@ -35,9 +37,9 @@ interpreters=no
 browser=no
 for group in "${@:-test}"; do
   case $group in
-    build | packaging | test | fuzz | static | bench | vm | arm64 | pythons | web) declare -n packages=$group && wanted+=("${packages[@]}") ;;
+    build | packaging | test | apps | fuzz | static | bench | vm | arm64 | pythons | web) declare -n packages=$group && wanted+=("${packages[@]}") ;;
     all) wanted+=("${test[@]}" "${fuzz[@]}" "${bench[@]}" "${vm[@]}" "${arm64[@]}" "${pythons[@]}") ;;
-    *) die "unknown group $group: use build, packaging, test, fuzz, static, bench, vm, arm64, pythons, web or all" ;;
+    *) die "unknown group $group: use build, packaging, test, apps, fuzz, static, bench, vm, arm64, pythons, web or all" ;;
   esac
   case $group in static | vm | arm64 | all) sources=yes ;; esac
   case $group in pythons | all) interpreters=yes ;; esac

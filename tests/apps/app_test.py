@@ -4,12 +4,14 @@ import importlib.util
 import os
 import pathlib
 import shutil
+import signal
+import subprocess
 import sys
 
 SOURCE = pathlib.Path(os.environ.get("COWTRACE_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 sys.path[:0] = [str(SOURCE / "tests" / "integration"), str(SOURCE / "tests" / "apps")]
 from page_tables import PAGE, Witness  # noqa: E402
-from support import IntegrationTest  # noqa: E402
+from support import COWTRACE, TIMEOUT, IntegrationTest  # noqa: E402
 
 PYTHON = "/usr/bin/python3"
 PROGRAMS = SOURCE / "tests" / "programs" / "apps"
@@ -18,7 +20,7 @@ TOLERANCE = 0.05
 
 def needs(test, *names, program=None):
     """Skips the test where an application is not installed; a failure from scripts/test.sh, which installs all."""
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    missing = [name for name in names if name not in sys.modules and importlib.util.find_spec(name) is None]
     missing += [program] if program and shutil.which(program) is None else []
     if missing and os.environ.get("COWTRACE_APPS") == "required":
         test.fail(f"not installed: {missing}: run scripts/setup.sh test")
@@ -35,6 +37,21 @@ class AppTest(IntegrationTest):
     def watched(self, *command, options=("-q",), **keywords):
         """The trace of a Python program whose forks and exits the witness looks at."""
         return self.trace(*command, options=options, env=self.witness.environment, **keywords)
+
+    def attach(self, *pids):
+        """Starts cowtrace attach; returns when it has attached."""
+        child = self.start(COWTRACE, "attach", "-o", self.directory / "attached.json", *pids, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.assertRegex(child.stderr.readline().decode(), r"\Acowtrace: attached to \d+ process")
+        return child
+
+    def detach(self, child):
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=TIMEOUT)
+        self.assertEqual(child.returncode, 0, stderr)
+        trace = self.loaded(0, b"", stderr.decode(), self.directory / "attached.json")
+        self.assert_nothing_lost(trace)
+        return trace
 
     @staticmethod
     def copied_of(trace, name):

@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""BGSAVE of a Redis that is written to, held against Redis' own rdb_last_cow_size and against its page tables."""
+import subprocess
+import unittest
+
+import page_tables
+from app_test import AppTest, needs
+from support import COWTRACE, TIMEOUT, wait_until
+
+
+class Redis(AppTest):
+    def setUp(self):
+        super().setUp()
+        needs(self, "redis", program="redis-server")
+        from redis_server import RedisServer
+        self.redis = RedisServer(self.directory)
+
+    def save(self, keys=4000):
+        """Bytes by Redis' own account: what is private and dirty in the child as it ends."""
+        self.redis.save_under_writes(keys)
+        said = wait_until(self.redis.saved, "the save has ended")
+        self.assertEqual(said["rdb_last_bgsave_status"], "ok")
+        return said["rdb_last_cow_size"]
+
+    def assert_same_as_redis(self, trace, size):
+        copied = trace.report["totals"]["copied_bytes"]
+        print(f"{self.id().split('.', 1)[1]}: rdb_last_cow_size {size:,}, cowtrace {copied:,}")
+        self.assertGreater(size, 8 << 20)
+        self.assert_within(copied, size, "copied")
+
+    def test_run(self):
+        report = self.directory / "report.json"
+        child = self.start(COWTRACE, "run", "-q", "-o", report, "--", *self.redis.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wait_until(self.redis.answers, "Redis answers")
+        self.redis.populate()
+        size = self.save()
+        self.redis.shutdown()
+        _, stderr = child.communicate(timeout=TIMEOUT)
+        self.assertEqual(child.returncode, 0, stderr)
+        trace = self.loaded(0, b"", stderr.decode(), report)
+        self.assert_nothing_lost(trace)
+        self.assert_all_explained(trace)
+        self.assert_same_as_redis(trace, size)
+
+    def test_attach(self):
+        self.start(*self.redis.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        server = wait_until(self.redis.answers, "Redis answers")
+        self.redis.populate()
+        child = self.attach(server)
+        before = page_tables.pages_of(server)
+        size = self.save()
+        changes = {server: page_tables.change(before, page_tables.pages_of(server))}
+        trace = self.detach(child)
+        self.assert_same_as_redis(trace, size)
+        self.assert_same_pages(trace.copies(), changes)
+        self.assertEqual(self.redis.answers(), server, "it is left alive")
+        self.redis.shutdown()
+
+
+if __name__ == "__main__":
+    unittest.main()
