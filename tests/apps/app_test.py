@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of applications share: run one under cowtrace, and hold the report against the page tables and smaps of its processes."""
 import importlib.util
+import json
 import os
 import pathlib
 import shutil
@@ -53,6 +54,17 @@ class AppTest(IntegrationTest):
         self.assert_nothing_lost(trace)
         return trace
 
+    @property
+    def name(self):
+        return self.id().split(".")[-1].removeprefix("test_").replace("_", " ")
+
+    def figure(self, oracle, says, told, parts=""):
+        """What an oracle and cowtrace say of the same thing, for whoever looks, and for the recipes in docs: a line of COWTRACE_FIGURES."""
+        print(f"{self.name}: {oracle}: {says:,}, cowtrace: {told:,} {parts}")
+        if os.environ.get("COWTRACE_FIGURES"):
+            with open(os.environ["COWTRACE_FIGURES"], "a", encoding="utf-8") as file:
+                file.write(json.dumps([self.name, oracle, says, told, parts]) + "\n")
+
     @staticmethod
     def copied_of(trace, name):
         """Bytes copied by writes to objects whose names begin so."""
@@ -68,18 +80,21 @@ class AppTest(IntegrationTest):
         told = {key for key in copies if key[0] in changes and key[1] in changes[key[0]].inherited}
         self.assertGreater(len(truth), 0)
         missing, extra = truth - told, told - truth
-        print(f"{self.id().split('.', 1)[1]}: page tables {len(truth):,} pages in {len(changes)} processes, cowtrace {len(told):,}, "
-              f"missing {len(missing):,}, extra {len(extra):,}")
+        print(f"{self.name}: {len(missing):,} pages missing, {len(extra):,} extra")
+        self.figure("pages that have another frame", len(truth), len(told))
         self.assert_within(len(told), len(truth), "copied pages")
         self.assertLessEqual(len(missing) + len(extra), TOLERANCE * len(truth), f"{sorted(missing)[:5]} {sorted(extra)[:5]}")
         return truth
 
     def assert_smaps(self, copies, changes):
         """Private_Dirty of each child is what it copied, by cowtrace, and what page tables show to be no copy."""
+        sums = dict.fromkeys(("dirty", "explained", "copied", "anew", "left alone"), 0)
         for pid, change in changes.items():
             copied = {page for (owner, page) in copies if owner == pid and page in change.inherited & change.alone}
             anew = change.anew & change.alone
             explained = PAGE * len(copied | anew | change.left_alone)
-            print(f"{self.id().split('.', 1)[1]}: {pid}: Private_Dirty {change.private_dirty >> 10:,} KiB: copied {len(copied) * 4:,}, "
-                  f"anew {len(anew) * 4:,}, left alone {len(change.left_alone) * 4:,}")
             self.assert_within(explained, change.private_dirty, f"Private_Dirty of {pid}")
+            for name, size in zip(sums, (change.private_dirty, explained, PAGE * len(copied), PAGE * len(anew), PAGE * len(change.left_alone))):
+                sums[name] += size >> 10
+        parts = ", ".join(f"{sums[name]:,} {name}" for name in ("copied", "anew", "left alone"))
+        self.figure("KiB of Private_Dirty in smaps", sums["dirty"], sums["explained"], parts)

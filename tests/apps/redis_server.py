@@ -38,14 +38,16 @@ class RedisServer:
     def persistence(self):
         return self.client.info("persistence")
 
-    def save_under_writes(self, keys):
-        """BGSAVE; while it runs this many keys, chosen evenly, are given another value. Returns what Redis says its copies were, in bytes."""
-        chosen = random.Random(1).sample(range(KEYS), keys)
-        self.client.bgsave()
+    def write(self, keys):
         pipeline = self.client.pipeline(transaction=False)
-        for number in chosen:
+        for number in random.Random(1).sample(range(KEYS), keys):
             pipeline.set(f"key:{number}", os.urandom(VALUE // 2).hex())
         pipeline.execute()
+
+    def save_under_writes(self, keys):
+        """BGSAVE; while it runs this many keys, chosen evenly, are given another value."""
+        self.client.bgsave()
+        self.write(keys)
         if not self.persistence()["rdb_bgsave_in_progress"]:
             raise AssertionError("the save was over before the writes")
 

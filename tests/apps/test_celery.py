@@ -26,7 +26,7 @@ class Celery(AppTest):
         self.start(*redis.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_until(redis.answers, "Redis answers")
         self.addCleanup(redis.client.close)
-        self.settings = {"BROKER": f"redis+socket://{redis.path}"}
+        self.settings = {"BROKER": f"redis+socket://{redis.path}", "FROZEN": "0"}
         os.environ.update(self.settings)
         sys.path.insert(0, str(PROGRAMS))
         self.addCleanup(sys.path.remove, str(PROGRAMS))

@@ -28,6 +28,7 @@ class Pools(AppTest):
         trace, changes = self.run_program(name, *words, "spawn")
         self.assertEqual(changes, {})
         self.assertEqual(len(self.witness.at_exit), WORKERS + 2, "the command and the resource tracker too")
+        self.figure("shared pages", 0, trace.report["totals"]["breaks"])
         for pid, pages in self.witness.at_exit.items():
             self.assertEqual(set(pages.frames) - pages.exclusive, set())
             process = trace.process(pid)
