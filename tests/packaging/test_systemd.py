@@ -154,6 +154,7 @@ class Service(unittest.TestCase):
         # All of its pages in each child; the first and the last may be other objects', too.
         self.assertAlmostEqual(data["breaks"], PAGES * CHILDREN, delta=2 * CHILDREN + 2)
         self.assertEqual((self.state / f"{NAME}.cow").stat().st_uid, 0)
+        self.assertEqual([note for note in report["capture"]["notes"] if "privileges" in note], [])
 
     def test_a_trace_is_kept_for_the_next(self):
         (self.state / f"{NAME}.cow").write_bytes(b"the one before")
