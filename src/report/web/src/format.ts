@@ -3,12 +3,15 @@
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
+// As C++ and Python round: of two that are as near, the even one, where toFixed() takes the larger. That is .25 alone: .75 goes up by either rule.
+const tenths = (value: number): string => (value % 1 === 0.25 ? `${Math.floor(value)}.2` : value.toFixed(1));
+
 export function bytes(value: number | null): string {
   if (value === null) return '–';
   let unit = 0;
   let left = value;
   while (left >= 1024 && unit + 1 < UNITS.length) { left /= 1024; ++unit; }
-  return unit === 0 ? `${left} B` : `${left.toFixed(1)} ${UNITS[unit]}`;
+  return unit === 0 ? `${left} B` : `${tenths(left)} ${UNITS[unit]}`;
 }
 
 const grouped = new Intl.NumberFormat('en-US');
@@ -17,8 +20,8 @@ export const counted = (value: number, one: string, many: string): string => `${
 
 export function duration(ns: number): string {
   if (ns < 1e3) return `${Math.round(ns)} ns`;
-  if (ns < 1e6) return `${(ns / 1e3).toFixed(1)} µs`;
-  if (ns < 1e9) return `${(ns / 1e6).toFixed(1)} ms`;
+  if (ns < 1e6) return `${tenths(ns / 1e3)} µs`;
+  if (ns < 1e9) return `${tenths(ns / 1e6)} ms`;
   return `${(ns / 1e9).toFixed(2)} s`;
 }
 
