@@ -155,8 +155,8 @@ void DiffText::rows(Section section) {
 void DiffText::table(Section section, const std::vector<ChangedRow>& rows, std::size_t shown) {
   const SectionWords words = section_words(section);
   const bool with_type = section == Section::Objects && (!several() || width_ >= 100);
-  std::vector<TextTable::Column> columns = {{words.column, Align::Left, true, section == Section::Mappings}};
-  if (with_type) columns.push_back({"TYPE", Align::Left, true});
+  std::vector<TextTable::Column> columns = {{words.column, Align::Left, 1, section == Section::Mappings}};
+  if (with_type) columns.push_back({"TYPE", Align::Left, 2});
   const auto numeric = number_columns(section == Section::Mechanisms ? "COUNT" : "BREAKS");
   columns.insert(columns.end(), numeric.begin(), numeric.end());
   TextTable table(columns);

@@ -102,8 +102,8 @@ std::vector<std::size_t> TextTable::widths(std::size_t available) const {
   for (; total > available; --total) {
     std::size_t widest = columns_.size();
     for (std::size_t c = 0; c < columns_.size(); ++c)
-      if (columns_[c].shrinks && widths[c] > kNarrowest &&
-          (widest == columns_.size() || widths[c] > widths[widest]))
+      if (columns_[c].shrinks != 0 && widths[c] > kNarrowest &&
+          (widest == columns_.size() || widths[c] * columns_[c].shrinks > widths[widest] * columns_[widest].shrinks))
         widest = c;
     if (widest == columns_.size()) break;
     --widths[widest];

@@ -46,8 +46,8 @@ class TextTable {
   struct Column {
     std::string_view title;
     Align align = Align::Right;
-    bool shrinks = false;   // gives way when the table is too wide
-    bool keep_end = false;  // of a cell that is cut
+    std::size_t shrinks = 0;  // gives way when the table is too wide: 2 twice as much as 1, 0 never
+    bool keep_end = false;    // of a cell that is cut
   };
 
   explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}

@@ -46,7 +46,7 @@ void print_mappings(const TextContext& context) {
   std::vector<const analysis::MappingSummary*> list;
   for (const auto& mapping : context.summary.mappings) list.push_back(&mapping);
   print_top(context, "Mappings",
-            TextTable({{"MAPPING", Align::Left, true, true}, {"BREAKS"}, {"COPIED"}}), list,
+            TextTable({{"MAPPING", Align::Left, 1, true}, {"BREAKS"}, {"COPIED"}}), list,
             [](const analysis::MappingSummary& mapping) {
               return std::vector<std::string>{
                   mapping.label.empty() ? "(not known)" : printable(mapping.label),
@@ -129,15 +129,15 @@ void print_objects(const TextContext& context) {
   const std::string_view title = "Objects that were written";
   if (python)
     print_top(context, title,
-              TextTable({{"OBJECT", Align::Left, true}, {"TYPE", Align::Left, true}, {"ITEMS"}, {"CAUSE", Align::Left, true}, {"BREAKS"}, {"COPIED"}}),
+              TextTable({{"OBJECT", Align::Left, 1}, {"TYPE", Align::Left, 2}, {"ITEMS"}, {"CAUSE", Align::Left, 1}, {"BREAKS"}, {"COPIED"}}),
               shown, [](const ObjectRow& row) {
                 return std::vector<std::string>{printable(row.name), type_of(row),
                                                 items_of(row), main_cause(row.by_cause), human_count(row.breaks), human_bytes(row.copied_bytes)};
               });
   else
     print_top(context, title,
-              TextTable({{"OBJECT", Align::Left, true},
-                         {"TYPE", Align::Left, true},
+              TextTable({{"OBJECT", Align::Left, 1},
+                         {"TYPE", Align::Left, 2},
                          {"KIND", Align::Left},
                          {"SIZE"},
                          {"BREAKS"},
@@ -165,8 +165,8 @@ void print_neighbours(const TextContext& context) {
     if (a->kind != b->kind) return a->kind < b->kind;
     return a->neighbour_breaks > b->neighbour_breaks;
   });
-  TextTable table({{"OBJECT", Align::Left, true},
-                   {"TYPE", Align::Left, true},
+  TextTable table({{"OBJECT", Align::Left, 1},
+                   {"TYPE", Align::Left, 2},
                    {"KIND", Align::Left},
                    {"SIZE"},
                    {"BROKEN BY OTHERS"}});

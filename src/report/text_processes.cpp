@@ -78,7 +78,7 @@ void print_processes(const TextContext& context) {
   if (processes.empty()) return;
   using Align = TextTable::Align;
   TextTable table({{"PID"},
-                   {"COMMAND", Align::Left, true},
+                   {"COMMAND", Align::Left, 1},
                    {"INHERITED"},
                    {"COPIED"},
                    {"STILL SHARED"},

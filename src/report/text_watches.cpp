@@ -76,7 +76,7 @@ void print_watches(const TextContext& context) {
                      {"OBJECT"},
                      {"STATE", Align::Left},
                      {"ITS SLOT", Align::Left},
-                     {"FIRST WRITTEN BY", Align::Left, true}});
+                     {"FIRST WRITTEN BY", Align::Left, 1}});
     for (std::size_t i = first; i < std::min(end, first + most); ++i) table.add(cells(watches[i]));
     context.title(fmt::format("Watched: {}", printable(expression)));
     context.print(table);

@@ -151,25 +151,25 @@ TextTable Page::table_of(Tab tab, std::size_t first, std::size_t count) {
   switch (tab) {
     case Tab::Overview: break;
     case Tab::Processes:
-      return fill(TextTable({{"PID"}, {"COMMAND", Align::Left, true}, {"INHERITED"}, {"SHARED"}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
+      return fill(TextTable({{"PID"}, {"COMMAND", Align::Left, 1}, {"INHERITED"}, {"SHARED"}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
                   snapshot_.processes.rows, [](const analysis::LiveProcess& row) {
                     const std::string about = row.ended || !row.shared_bytes ? "" : "~";
                     return std::vector<std::string>{std::to_string(row.pid), name_and(row), report::bytes_or_dash(row.inherited_bytes),
                                                     about + report::bytes_or_dash(row.shared_bytes)};
                   });
     case Tab::Objects:
-      return fill(TextTable({{"OBJECT", Align::Left, true}, {"TYPE", Align::Left, true}, {"CAUSE", Align::Left}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
+      return fill(TextTable({{"OBJECT", Align::Left, 1}, {"TYPE", Align::Left, 2}, {"CAUSE", Align::Left}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
                   snapshot_.objects.rows, [](const analysis::LiveObject& row) {
                     const std::string type = row.type.empty() ? fmt::format("({})", model::name(row.kind)) : printable(row.type);
                     return std::vector<std::string>{label_of(row), type, main_cause(row)};
                   });
     case Tab::Types:
-      return fill(TextTable({{"TYPE", Align::Left, true}, {"OBJECTS"}, {"CAUSE", Align::Left}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
+      return fill(TextTable({{"TYPE", Align::Left, 1}, {"OBJECTS"}, {"CAUSE", Align::Left}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
                   snapshot_.types.rows, [](const analysis::LiveType& row) {
                     return std::vector<std::string>{label_of(row), human_count(row.objects), main_cause(row)};
                   });
     case Tab::Sites:
-      return fill(TextTable({{"WRITTEN BY", Align::Left, true}, {"CAUSE", Align::Left}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
+      return fill(TextTable({{"WRITTEN BY", Align::Left, 1}, {"CAUSE", Align::Left}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
                   snapshot_.sites.rows, [](const analysis::LiveSite& row) { return std::vector<std::string>{label_of(row), main_cause(row)}; });
     case Tab::Causes: break;
   }
