@@ -59,6 +59,10 @@ static __always_inline void forked(u64 *ctx)
 	state->forked_task = child_address;
 	state->forked_ns = child->start_boottime;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_FORK, bpf_ktime_get_ns());
+	/* Namespaces of its own are made after the memory, and may look like the beginning of it. */
+	if (state->fork_began_ns && child->mm != parent->mm && child->nsproxy == parent->nsproxy)
+		event.took_ns = event.header.time_ns - state->fork_began_ns;
+	state->fork_began_ns = 0;
 	translate_numbers(&event.header);
 	event.child_pid = visible_number(BPF_CORE_READ(child, group_leader));
 	event.child_tid = visible_number(child);

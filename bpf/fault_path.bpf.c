@@ -183,12 +183,18 @@ static __always_inline void path_swapped_in(u64 fault)
 static __always_inline void copying_begins(u64 child_vma)
 {
 	struct task_state *state = state_of(bpf_get_current_task());
+	u64 start;
 
 	if (!state || !state->space)
 		return;
 	if (!state->copying_to)
 		__sync_fetch_and_add(&shared.pinning_forks, 1);
 	state->copying_to = FIELD(struct vm_area_struct, child_vma, vm_mm);
+	/* Mappings are copied in the order of their addresses: what does not ascend is another fork, the one before having failed. */
+	start = FIELD(struct vm_area_struct, child_vma, vm_start);
+	if (!state->fork_began_ns || start <= state->copied_vma)
+		state->fork_began_ns = bpf_ktime_get_ns();
+	state->copied_vma = start;
 }
 
 static __always_inline void copying_ends(void)

@@ -86,6 +86,20 @@ int fault_done(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
+/*
+ * Attached to percpu_alloc_percpu (include/trace/events/percpu.h), which is rare. Since 6.2 a fork makes the counters of the child's memory
+ * (mm_init(), kernel/fork.c, commit f1a7941243c10) right before it copies the page tables: the last one before sched_process_fork.
+ */
+SEC("raw_tp")
+int fault_fork_begins(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_state *state = state_of(bpf_get_current_task());
+
+	if (state && state->space)
+		state->fork_began_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
 #define GFP_MOVABLE 0x08U /* user pages have it, page tables and slabs do not (include/linux/gfp_types.h) */
 
 /* struct page *page, unsigned int order, gfp_t flags, int migratetype; the pointer is needed as a number. */

@@ -52,6 +52,11 @@ def cross_references(report):
         audit = process["audit"]
         if audit and audit["explained"] + audit["unexplained"] != audit["private_pages"]:
             yield f"processes: the audit of {process['process']} does not add up"
+    for stall in report.get("stalls", ()):
+        if stall["process"] not in known_processes:
+            yield f"stalls: {stall['process']} is not a process"
+        if sum(bucket["count"] for bucket in stall["histogram"]) != stall["breaks"]:
+            yield f"stalls: the histogram of {stall['process']} does not add up"
     pages = set()
     for page in report["pages"]:
         where = (page["process"], page["address"])

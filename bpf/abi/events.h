@@ -142,9 +142,10 @@ struct cowtrace_fork {
 	__u8 is_thread;
 	__u8 untracked; /* no task storage: the child is not seen */
 	__u8 reserved[5];
+	__u64 took_ns; /* copying the memory's tables; 0: not known, or not copied */
 	char command[COWTRACE_COMM];
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_fork) == 72);
+COWTRACE_ASSERT(sizeof(struct cowtrace_fork) == 80);
 
 struct cowtrace_count {
 	__u64 count;

@@ -62,6 +62,8 @@ struct task_state {
 	u64 call; /* fault path: where the trampoline keeps the arguments of this very call, 0: no trampoline */
 	u64 swapped_in; /* fault path: frame that came back from swap and had to be copied */
 	u64 copying_to; /* fault path: the mm that a fork under way fills */
+	u64 fork_began_ns; /* when a fork under way has begun to make the child's memory */
+	u64 copied_vma; /* fault path: start of the mapping that it has copied last */
 	u32 exec_from; /* the space left by an exec whose tracepoint has not fired yet */
 	u32 pad;
 	struct cowtrace_counts exec_counts; /* of exec_from */

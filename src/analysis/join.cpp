@@ -14,6 +14,7 @@
 #include "analysis/latency.h"
 #include "analysis/page_groups.h"
 #include "analysis/sites.h"
+#include "analysis/stalls.h"
 #include "analysis/timeline.h"
 
 namespace cowtrace::analysis {
@@ -36,6 +37,7 @@ std::vector<ProcessSummary> process_summaries(const model::Session& session,
     summary.start_ns = since(started, process.start_ns);
     summary.exit_ns = since(started, process.exit_ns);
     summary.fork_ns = since(started, process.fork_ns);
+    summary.fork_took_ns = process.fork_took_ns;
     summary.inherited_bytes = process.inherited_bytes;
     summary.still_shared_bytes = process.still_shared_bytes;
     summary.breaks = exact.of(key).breaks();
@@ -224,6 +226,7 @@ Summary join(const model::Session& session, model::Resolver& resolver, const Joi
   summary.timeline = timeline.take();
   summary.timeline_bucket_ns = timeline.bucket_ns();
   finish_totals(summary, exact, session);
+  summary.stalls = stall_summaries(session);
   summary.watches = watch_summaries(session, resolver);
   summary.advice = advise(summary, session, resolver);
   return summary;

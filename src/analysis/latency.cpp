@@ -2,7 +2,6 @@
 #include "analysis/latency.h"
 
 #include <algorithm>
-#include <vector>
 
 namespace cowtrace::analysis {
 
@@ -19,6 +18,12 @@ std::uint64_t percentile(std::vector<std::uint32_t>& values, std::size_t percent
 
 }  // namespace
 
+std::optional<Latency> latency_of(std::vector<std::uint32_t>& values) {
+  if (values.empty()) return std::nullopt;
+  return Latency{percentile(values, 50), percentile(values, 99),
+                 *std::max_element(values.begin(), values.end())};
+}
+
 std::array<std::optional<Latency>, model::kMechanisms> latency_by_mechanism(
     const model::Session& session) {
   std::array<std::optional<Latency>, model::kMechanisms> result;
@@ -27,10 +32,7 @@ std::array<std::optional<Latency>, model::kMechanisms> latency_by_mechanism(
     for (const model::Resolution& event : space.resolutions)
       if (!event.late)
         values[static_cast<std::size_t>(event.mechanism)].push_back(event.latency_ns);
-  for (std::size_t m = 0; m < model::kMechanisms; ++m)
-    if (!values[m].empty())
-      result[m] = Latency{percentile(values[m], 50), percentile(values[m], 99),
-                          *std::max_element(values[m].begin(), values[m].end())};
+  for (std::size_t m = 0; m < model::kMechanisms; ++m) result[m] = latency_of(values[m]);
   return result;
 }
 

@@ -3,11 +3,16 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "analysis/summary.h"
 
 namespace cowtrace::analysis {
+
+// Reorders `values`; none of none.
+std::optional<Latency> latency_of(std::vector<std::uint32_t>& values);
 
 // None for a mechanism without events; events whose latency is only an upper bound (late) do not
 // take part.

@@ -47,11 +47,28 @@ struct ProcessSummary {
   std::string python;   // as model::Process has it
   std::uint64_t start_ns = 0;
   std::optional<std::uint64_t> exit_ns, fork_ns;
+  std::optional<std::uint64_t> fork_took_ns;  // in the parent
   std::optional<std::uint64_t> inherited_bytes, still_shared_bytes;
   std::uint64_t breaks = 0;
   std::uint64_t copied_bytes = 0;
   std::optional<model::Audit> audit;
   std::string audit_missing;
+};
+
+// How long a process did nothing because memory is shared: in its forks, and at its breaks.
+struct StallSummary {
+  // bucket[i]: breaks that took less than kBounds[i], and not less than the bound before; the last is without bound.
+  static constexpr std::array<std::uint64_t, 20> kBounds = {
+      1'000,      2'000,      5'000,       10'000,      20'000,      50'000,        100'000,
+      200'000,    500'000,    1'000'000,   2'000'000,   5'000'000,   10'000'000,    20'000'000,
+      50'000'000, 100'000'000, 200'000'000, 500'000'000, 1'000'000'000, 2'000'000'000};
+  model::ProcessKey process;
+  std::uint64_t forks = 0;           // that copied its memory's tables, and took a known time
+  std::uint64_t fork_total_ns = 0, fork_max_ns = 0;
+  std::uint64_t breaks = 0;          // whose completion was seen in time
+  std::uint64_t break_total_ns = 0;
+  std::optional<Latency> latency;    // of these
+  std::array<std::uint64_t, kBounds.size() + 1> bucket{};
 };
 
 struct ObjectSummary {
@@ -115,6 +132,7 @@ struct Summary {
   model::CaptureInfo capture;  // `notes` continued by what the join has to say
   Totals totals;
   std::vector<ProcessSummary> processes;  // by key
+  std::vector<StallSummary> stalls;       // of those that stalled, the longest first
   std::vector<ObjectSummary> objects;     // by copied bytes, most first; written or neighbours
   std::vector<SiteSummary> sites;         // by copied bytes, most first
   std::vector<MappingSummary> mappings;   // by copied bytes, most first

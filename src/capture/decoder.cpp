@@ -97,6 +97,7 @@ Result<model::Event> convert(const cowtrace_fork& raw) {
   event.child_space = model::SpaceId(raw.child_space);
   event.shares_memory = raw.shares_memory != 0;
   event.is_thread = raw.is_thread != 0;
+  if (raw.took_ns != 0) event.took_ns = raw.took_ns;
   event.command = text(raw.command);
   return event;
 }

@@ -28,6 +28,9 @@ class StaticCapture final : public BpfCapture {
 // Completion before entry, so that no fault is ever half seen.
 Status StaticCapture::attach_faults(cowtrace_bpf& skeleton) {
   if (auto done = attach_completion(skeleton); !done) return done;
+  // How long forks take is not known without it.
+  if (bpf_link* link = bpf_program__attach_raw_tracepoint(skeleton.progs.fault_fork_begins, "percpu_alloc_percpu"); link != nullptr)
+    if (auto kept = keep(link, "percpu_alloc_percpu"); !kept) return kept;
   if (pairing())
     if (auto attached = attach_hook(skeleton.progs.fault_allocation); !attached) return attached;
   for (const char* fault : {"page_fault_user", "page_fault_kernel"}) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -62,6 +63,7 @@ struct Fork {
   SpaceId parent_space, child_space;
   bool shares_memory = false;
   bool is_thread = false;
+  std::optional<std::uint64_t> took_ns;  // in the parent, making the child's memory; none: not known, or the memory is shared
   std::string command;  // comm, untrusted
 };
 

@@ -83,6 +83,7 @@ void Session::apply_one(const Fork& event) {
   child.start_ns = event.time_ns;
   if (event.shares_memory) return;
   child.fork_ns = event.time_ns;
+  child.fork_took_ns = event.took_ns;
   child.forked_space = event.parent_space;
   // A vfork child that forks passes on memory that is its parent's.
   child.forked_from = parent_known ? find_space(event.parent_space)->owner : parent;

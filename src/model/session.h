@@ -43,6 +43,7 @@ struct Process {
   std::optional<std::uint64_t> exit_ns;
   std::optional<SpaceId> forked_space;    // the address space that it inherited from
   std::optional<std::uint64_t> fork_ns;   // when it was forked
+  std::optional<std::uint64_t> fork_took_ns;  // how long that kept the parent; none: not known
   std::vector<SpaceId> spaces;            // one, and one more for each exec
   std::vector<std::uint64_t> exec_ns;     // when it began to execute another program, in the order in which that was told
   std::optional<std::uint64_t> inherited_bytes;

@@ -118,6 +118,7 @@ void write_html_meta(const analysis::Summary& summary, const model::Session& ses
                                          [&](const auto& process) {
                                            return process_json_with_marks(process, session);
                                          })},
+                 {"stalls", list_json(summary.stalls, stall_json)},
                  {"mappings", list_json(summary.mappings, mapping_json)},
                  {"watches", list_json(summary.watches, watch_json)},
                  {"advice", list_json(summary.advice, advice_json)}});

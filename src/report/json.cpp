@@ -29,6 +29,7 @@ Status JsonReporter::write(const analysis::Summary& summary, const model::Sessio
   json.member("capture", capture_json(summary.capture));
   json.member("totals", totals_json(summary.totals));
   write_list(json, "processes", summary.processes, process_json);
+  write_list(json, "stalls", summary.stalls, stall_json);
   json.list("pages", [&](auto&& put) {
     analysis::for_each_page(summary, session, resolver,
                             [&](const analysis::PageRow& page) { put(page_json(page)); });

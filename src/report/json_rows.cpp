@@ -164,12 +164,32 @@ Json process_json(const analysis::ProcessSummary& process) {
           {"start_ns", process.start_ns},
           {"exit_ns", or_null(process.exit_ns)},
           {"fork_ns", or_null(process.fork_ns)},
+          {"fork_took_ns", or_null(process.fork_took_ns)},
           {"inherited_bytes", or_null(process.inherited_bytes)},
           {"copied_bytes", process.copied_bytes},
           {"still_shared_bytes", or_null(process.still_shared_bytes)},
           {"breaks", process.breaks},
           {"audit", audit_json(process.audit)},
           {"audit_missing", or_null(process.audit_missing)}};
+}
+
+Json stall_json(const analysis::StallSummary& stall) {
+  Json histogram = Json::array();
+  for (std::size_t i = 0; i < stall.bucket.size(); ++i) {
+    if (stall.bucket[i] == 0) continue;
+    const auto& bounds = analysis::StallSummary::kBounds;
+    histogram.push_back({{"from_ns", i == 0 ? 0 : bounds[i - 1]},
+                         {"below_ns", i < bounds.size() ? Json(bounds[i]) : Json(nullptr)},
+                         {"count", stall.bucket[i]}});
+  }
+  return {{"process", stall.process.value},
+          {"forks", stall.forks},
+          {"fork_total_ns", stall.fork_total_ns},
+          {"fork_max_ns", stall.fork_max_ns},
+          {"breaks", stall.breaks},
+          {"break_total_ns", stall.break_total_ns},
+          {"latency_ns", latency_json(stall.latency)},
+          {"histogram", histogram}};
 }
 
 Json page_json(const analysis::PageRow& page) {

@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 Json capture_json(const model::CaptureInfo& capture);
 Json totals_json(const analysis::Totals& totals);
 Json process_json(const analysis::ProcessSummary& process);
+Json stall_json(const analysis::StallSummary& stall);
 Json page_json(const analysis::PageRow& page);
 Json object_json(const analysis::ObjectSummary& object);
 Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack,

@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::array kSections = {
     &print_headline, &print_warnings,   &print_capture, &print_watches,
-    &print_processes, &print_audit,     &print_mechanisms, &print_causes,
+    &print_processes, &print_audit,     &print_mechanisms, &print_stalls,
+    &print_causes,
     &print_mappings, &print_objects,    &print_neighbours, &print_sites,
     &print_advice,
     &print_last_warning,

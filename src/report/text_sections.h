@@ -38,6 +38,7 @@ void print_capture(const TextContext& context);
 void print_processes(const TextContext& context);
 void print_audit(const TextContext& context);
 void print_mechanisms(const TextContext& context);
+void print_stalls(const TextContext& context);
 void print_causes(const TextContext& context);
 void print_mappings(const TextContext& context);
 void print_objects(const TextContext& context);

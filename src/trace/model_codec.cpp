@@ -45,6 +45,7 @@ void put_one(const model::Fork& fork, Fork& to) {
   to.set_child_space(fork.child_space.value);
   to.set_shares_memory(fork.shares_memory);
   to.set_is_thread(fork.is_thread);
+  if (fork.took_ns) to.set_took_ns(*fork.took_ns);
   to.set_command(fork.command);
 }
 void put_one(const model::Attach& attach, Attach& to) {
@@ -80,6 +81,7 @@ model::Fork fork_of(const Fork& from) {
   fork.child_space = model::SpaceId(from.child_space());
   fork.shares_memory = from.shares_memory();
   fork.is_thread = from.is_thread();
+  if (from.has_took_ns()) fork.took_ns = from.took_ns();
   fork.command = from.command();
   return fork;
 }
@@ -293,6 +295,7 @@ void put(const model::Process& process, Process& to) {
   if (process.exit_ns) to.set_exit_ns(*process.exit_ns);
   if (process.forked_space) to.set_forked_space(process.forked_space->value);
   if (process.fork_ns) to.set_fork_ns(*process.fork_ns);
+  if (process.fork_took_ns) to.set_fork_took_ns(*process.fork_took_ns);
   for (const model::SpaceId space : process.spaces) to.add_spaces(space.value);
   if (process.inherited_bytes) to.set_inherited_bytes(*process.inherited_bytes);
   if (process.still_shared_bytes) to.set_still_shared_bytes(*process.still_shared_bytes);
@@ -313,6 +316,7 @@ bool get(const Process& from, model::Process& process) {
   if (from.has_exit_ns()) process.exit_ns = from.exit_ns();
   if (from.has_forked_space()) process.forked_space = model::SpaceId(from.forked_space());
   if (from.has_fork_ns()) process.fork_ns = from.fork_ns();
+  if (from.has_fork_took_ns()) process.fork_took_ns = from.fork_took_ns();
   for (const std::uint32_t space : from.spaces()) process.spaces.emplace_back(space);
   if (from.has_inherited_bytes()) process.inherited_bytes = from.inherited_bytes();
   if (from.has_still_shared_bytes()) process.still_shared_bytes = from.still_shared_bytes();

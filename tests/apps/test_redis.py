@@ -29,6 +29,13 @@ class Redis(AppTest):
         self.assertGreater(size, 8 << 20)
         self.assert_within(copied, size, "copied")
 
+    def assert_same_fork(self, trace, microseconds):
+        """Redis looks at its clock before and after, and reads another one in between."""
+        (took,) = [process["fork_took_ns"] for process in trace.processes if process["fork_ns"] is not None]
+        self.figure("us of Redis' own `latest_fork_usec`", microseconds, took // 1000)
+        self.assertLessEqual(took // 1000, microseconds)
+        self.assertGreater(took // 1000, microseconds // 2)
+
     def test_run(self):
         report = self.directory / "report.json"
         child = self.start(COWTRACE, "run", "-q", "-o", report, "--", *self.redis.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -54,6 +61,7 @@ class Redis(AppTest):
         trace = self.detach(child)
         self.assert_same_as_redis(trace, size)
         self.assert_same_pages(trace.copies(), changes)
+        self.assert_same_fork(trace, self.redis.client.info("stats")["latest_fork_usec"])
         self.assertEqual(self.redis.answers(), server, "it is left alive")
         self.redis.shutdown()
 

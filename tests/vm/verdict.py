@@ -146,6 +146,15 @@ def check_losses(report):
             yield f"{key} {report['capture'][key]}"
 
 
+def check_forks(report):
+    """Yields forks whose time was not seen, where what fork copies is."""
+    if any(spot.startswith("pinned pages that fork copies") for spot in report["capture"]["blind_spots"]):
+        return
+    unknown = [process["pid"] for process in report["processes"] if process.get("fork_ns") is not None and not process["fork_took_ns"]]
+    if unknown:
+        yield f"nobody knows how long {len(unknown)} forks took, that of {unknown[0]} the first"
+
+
 def check_audits(report, unexplained, scenario):
     """Yields processes without audit, and those whose audit leaves unexplained what is not in `unexplained` (pid -> pages)."""
     for number, process in enumerate(report["processes"]):
@@ -195,7 +204,7 @@ def check_without_first_writes(report, found, truth):
 def compare(report, truth, backend, audited=True):
     """The cell of an experiment that has left both; `audited`: the capture was to audit every process."""
     found = found_breaks(report, regions_of(truth))
-    details = [*check_losses(report), *check_expected(truth)]
+    details = [*check_losses(report), *check_forks(report), *check_expected(truth)]
     if not report["processes"]:
         details.append("its processes are not in the report")
     unseen, why = {}, ""

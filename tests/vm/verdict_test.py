@@ -48,6 +48,12 @@ class Copied(unittest.TestCase):
         self.assertEqual(self.word(report(page(0x200000, copy=2), page(0x201000, copy=1))), "wrong")
         self.assertEqual(self.word(report(*self.good["pages"], page(0x203000, copy=1, pid=8))), "wrong")
 
+    def test_forks_take_time(self):
+        for took, blind_spots, word in ((5, (), "ok"), (None, (), "wrong"), (None, ("pinned pages that fork copies",), "ok")):
+            forked = copy.deepcopy(report(*self.good["pages"], blind_spots=blind_spots))
+            forked["processes"][0].update(fork_ns=1, fork_took_ns=took)
+            self.assertEqual(self.word(forked), word, (took, blind_spots))
+
     def test_losses_and_bad_audits_are_wrong(self):
         for change in ({"notes": [f"{verdict.FEW_RETURNS}: why"]}, {"lost_events": 1}, {"lost_control": 1}, {"untracked_tasks": 1}):
             self.assertEqual(self.word(report(*self.good["pages"], **change)), "wrong", change)

@@ -61,6 +61,7 @@ class Story {
     for (const model::ProcessKey key : {worker_, other_}) {
       model::Process& process = processes[key.value];
       process.fork_ns = process.start_ns = SessionBuilder::kStarted + 1'000'000 * key.value;
+      process.fork_took_ns = 8'200'000 + key.value;
       process.exit_ns = SessionBuilder::kStarted + 2'400'000'000;
       process.inherited_bytes = 8U << 20;
       process.still_shared_bytes = (8U << 20) - 20 * kPageSize;

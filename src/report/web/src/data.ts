@@ -9,8 +9,12 @@ export interface Latency { p50: number; p99: number; max: number }
 export interface Audit { private_pages: number; explained: number; unexplained: number; reasons: Record<string, number>; unexplained_pages: string[] }
 export interface Process {
   process: number; pid: number; parent: number | null; forked_from: number | null; command: string; python: string | null;
-  start_ns: number; exit_ns: number | null; fork_ns: number | null; inherited_bytes: number | null; copied_bytes: number;
+  start_ns: number; exit_ns: number | null; fork_ns: number | null; fork_took_ns: number | null; inherited_bytes: number | null; copied_bytes: number;
   still_shared_bytes: number | null; breaks: number; audit: Audit | null; audit_missing: string | null; exec_ns: number[];
+}
+export interface Stall {
+  process: number; forks: number; fork_total_ns: number; fork_max_ns: number; breaks: number; break_total_ns: number; latency_ns: Latency | null;
+  histogram: { from_ns: number; below_ns: number | null; count: number }[];
 }
 export interface Advice { id: string; text: string; saves_at_most_bytes: number | null; page: string }
 export interface Watch {
@@ -30,7 +34,7 @@ export interface Meta {
     breaks: number; copied_bytes: number; written_bytes: number | null; inherited_bytes: number | null; still_shared_bytes: number | null;
     by_mechanism: Record<string, { count: number; bytes: number; latency_ns: Latency | null }>; by_cause: Record<string, Sums>;
   };
-  processes: Process[]; mappings: { label: string | null; breaks: number; copied_bytes: number }[]; watches: Watch[]; advice: Advice[];
+  processes: Process[]; stalls: Stall[]; mappings: { label: string | null; breaks: number; copied_bytes: number }[]; watches: Watch[]; advice: Advice[];
 }
 export interface Frame { fn: string; file: string; line: number; module: string; python: boolean; inlined: boolean; unnamed: string }
 

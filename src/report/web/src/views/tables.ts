@@ -249,6 +249,23 @@ class Tables implements View {
     };
   }
 
+  // How long it stood still, of the whole run: a filter chooses breaks, not waits.
+  private stalls(row: number): (Node | string)[] {
+    const stall = this.app.report.meta.stalls.find((one) => one.process === row);
+    if (!stall) return [];
+    const most = Math.max(...stall.histogram.map((bucket) => bucket.count), 1);
+    const bound = (ns: number) => format.tick(ns);
+    return [h('h4', {}, 'Stalls'), this.facts([
+      ['its forks', stall.forks ? `${format.count(stall.forks)}, ${format.duration(stall.fork_total_ns)}, the longest ${format.duration(stall.fork_max_ns)}` : '–'],
+      ['breaks', `${format.count(stall.breaks)}, ${format.duration(stall.break_total_ns)}`],
+      ...(stall.latency_ns ? [['p50, p99, longest', [stall.latency_ns.p50, stall.latency_ns.p99, stall.latency_ns.max].map(format.duration).join(', ')] as [string, string]] : []),
+    ]), h('table', { class: 'histogram' }, h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Wait'), h('th', { scope: 'col' }, 'Breaks'), h('td', {}))),
+      h('tbody', {}, stall.histogram.map((bucket) => h('tr', {},
+        h('th', { scope: 'row' }, bucket.below_ns === null ? `${bound(bucket.from_ns)} and more` : `${bound(bucket.from_ns)} – ${bound(bucket.below_ns)}`),
+        h('td', {}, format.count(bucket.count)),
+        h('td', { class: 'length' }, h('div', { class: 'fill', style: { width: `${Math.max(1, 100 * bucket.count / most)}%` } }))))))];
+  }
+
   private processes(): Omit<Source, 'key'> {
     const { app } = this;
     const { processes } = app.report.meta;
@@ -277,10 +294,11 @@ class Tables implements View {
         const process = processes[row];
         return [h('h3', { class: 'untrusted' }, app.processName(row)), this.facts([
           ['forked from', process.forked_from !== null ? app.processName(process.forked_from) : '–'], ['forked', process.fork_ns !== null ? format.duration(process.fork_ns) : '–'],
+          ['its fork kept the parent for', process.fork_took_ns !== null ? format.duration(process.fork_took_ns) : '–'],
           ['ended', process.exit_ns !== null ? format.duration(process.exit_ns) : 'it was still running'], ['Python', process.python ?? '–'],
           ['inherited', format.bytes(process.inherited_bytes)], ['copied', format.bytes(copied(row))], ['still shared', format.bytes(process.still_shared_bytes)],
           ['audit', process.audit ? `${format.count(process.audit.explained)} of ${format.count(process.audit.private_pages)} private pages explained` : `none: ${process.audit_missing ?? ''}`],
-        ]), h('h4', {}, 'Causes'), this.causesOf((i) => app.report.pages.process[app.report.events.page[i]] === row)];
+        ]), ...this.stalls(row), h('h4', {}, 'Causes'), this.causesOf((i) => app.report.pages.process[app.report.events.page[i]] === row)];
       },
     };
   }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Forks COUNT times with MIB of memory in small pages, writes a few pages meanwhile, and prints how long each fork() took, in nanoseconds. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WRITTEN 100 /* pages, after each fork */
+
+static long long now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	size_t size = argc > 2 ? (size_t)atoi(argv[1]) << 20 : 0;
+	char *memory = size ? mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : MAP_FAILED;
+
+	if (memory == MAP_FAILED) {
+		fprintf(stderr, "usage: fork_times MIB COUNT\n");
+		return 2;
+	}
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	memset(memory, 1, size);
+	for (int i = 0; i < atoi(argv[2]); i++) {
+		int held[2];
+		char byte;
+		long long began;
+		pid_t child;
+
+		if (pipe(held))
+			return 1;
+		began = now();
+		child = fork();
+		if (child < 0)
+			return 1;
+		if (!child) {
+			close(held[1]);
+			_exit(read(held[0], &byte, 1) < 0);
+		}
+		printf("%lld\n", now() - began);
+		for (int page = 0; page < WRITTEN; page++)
+			memory[page * 4096L] = (char)i;
+		close(held[1]);
+		close(held[0]);
+		waitpid(child, 0, 0);
+	}
+	return 0;
+}
