@@ -250,7 +250,7 @@ class Tables implements View {
   }
 
   // How long it stood still, of the whole run: a filter chooses breaks, not waits.
-  private stalls(row: number): (Node | string)[] {
+  private stalls(row: number): Node[] {
     const stall = this.app.report.meta.stalls.find((one) => one.process === row);
     if (!stall) return [];
     const most = Math.max(...stall.histogram.map((bucket) => bucket.count), 1);
