@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "capture/bpf_capture.h"
+#include "capture/kernel_version.h"
 #include "cowtrace.skel.h"
 
 namespace cowtrace::capture {
@@ -28,9 +30,10 @@ class StaticCapture final : public BpfCapture {
 // Completion before entry, so that no fault is ever half seen.
 Status StaticCapture::attach_faults(cowtrace_bpf& skeleton) {
   if (auto done = attach_completion(skeleton); !done) return done;
-  // How long forks take is not known without it.
-  if (bpf_link* link = bpf_program__attach_raw_tracepoint(skeleton.progs.fault_fork_begins, "percpu_alloc_percpu"); link != nullptr)
-    if (auto kept = keep(link, "percpu_alloc_percpu"); !kept) return kept;
+  // Before 6.2 forks make no such counters (bpf/static.bpf.c): whatever else made some last would be taken for the beginning of the next fork.
+  if (kernel_version() >= std::pair(6, 2))
+    if (bpf_link* link = bpf_program__attach_raw_tracepoint(skeleton.progs.fault_fork_begins, "percpu_alloc_percpu"); link != nullptr)
+      if (auto kept = keep(link, "percpu_alloc_percpu"); !kept) return kept;
   if (pairing())
     if (auto attached = attach_hook(skeleton.progs.fault_allocation); !attached) return attached;
   for (const char* fault : {"page_fault_user", "page_fault_kernel"}) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long processes stood still: for their forks, and for the breaks of what they share.
-#include <algorithm>
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include "base/units.h"
