@@ -39,6 +39,22 @@ class AppTest(IntegrationTest):
         """The trace of a Python program whose forks and exits the witness looks at."""
         return self.trace(*command, options=options, env=self.witness.environment, **keywords)
 
+    def killed_trace(self, *command, family_of, work, **keywords):
+        """The trace of a server from its start to a sudden end: what an orderly end of Python writes is of no interest. `family_of(child)` waits for
+        (main pid, workers' pids), and `work(workers)` until the work is done."""
+        report = self.directory / "report.json"
+        child = self.start(COWTRACE, "run", "-q", "-o", report, "--", *command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **keywords)
+        main, workers = family_of(child)
+        work(workers)
+        self.witness.look()
+        for pid in (main, *workers):
+            os.kill(pid, signal.SIGKILL)
+        _, stderr = child.communicate(timeout=TIMEOUT)
+        self.assertEqual(child.returncode, 128 + signal.SIGKILL, stderr)
+        trace = self.loaded(child.returncode, b"", stderr.decode(), report)
+        self.assert_nothing_lost(trace)
+        return trace
+
     def attach(self, *pids):
         """Starts cowtrace attach; returns when it has attached."""
         child = self.start(COWTRACE, "attach", "-o", self.directory / "attached.json", *pids, stdin=subprocess.DEVNULL,

@@ -83,14 +83,8 @@ class Change(typing.NamedTuple):
     copied: set  # were there, and have another frame now
     anew: set  # were not there: memory that it allocated, data of files that it wrote
     left_alone: set  # have the same frame still, but nobody else does: private without a copy
-    private_dirty: int
-
-    @property
-    def unexplained(self):
-        """Bytes of Private_Dirty that are nothing of the three."""
-        return self.private_dirty - PAGE * (len(self.copied & self.alone) + len(self.anew & self.alone) + len(self.left_alone))
-
-    alone: set  # of the end
+    private_dirty: int  # bytes, at the end
+    alone: set  # that nobody else had at the end
 
 
 def change(before, after):

@@ -3,14 +3,13 @@
 """celery's prefork pool with a real Redis as its broker, started under cowtrace, and attached to while it runs."""
 import importlib
 import os
-import signal
 import subprocess
 import sys
 import unittest
 
 import page_tables
 from app_test import PROGRAMS, PYTHON, AppTest, needs
-from support import COWTRACE, TIMEOUT, children_of, wait_until
+from support import children_of, wait_until
 
 WORKERS = 3
 TASKS = 60
@@ -54,20 +53,8 @@ class Celery(AppTest):
         return family
 
     def run_traced(self):
-        """Under cowtrace from its start to its end, which is sudden: what an orderly end of Python writes is of no interest."""
-        report = self.directory / "report.json"
-        child = self.start(COWTRACE, "run", "-q", "-o", report, "--", *self.command, env={**self.witness.environment, **self.settings},
-                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        main, workers = self.main_of(child)
-        wait_until(lambda: self.done_by() == set(workers), "each worker has done tasks", 60)
-        self.witness.look()
-        for pid in (main, *workers):
-            os.kill(pid, signal.SIGKILL)
-        _, stderr = child.communicate(timeout=TIMEOUT)
-        self.assertEqual(child.returncode, 128 + signal.SIGKILL, stderr)
-        trace = self.loaded(child.returncode, b"", stderr.decode(), report)
-        self.assert_nothing_lost(trace)
-        return trace
+        return self.killed_trace(*self.command, family_of=self.main_of, env={**self.witness.environment, **self.settings}, stdout=subprocess.DEVNULL,
+                                 work=lambda workers: wait_until(lambda: self.done_by() == set(workers), "each worker has done tasks", 60))
 
     def test_run(self):
         trace = self.run_traced()

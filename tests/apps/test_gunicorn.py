@@ -3,15 +3,13 @@
 """gunicorn --preload that answers requests, started under cowtrace, and attached to while it runs."""
 import concurrent.futures
 import http.client
-import os
-import signal
 import socket
 import subprocess
 import unittest
 
 import page_tables
 from app_test import PROGRAMS, AppTest, needs
-from support import COWTRACE, TIMEOUT, children_of, wait_until
+from support import children_of, wait_until
 
 WORKERS = 3
 REQUESTS = 90
@@ -66,21 +64,11 @@ class Gunicorn(AppTest):
         return wait_until(found, "gunicorn has its workers")
 
     def run_traced(self):
-        """Under cowtrace from its start to its end, which is sudden: what an orderly end of Python writes is of no interest."""
-        report = self.directory / "report.json"
-        child = self.start(COWTRACE, "run", "-q", "-o", report, "--", *self.command, env=self.witness.environment, stdin=subprocess.DEVNULL,
-                           stderr=subprocess.PIPE)
-        master, workers = self.master_of(child)
-        wait_until(lambda: len(self.witness.fork_of) == WORKERS, "the workers have begun")
-        wait_until(lambda: self.answered_by_all(workers), "each worker has answered")
-        self.witness.look()
-        for pid in (master, *workers):
-            os.kill(pid, signal.SIGKILL)
-        _, stderr = child.communicate(timeout=TIMEOUT)
-        self.assertEqual(child.returncode, 128 + signal.SIGKILL, stderr)
-        trace = self.loaded(child.returncode, b"", stderr.decode(), report)
-        self.assert_nothing_lost(trace)
-        return trace
+        def work(workers):
+            wait_until(lambda: len(self.witness.fork_of) == WORKERS, "the workers have begun")
+            wait_until(lambda: self.answered_by_all(workers), "each worker has answered")
+
+        return self.killed_trace(*self.command, family_of=self.master_of, work=work, env=self.witness.environment)
 
     def answered_by_all(self, workers):
         return self.requests() == set(workers)
