@@ -71,9 +71,10 @@ std::string values_of(const CommandWords& command) {
 }  // namespace
 
 std::string bash_completion(const AllWords& all) {
-  std::string commands, values, options, positionals;
+  std::vector<std::string> commands;
+  std::string values, options, positionals;
   for (const CommandWords& command : all.commands) {
-    commands += (commands.empty() ? "" : " ") + command.name;
+    commands.push_back(command.name);
     values += values_of(command);
     options += fmt::format("      {}) _cowtrace_words {} ;;\n", command.name, single_quoted(names_of(command.options)));
     if (!command.positionals.empty())
@@ -83,11 +84,7 @@ std::string bash_completion(const AllWords& all) {
   text += "_cowtrace() {\n  local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=run i\n  COMPREPLY=()\n";
   text += "  for ((i = 1; i < COMP_CWORD; i++)); do\n    [[ ${COMP_WORDS[i]} != -- ]] || { _cowtrace_command $((i + 1)); return; }\n  done\n";
   text += fmt::format("  if ((COMP_CWORD > 1)); then\n    case ${{COMP_WORDS[1]}} in {}) command=${{COMP_WORDS[1]}} ;; esac\n  fi\n",
-                      joined([&] {
-                        std::vector<std::string> names;
-                        for (const CommandWords& command : all.commands) names.push_back(command.name);
-                        return names;
-                      }(), " | "));
+                      joined(commands, " | "));
   text += "  # --option=value is three words here.\n  if [[ $cur == = ]]; then\n    cur=\n"
           "  elif [[ $previous == = ]]; then\n    previous=${COMP_WORDS[COMP_CWORD - 2]}\n  fi\n";
   text += fmt::format("  case \"$command $previous\" in\n{}  esac\n", values);
@@ -95,7 +92,7 @@ std::string bash_completion(const AllWords& all) {
   text += fmt::format("    case $command in\n{}    esac\n", options);
   text += fmt::format("    if ((COMP_CWORD == 1)); then COMPREPLY+=($(compgen -W {} -- \"$cur\")); fi\n    return\n  fi\n",
                       single_quoted(names_of(all.options)));
-  text += fmt::format("  if ((COMP_CWORD == 1)); then\n    _cowtrace_words {}\n    return\n  fi\n", single_quoted(commands));
+  text += fmt::format("  if ((COMP_CWORD == 1)); then\n    _cowtrace_words {}\n    return\n  fi\n", single_quoted(joined(commands)));
   text += fmt::format("  case $command in\n{}  esac\n}}\n\ncomplete -F _cowtrace cowtrace\n", positionals);
   return text;
 }
