@@ -187,7 +187,7 @@ class Recipes:
                 pid = wait_until(redis.answers, "Redis answers")
                 redis.populate()
                 self.attached(name, f"$ sudo cowtrace attach -o {trace}.cow $(pidof redis-server)   # Ctrl-C after BGSAVE", f"{trace}.cow",
-                              pid, work, ("Processes", None), ("Mechanisms", None))
+                              pid, work, ("Processes", None), ("Mechanisms", None), ("Stalls", None))
                 if trace == "meanwhile":
                     said = redis.persistence()
                     replace(self.page(name), "$ redis-cli info persistence | grep cow_size", [f"rdb_last_cow_size:{said['rdb_last_cow_size']}"])
