@@ -32,6 +32,7 @@ std::vector<ProcessSummary> process_summaries(const model::Session& session,
     summary.pid = process.pid;
     summary.parent = process.parent;
     summary.forked_from = process.forked_from;
+    summary.started_by_exec = !process.exec_ns.empty() && process.spaces.size() > (process.forked_from ? 1 : 0);
     summary.command = process.command;
     summary.python = process.python;
     summary.start_ns = since(started, process.start_ns);

@@ -43,6 +43,7 @@ struct ProcessSummary {
   model::ProcessKey process;
   std::int32_t pid = 0;
   std::optional<model::ProcessKey> parent, forked_from;
+  bool started_by_exec = false;  // the program that it ran last: nothing of its memory was anybody's before
   std::string command;  // untrusted
   std::string python;   // as model::Process has it
   std::uint64_t start_ns = 0;
