@@ -49,13 +49,20 @@ bool all_started_by_exec(const analysis::Summary& summary) {
          std::all_of(summary.processes.begin(), summary.processes.end(), [](const auto& process) { return process.started_by_exec; });
 }
 
+// What was inherited; not where exact snapshots were given up, or of what still runs.
+bool is_known_of_all(const analysis::Summary& summary) {
+  return std::all_of(summary.processes.begin(), summary.processes.end(),
+                     [](const auto& process) { return !process.forked_from || process.inherited_bytes; });
+}
+
 }  // namespace
 
 std::string headline(const analysis::Summary& summary) {
   const analysis::Totals& totals = summary.totals;
   if (totals.breaks == 0 && all_started_by_exec(summary)) return nothing_was_shared(summary.processes.size());
   std::string inherited;
-  if (totals.inherited_bytes) inherited = human_bytes(*totals.inherited_bytes) + " inherited";
+  if (totals.inherited_bytes)
+    inherited = fmt::format("{}{} inherited", is_known_of_all(summary) ? "" : "at least ", human_bytes(*totals.inherited_bytes));
   if (totals.breaks == 0)
     return fmt::format("no shared page was broken by {}{}{}; {}",
                        counted(summary.processes.size(), "process", "processes"),

@@ -74,6 +74,8 @@ TEST_F(ReportHeadline, SaysHowMuch) {
   EXPECT_THAT(first_line(), ::testing::EndsWith("; all explained"));
   processes[0].audit = model::Audit{3, 1, {}, {}};
   EXPECT_THAT(first_line(), HasSubstr("; 2 private pages UNEXPLAINED"));
+  builder.process(3, "nobody looked at this one", child);
+  EXPECT_THAT(first_line(), HasSubstr(": 7.8 MiB copied of at least 16.0 MiB inherited; "));
 }
 
 TEST_F(ReportHeadline, SaysWhenNothingWasBroken) {
