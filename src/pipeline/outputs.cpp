@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/outputs.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "analysis/join.h"
@@ -12,6 +14,13 @@ namespace cowtrace::pipeline {
 namespace {
 
 bool is_trace(const report::Format& format) { return format.make == nullptr; }
+
+// Half a report is none, and what a buffer still holds would be written into the room that is made.
+void leave_empty(__gnu_cxx::stdio_filebuf<char>& buffer) {
+  const Fd file(dup(buffer.fd()));
+  buffer.close();
+  static_cast<void>(ftruncate(file.get(), 0));
+}
 
 }  // namespace
 
@@ -60,10 +69,12 @@ Status Outputs::write(const model::Session& session, model::Resolver& resolver) 
   for (Output& output : outputs_) {
     const Status written = output.reporter->write(summary, session, asked, *output.stream);
     output.stream->flush();
-    if (!*output.stream && !output.path.empty())
-      keep_first(fail("cannot write " + printable(output.path), "the disk may be full", "make room or choose another -o"));
-    else
+    if (!*output.stream && !output.path.empty()) {
+      leave_empty(*output.buffer);
+      keep_first(fail("cannot write " + printable(output.path), "the disk may be full, so it was left empty", "make room or choose another -o"));
+    } else {
       keep_first(written);
+    }
   }
   keep_first(recorder_->finish(summary, session, recording));
   return result;

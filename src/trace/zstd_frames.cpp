@@ -34,10 +34,15 @@ Status FrameWriter::write(std::string_view bytes) {
     if (now < 0 && errno == EINTR) continue;
     if (now <= 0) {
       failed_ = true;
-      return fail_errno("cannot write " + printable(path_), errno, "make room or choose another -o");
+      const int error = errno;
+      // What stays are whole frames. A pipe keeps what it has.
+      static_cast<void>(ftruncate(fd_.get(), written_));
+      return fail_errno("cannot write " + printable(path_), error,
+                        written_ == 0 ? "make room or choose another -o" : "make room or choose another -o; what it holds can be read");
     }
     done += static_cast<std::size_t>(now);
   }
+  written_ += static_cast<off_t>(size);
   return {};
 }
 

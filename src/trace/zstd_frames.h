@@ -3,6 +3,7 @@
 // everything up to its last whole frame.
 #pragma once
 
+#include <sys/types.h>
 #include <zstd.h>
 
 #include <cstddef>
@@ -23,7 +24,7 @@ class FrameWriter {
   // Writes at the end of `fd`, which may be a pipe. `path` is for messages.
   FrameWriter(Fd fd, std::string path);
 
-  // One frame; nothing of it stays in this program. After a failure nothing more is written.
+  // One frame; nothing of it stays in this program. After a failure nothing more is written, and the file ends with the last whole frame.
   Status write(std::string_view bytes);
 
  private:
@@ -34,6 +35,7 @@ class FrameWriter {
   std::string path_;
   std::unique_ptr<ZSTD_CCtx, Free> context_;
   std::string compressed_;
+  off_t written_ = 0;  // by whole frames
   bool failed_ = false;
 };
 
