@@ -53,7 +53,8 @@ class Attachment {
   Status seize_family();
   void search_again();
   void take_signals();
-  void reap();
+  // False: there is more.
+  bool reap();
   [[nodiscard]] bool all_ended() const;
 
   const AttachOptions& options_;
@@ -163,9 +164,13 @@ void Attachment::take_signals() {
   }
 }
 
-void Attachment::reap() {
-  int status = 0;
-  for (pid_t tid = 0; (tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0;) tracing_->follower().handle(tid, status);
+bool Attachment::reap() {
+  for (int i = 0, status = 0; i < kMostStops; ++i) {
+    const pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
+    if (tid <= 0) return true;
+    tracing_->follower().handle(tid, status);
+  }
+  return false;
 }
 
 // The kernel tells of every end; that of a process which was ending when it was found, it may have told before.
@@ -177,10 +182,10 @@ bool Attachment::all_ended() const {
 }
 
 void Attachment::loop() {
-  while (!stop_ && !tracing_->over() && !all_ended()) {
-    tracing_->wait_for_something();
+  for (bool all = true; !stop_ && !tracing_->over() && !all_ended();) {
+    if (all) tracing_->wait_for_something();
     take_signals();
-    if (tracing_->exact()) reap();
+    all = !tracing_->exact() || reap();
     tracing_->tick();
     search_again();
   }

@@ -69,15 +69,6 @@ Auditor::Member* Auditor::member_of(pid_t pid) {
   return found == members_.end() ? nullptr : &found->second;
 }
 
-std::uint64_t Auditor::held_bytes() const {
-  std::unordered_set<const Inherited*> seen;
-  std::uint64_t bytes = 0;
-  for (const auto& [key, member] : members_)
-    for (const auto* held : {&member.inherited, &member.last_fork})
-      if (*held && seen.insert(held->get()).second) bytes += (*held)->frames.bytes_used();
-  return bytes;
-}
-
 std::optional<std::uint64_t> Auditor::inherited_bytes(model::ProcessKey key) const {
   if (const auto& settled = session_.process(key).inherited_bytes) return settled;
   const auto found = members_.find(key);
@@ -97,15 +88,13 @@ Status Auditor::on_fork(pid_t tid, std::uint64_t now_ns) {
   if (++forks_in_second_ > limits_.forks_per_second)
     return fail(fmt::format("the command forks more than {} times a second", limits_.forks_per_second));
 
-  const std::uint64_t held = held_bytes();
   FrameSnapshot::Limits limits;
-  limits.max_bytes = held >= limits_.snapshot_bytes ? 0 : limits_.snapshot_bytes - held;
+  limits.max_bytes = held_bytes_ >= limits_.snapshot_bytes ? 0 : limits_.snapshot_bytes - held_bytes_;
   limits.zero_frame = limits_.zero_frame;
   limits.huge_zero_frame = limits_.huge_zero_frame;
   auto frames = FrameSnapshot::take(tid, limits);
   if (!frames) return tl::unexpected(frames.error());
-  auto inherited = std::make_shared<Inherited>();
-  inherited->frames = std::move(*frames);
+  auto inherited = std::make_shared<Inherited>(std::move(*frames), held_bytes_);
   if (const model::AddressSpace* space = session_.find_space(child->spaces.front()))
     for (const model::Resolution& event : space->resolutions)
       if (event.new_frame != event.old_frame) inherited->rewound.try_emplace(page_of(event.address), event.old_frame);

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -46,10 +47,16 @@ class Auditor {
   void give_up(std::string reason);
 
  private:
-  // What a fork handed on.
+  // What a fork handed on; `held` is the sum of all there are.
   struct Inherited {
-    process::FrameSnapshot frames;
+    Inherited(process::FrameSnapshot taken, std::uint64_t& held) : frames(std::move(taken)), held_bytes(held) { held_bytes += frames.bytes_used(); }
+    Inherited(const Inherited&) = delete;
+    Inherited& operator=(const Inherited&) = delete;
+    ~Inherited() { held_bytes -= frames.bytes_used(); }
+
+    const process::FrameSnapshot frames;
     std::unordered_map<std::uint64_t, std::uint64_t> rewound;  // page -> frame before the child's own first break
+    std::uint64_t& held_bytes;
 
     [[nodiscard]] std::uint64_t frame(std::uint64_t page, process::PageEntry entry) const {
       const auto found = rewound.find(page);
@@ -68,10 +75,10 @@ class Auditor {
   void judge(const Inherited& reference, bool as_parent, const process::FrameSnapshot& exit, Known& known,
              const Member& member, model::Audit& audit) const;
   Member* member_of(pid_t pid);
-  [[nodiscard]] std::uint64_t held_bytes() const;
 
   model::Session& session_;
   AuditLimits limits_;
+  std::uint64_t held_bytes_ = 0;  // by all that members hold: before them
   std::unordered_map<model::ProcessKey, Member> members_;
   std::string given_up_;
   std::uint64_t second_ns_ = 0;  // the second that forks are counted in

@@ -110,13 +110,17 @@ void Family::on_start(pid_t tid) {
   const model::Process* child = session_.find_pid(tid);
   if (watcher_.active()) look_at_sharer(tid, child);
   if (child == nullptr || !child->forked_from || child->spaces.size() != 1) return;
-  if (auto snapshot = auditor_.on_fork(tid, monotonic_ns()); !snapshot) {
-    outgrown_ = snapshot.error().message();
-    auditor_.give_up("exact snapshots were given up: " + outgrown_);
-  }
+  ++forks_;
+  if (auto snapshot = auditor_.on_fork(tid, monotonic_ns()); !snapshot) outgrow(snapshot.error().message());
   const model::Process& parent = session_.process(*child->forked_from);
   if (!parent.spaces.empty()) objects_.inherit(tid, child->spaces.front(), parent.spaces.back());
   look_at_python(tid, *child, parent);
+}
+
+void Family::outgrow(const std::string& why) {
+  if (!outgrown_.empty()) return;
+  outgrown_ = why;
+  auditor_.give_up("exact snapshots were given up: " + why);
 }
 
 // A thread, or a vfork child: its memory is that of a process which this is an occasion to look at.

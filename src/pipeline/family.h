@@ -41,6 +41,8 @@ class Family final : public StopHandler {
 
   // The family has outgrown what exact snapshots may cost: let it go. Empty if not.
   [[nodiscard]] const std::string& outgrown() const { return outgrown_; }
+  void outgrow(const std::string& why);
+  [[nodiscard]] std::uint64_t forks() const { return forks_; }  // that on_start() was told of
   // From now on nobody calls on_start and its like.
   void go_on_without_stops() { stops_ = false; }
   // All hooks are detached and all events taken in: reads the kernel's counters and settles the session.
@@ -72,6 +74,7 @@ class Family final : public StopHandler {
   std::deque<model::ProcessKey> attached_;      // that have not been looked at yet
   std::unordered_set<std::string> programs_;    // looked at by warn_about_ptrace
   std::string outgrown_;
+  std::uint64_t forks_ = 0;
   std::uint64_t undecodable_ = 0;
   std::uint64_t breaks_ = 0;
   std::uint64_t copied_bytes_ = 0;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/clock.h"
 #include "process/proc_files.h"
 #include "process/system_call.h"
 #include "process/task_ids.h"
@@ -81,10 +82,12 @@ bool Follower::handle(pid_t tid, int status) {
   Task& task = found->second;
   const int signal = WSTOPSIG(status);
   const int event = status >> 16;
+  const std::uint64_t began = monotonic_ns();
   if (event != 0)
     on_event(tid, task, event, signal);
   else
     resume(tid, signal);
+  stopped_ns_ += monotonic_ns() - began;
   return true;
 }
 

@@ -40,6 +40,8 @@ class Follower {
   // Lets every task go: those that run are interrupted for a moment. Call handle() with what waitpid gives until `following()` is false.
   void release_all();
   [[nodiscard]] bool following() const { return !tasks_.empty(); }
+  // How long tasks have stood still for handle() so far: one at a time, for there is one of us.
+  [[nodiscard]] std::uint64_t stopped_ns() const { return stopped_ns_; }
   [[nodiscard]] bool traces(pid_t tid) const { return tasks_.contains(tid); }
   // Since the last call, a stop signal from the terminal stopped `pid`'s whole process: the owner should stop too.
   [[nodiscard]] bool take_terminal_stop(pid_t pid);
@@ -63,6 +65,7 @@ class Follower {
   StopHandler& handler_;
   std::unordered_map<pid_t, Task> tasks_;
   std::unordered_map<pid_t, pid_t> held_;  // child that has not started -> task that waits for it
+  std::uint64_t stopped_ns_ = 0;
   bool releasing_ = false;
   std::optional<pid_t> terminal_stop_;
 };

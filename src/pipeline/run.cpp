@@ -32,7 +32,8 @@ class Runner {
   Result<CommandOptions> command_options();
   Status trace_from_exec();
   void take_signals();
-  void reap();
+  // False: there is more.
+  bool reap();
   void on_command_status(int status);
 
   const RunOptions& options_;
@@ -120,26 +121,28 @@ void Runner::on_command_status(int status) {
   if (!WIFCONTINUED(status)) status_ = status;
 }
 
-void Runner::reap() {
+bool Runner::reap() {
   Follower& follower = tracing_.follower();
   int status = 0;
-  while (!status_) {
+  for (int i = 0; !status_; ++i) {
+    if (i == kMostStops) return false;
     const pid_t tid = waitpid(-1, &status, __WALL | WNOHANG | WUNTRACED);
     // Nothing left to wait for, and the command's end was not seen: somebody else has reaped it.
     if (tid < 0 && errno == ECHILD) stop_now_ = true;
-    if (tid <= 0) return;
+    if (tid <= 0) return true;
     const bool handled =
         follower.traces(tid) || (tracing_.exact() && WIFSTOPPED(status)) ? follower.handle(tid, status) : false;
     if (tid == command_->pid() && !handled) on_command_status(status);
     if (follower.take_terminal_stop(command_->pid())) tracing_.stop_with_terminal();
   }
+  return true;
 }
 
 void Runner::loop() {
-  while (!status_ && !stop_now_ && !tracing_.over()) {
-    tracing_.wait_for_something();
+  for (bool all = true; !status_ && !stop_now_ && !tracing_.over();) {
+    if (all) tracing_.wait_for_something();
     take_signals();
-    reap();
+    all = reap();
     tracing_.tick();
     if (kept_) kept_->drain();
   }

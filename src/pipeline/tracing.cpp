@@ -134,12 +134,15 @@ void Tracing::tick() {
   progress_.update(elapsed, family_.breaks(), family_.copied_bytes());
   if (live_) live_->update(session_->capture.started_ns + elapsed);
   expired_ = options_.duration_ns && elapsed >= *options_.duration_ns;
-  if (!family_.outgrown().empty() && session_->capture.snapshot == "exact") give_up_stops();
+  if (session_->capture.snapshot != "exact") return;
+  throttle_.update(now, follower_.stopped_ns(), family_.forks());
+  if (throttle_.holds_up()) family_.outgrow("the command forks so often that they would hold it up");
+  if (!family_.outgrown().empty()) give_up_stops();
 }
 
 void Tracing::give_up_stops() {
   session_->capture.snapshot = "passive";
-  const std::string note = fmt::format("exact snapshots were given up, there is no audit: {}", family_.outgrown());
+  const std::string note = fmt::format("exact snapshots were given up, from then on nothing is audited: {}", family_.outgrown());
   session_->capture.notes.push_back(note);
   say(note);
   follower_.release_all();

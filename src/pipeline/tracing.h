@@ -22,11 +22,15 @@
 #include "pipeline/progress.h"
 #include "pipeline/recorder.h"
 #include "pipeline/signals.h"
+#include "pipeline/throttle.h"
 #include "top/view.h"
 
 namespace cowtrace::pipeline {
 
 enum class SnapshotMode { Exact, Passive, Off };
+
+// That are taken in a row, before signals and events are: a family that forks all the time has always one more.
+inline constexpr int kMostStops = 64;
 
 struct TraceOptions {
   std::string backend = "auto";
@@ -94,6 +98,7 @@ class Tracing {
   Family family_;
   Recorder& recorder_;
   Follower follower_;
+  Throttle throttle_;
   Progress progress_;
   Fd poll_;
   bool expired_ = false;  // --duration
