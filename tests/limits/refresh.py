@@ -24,7 +24,8 @@ ROWS = (
      lambda f: f"{pages(f['children'])}; {f['children']['lost']} events lost; {f['children']['audited']:,} audited, {f['children']['unexplained']} pages unexplained"),
     ("as many forks a second as the machine makes, for 10 s", "forks",
      lambda f: (f"{f['forks']['forks']:,} forks, {f['forks']['processes']:,} processes reported; {f['forks']['events']:,} events, {f['forks']['lost']} lost; "
-                f"[rates](#a-storm-of-forks)")),
+                f"with `--buffer 64KiB` {f['forks_small_buffer']['forks']:,} forks, {f['forks_small_buffer']['processes']:,} processes, "
+                f"{f['forks_small_buffer']['events']:,} events and {f['forks_small_buffer']['lost']:,} lost; [rates](#a-storm-of-forks)")),
     ("a parent of 4 GiB", "large_parent",
      lambda f: (f"{pages(f['large_parent'])}, {f['large_parent']['smaps_pages']:,} private in smaps; the child starts {f['large_parent']['child_starts_ms']} ms after `fork()` is "
                 f"called ({f['large_parent']['child_starts_alone_ms']} ms without cowtrace), which returns after {f['large_parent']['fork_ms']} ms "

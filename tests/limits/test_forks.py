@@ -51,6 +51,14 @@ class Forks(LimitsTest):
                      events=trace.capture["events"], lost=trace.capture["lost_events"], snapshot=trace.capture["snapshot"],
                      peak_mib=round(sized.peak.bytes / MIB), bound_mib=round(most_memory(trace) / MIB))
 
+    def test_with_a_buffer_that_is_too_small(self):
+        """What does not fit loses its detail; every process is there, and every break is somebody's."""
+        sized = self.sized("forks", ALONE, FORKERS, options=("-q", "--buffer", "64KiB"))
+        trace = sized.end(valid=False)
+        self.check(sized, trace)
+        self.figures("forks_small_buffer", forks=sized.figures["forks"], processes=len(trace.processes) - 1 - FORKERS, events=trace.capture["events"],
+                     lost=trace.capture["lost_events"])
+
     def test_it_can_be_stopped_meanwhile(self):
         """There is always one more stop to take: a signal is not to wait for the last."""
         sized = self.sized("forks", 60, FORKERS)
