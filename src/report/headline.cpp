@@ -37,16 +37,10 @@ std::string audit_verdict(const analysis::Summary& summary) {
                      human_count(sum.audited), human_count(summary.processes.size()));
 }
 
-// Not a success: there was nothing that could have been broken.
-std::string nothing_was_shared(std::size_t processes) {
+std::string why_nothing_was_shared(std::size_t processes) {
   if (processes == 1) return "nothing was shared: the only process was started by exec and forked nothing";
   return fmt::format("nothing was shared: each of the {} processes was started by exec, which begins with memory of its own (spawn, not fork)",
                      human_count(processes));
-}
-
-bool all_started_by_exec(const analysis::Summary& summary) {
-  return !summary.processes.empty() &&
-         std::all_of(summary.processes.begin(), summary.processes.end(), [](const auto& process) { return process.started_by_exec; });
 }
 
 // What was inherited; not where exact snapshots were given up, or of what still runs.
@@ -57,9 +51,14 @@ bool is_known_of_all(const analysis::Summary& summary) {
 
 }  // namespace
 
+bool nothing_was_shared(const analysis::Summary& summary) {
+  return summary.totals.breaks == 0 && !summary.processes.empty() &&
+         std::all_of(summary.processes.begin(), summary.processes.end(), [](const auto& process) { return process.started_by_exec; });
+}
+
 std::string headline(const analysis::Summary& summary) {
   const analysis::Totals& totals = summary.totals;
-  if (totals.breaks == 0 && all_started_by_exec(summary)) return nothing_was_shared(summary.processes.size());
+  if (nothing_was_shared(summary)) return why_nothing_was_shared(summary.processes.size());
   std::string inherited;
   if (totals.inherited_bytes)
     inherited = fmt::format("{}{} inherited", is_known_of_all(summary) ? "" : "at least ", human_bytes(*totals.inherited_bytes));

@@ -107,6 +107,7 @@ void write_html_meta(const analysis::Summary& summary, const model::Session& ses
   sections.json("meta",
                 {{"version", options.version},
                  {"headline", headline(summary)},
+                 {"nothing_was_shared", nothing_was_shared(summary)},
                  {"warnings", warnings(summary)},
                  {"mechanisms", mechanisms},
                  {"causes", model::kCauseNames},

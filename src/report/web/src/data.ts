@@ -28,7 +28,7 @@ export interface Capture {
   memory_limit_bytes: number | null; memory_limit_of: string | null; blind_spots: string[]; notes: string[];
 }
 export interface Meta {
-  version: string; headline: string; warnings: string[]; mechanisms: Mechanism[]; causes: string[]; kinds: string[]; objects_left_out: number;
+  version: string; headline: string; nothing_was_shared: boolean; warnings: string[]; mechanisms: Mechanism[]; causes: string[]; kinds: string[]; objects_left_out: number;
   capture: Capture;
   totals: {
     breaks: number; copied_bytes: number; written_bytes: number | null; inherited_bytes: number | null; still_shared_bytes: number | null;

@@ -69,15 +69,16 @@ export class Shell {
 
   // Seen on every view: an unexplained page or a lost event is never a matter of looking in the right place.
   private verdict(): HTMLElement {
-    const { warnings, capture, processes } = this.app.report.meta;
+    const { warnings, capture, processes, nothing_was_shared } = this.app.report.meta;
     const audited = processes.filter((process) => process.audit);
     const unexplained = audited.reduce((sum, process) => sum + (process.audit?.unexplained ?? 0), 0);
     const bad = warnings.length > 0;
+    const good = !bad && !nothing_was_shared && audited.length === processes.length && audited.length > 0;
     const text = unexplained ? `${format.counted(unexplained, 'page', 'pages')} unexplained`
       : bad ? `incomplete: ${format.counted(warnings.length, 'warning', 'warnings')}`
-        : audited.length === processes.length && audited.length ? 'all explained'
+        : nothing_was_shared ? 'nothing was shared' : good ? 'all explained'
           : audited.length ? `${audited.length} of ${processes.length} audited` : 'not audited';
-    const kind = bad ? 'bad' : audited.length === processes.length && audited.length ? 'good' : 'fair';
+    const kind = bad ? 'bad' : good ? 'good' : 'fair';
     return button(`${kind === 'good' ? '✓' : kind === 'bad' ? '⚠' : '○'} ${text}`, () => this.app.store.change({ view: 'overview' }), {
       class: `verdict ${kind}`, title: [...warnings, `${capture.blind_spots.length} blind spots: see the overview`].join('\n'),
     });
