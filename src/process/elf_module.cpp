@@ -6,6 +6,7 @@
 #include "base/units.h"
 #include "process/debug_file.h"
 #include "process/dwarf_info.h"
+#include "process/unwind_table.h"
 
 namespace cowtrace::process {
 
@@ -61,6 +62,14 @@ DwarfInfo* ElfModule::dwarf() {
     if (file != nullptr) dwarf_ = DwarfInfo::open(file, *root_);
   }
   return dwarf_->get();
+}
+
+UnwindTable* ElfModule::unwind_table() {
+  if (!unwind_table_) {
+    unwind_table_ = nullptr;
+    if (elf() != nullptr) unwind_table_ = UnwindTable::open(elf_);
+  }
+  return unwind_table_->get();
 }
 
 std::optional<std::uint64_t> ElfModule::find_symbol(const std::string& name) {

@@ -23,6 +23,7 @@
 namespace cowtrace::process {
 
 class DwarfInfo;
+class UnwindTable;
 
 class ElfModule {
  public:
@@ -40,6 +41,8 @@ class ElfModule {
   [[nodiscard]] const SymbolTable& symbols();
   // nullptr if there is no debug information.
   [[nodiscard]] DwarfInfo* dwarf();
+  // nullptr if the file has no usable .eh_frame.
+  [[nodiscard]] UnwindTable* unwind_table();
   // ElfFile::find_symbol, remembered.
   [[nodiscard]] std::optional<std::uint64_t> find_symbol(const std::string& name);
 
@@ -55,6 +58,7 @@ class ElfModule {
   std::optional<std::shared_ptr<const ElfFile>> debug_file_;
   std::optional<SymbolTable> symbols_;
   std::optional<std::unique_ptr<DwarfInfo>> dwarf_;
+  std::optional<std::unique_ptr<UnwindTable>> unwind_table_;
   std::map<std::string, std::optional<std::uint64_t>> found_symbols_;
 };
 

@@ -113,6 +113,28 @@ Result<ProcStat> read_stat(pid_t pid) {
   return parse_stat(*text);
 }
 
+Result<ProgramPlace> parse_program_place(std::string_view text) {
+  const std::size_t name_end = text.rfind(')');
+  if (name_end == std::string_view::npos) return fail("cannot parse /proc/PID/stat", "no ')'");
+  std::string_view rest = text.substr(name_end + 1);
+  ProgramPlace place;
+  // The first word behind the name is field 3 (man 5 proc).
+  constexpr int kStartCode = 26;
+  for (int field = 3; field < kStartCode; ++field) next_word(rest);
+  const bool has_code = parse_number(next_word(rest), place.start_code);
+  next_word(rest);
+  if (!has_code || !parse_number(next_word(rest), place.start_stack)) {
+    return fail("cannot parse /proc/PID/stat", "no addresses");
+  }
+  return place;
+}
+
+Result<ProgramPlace> read_program_place(pid_t pid) {
+  const auto text = read_whole_file(path_of(pid, "stat"), kSmallFile);
+  if (!text) return tl::unexpected<Error>(text.error());
+  return parse_program_place(*text);
+}
+
 Result<std::uint64_t> read_anonymous_pages(pid_t pid) {
   const auto text = read_whole_file(path_of(pid, "statm"), kSmallFile);
   if (!text) return tl::unexpected<Error>(text.error());

@@ -37,6 +37,14 @@ struct ProcStat {
 [[nodiscard]] Result<ProcStat> parse_stat(std::string_view text);
 [[nodiscard]] Result<ProcStat> read_stat(pid_t pid);
 
+// Where a program was put when it was executed: forked processes have the same. All 0 to who may not see it, and at its end.
+struct ProgramPlace {
+  std::uint64_t start_code = 0, start_stack = 0;
+  friend bool operator==(const ProgramPlace&, const ProgramPlace&) = default;
+};
+[[nodiscard]] Result<ProgramPlace> parse_program_place(std::string_view text);
+[[nodiscard]] Result<ProgramPlace> read_program_place(pid_t pid);
+
 // How many anonymous pages of the process are in memory.
 [[nodiscard]] Result<std::uint64_t> read_anonymous_pages(pid_t pid);
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "process/maps.h"
 #include "process/proc_files.h"
 
 #include <fcntl.h>
@@ -65,6 +66,26 @@ TEST(ProcFiles, StatSurvivesHostileNames) {
     EXPECT_FALSE(parse_stat(text)) << text;
   }
   EXPECT_EQ(boot_ticks(1'000'000'000), static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+}
+
+TEST(ProcFiles, ProgramsHaveAPlace) {
+  // Fields 26 and 28 of man 5 proc.
+  const auto place = parse_program_place(
+      "12 (a) R 9 (b) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 2600 27 2800 29\n");
+  ASSERT_TRUE(place) << place.error().message();
+  EXPECT_EQ(place->start_code, 2600u);
+  EXPECT_EQ(place->start_stack, 2800u);
+  const auto ours = read_program_place(::getpid());
+  ASSERT_TRUE(ours);
+  const int local = 0;
+  EXPECT_GT(ours->start_stack, reinterpret_cast<std::uint64_t>(&local)) << "stacks grow down";
+  const auto maps = read_maps(::getpid());
+  ASSERT_TRUE(maps);
+  const MapsEntry* code = find_mapping(*maps, ours->start_code);
+  ASSERT_NE(code, nullptr);
+  EXPECT_EQ(code->path, *read_exe(::getpid()));
+  for (const char* text : {"", ")", "1 (x", "1 (x) S 1 2 3"}) EXPECT_FALSE(parse_program_place(text)) << text;
+  EXPECT_FALSE(read_program_place(0x7ffffff0));
 }
 
 TEST(FileRead, IsBounded) {
