@@ -85,6 +85,11 @@ static __always_inline void forked(u64 *ctx)
 		if (!child_state->space)
 			child_state->space = new_space();
 		event.child_space = child_state->space;
+		/* What is mapped is the same. */
+		if (options.unwind && bpf_core_field_exists(((struct mm_struct *)0)->exec_vm))
+			note_code(state, parent->mm->exec_vm);
+		child_state->code_owner = state->code_owner;
+		child_state->code_pages = state->code_pages;
 		child_state->guest = event.shares_memory && (!event.is_thread || state->guest);
 		if (!event.shares_memory) {
 			shared.forked = 1;

@@ -142,7 +142,6 @@ static __always_inline void path_done(u32 result, u64 call)
 {
 	u64 task = bpf_get_current_task();
 	struct task_state *state = shared.visits ? bpf_map_lookup_elem(&visits, &task) : 0;
-	struct registers user = {};
 
 	/* A visit that is not open belongs to a fork (below). */
 	if (!state || !state->open)
@@ -153,9 +152,13 @@ static __always_inline void path_done(u32 result, u64 call)
 		state->vma = 0;
 	state->retried = !!(result & RESULT_RETRY);
 	/* A visitor's stack is not in this memory. */
-	if (!state->visit)
-		user = state->user_mode ? registers_at(state->regs) : user_registers(task);
-	finish_fault(state->mm, state, &user, false);
+	if (state->visit)
+		state->user.ip = 0;
+	else if (state->user_mode)
+		registers_at(&state->user, state->regs);
+	else
+		user_registers(&state->user, task);
+	finish_fault(state->mm, state, false);
 	if (state->visit)
 		close_visit(task, state);
 }
@@ -211,10 +214,10 @@ static __always_inline void copying_ends(void)
 }
 
 /* The child's space has no task yet: its counts are kept as those of a visit, until sched_process_fork. */
-static __noinline struct task_state *child_of_fork(u64 parent, u32 parent_space, u64 child_mm)
+static __noinline struct task_state *child_of_fork(u64 parent, struct task_state *state)
 {
 	struct task_state *child = bpf_map_lookup_elem(&visits, &parent);
-	u64 key = parent;
+	u64 key = parent, child_mm = state->copying_to;
 
 	if (child && child->mm == child_mm)
 		return child;
@@ -228,7 +231,10 @@ static __noinline struct task_state *child_of_fork(u64 parent, u32 parent_space,
 		return 0;
 	child->mm = child_mm;
 	child->space = new_space();
-	inherit_python(parent_space, child->space);
+	/* The stack that forks is the parent's. */
+	child->code_owner = state->code_owner ? state->code_owner : state->space;
+	child->code_pages = state->code_pages;
+	inherit_python(state->space, child->space);
 	return child;
 }
 
@@ -242,7 +248,6 @@ static __always_inline void path_new_page(u64 page, u64 vma, u64 address)
 				   .old_level = 1,
 				   .new_level = 1 };
 	struct task_state *state, *child;
-	struct registers user;
 	struct walk parents;
 	u64 task;
 
@@ -252,7 +257,7 @@ static __always_inline void path_new_page(u64 page, u64 vma, u64 address)
 	state = state_of(task);
 	if (!state || !state->copying_to || FIELD(struct vm_area_struct, vma, vm_mm) != state->copying_to)
 		return;
-	child = child_of_fork(task, state->space, state->copying_to);
+	child = child_of_fork(task, state);
 	if (!child) {
 		COUNT(lost);
 		return;
@@ -270,8 +275,8 @@ static __always_inline void path_new_page(u64 page, u64 vma, u64 address)
 	child->start_ns = bpf_ktime_get_ns();
 	child->old_class = PAGE_ANON;
 	outcome.mapping = find_mapping(child->mm, child, address, vma);
-	user = user_registers(task);
-	resolve(child->mm, child, &outcome, &user, child->start_ns);
+	user_registers(&child->user, task);
+	resolve(child->mm, child, &outcome, child->start_ns);
 }
 
 static __always_inline void trampoline_entry(u64 *ctx)

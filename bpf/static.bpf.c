@@ -69,20 +69,21 @@ int fault_done(struct bpf_perf_event_data *ctx)
 {
 	u64 task = bpf_get_current_task(), mm;
 	struct task_state *state = state_of(task);
-	struct registers user;
 
 	if (!state || !state->open || ctx->addr != state->address)
 		return 0;
 	mm = current_mm(task);
 	if (!mm)
 		return 0;
-	user.ip = REGISTER_IP_OF(ctx->regs);
-	user.bp = frame_pointer(REGISTER_BP_OF(ctx->regs), REGISTER_SP_OF(ctx->regs));
-	/* Or the compiler chooses between two pointers, of which the verifier refuses one. */
-	barrier();
-	if (!state->user_mode)
-		user = user_registers(task);
-	finish_fault(mm, state, &user, false);
+	if (state->user_mode) {
+		state->user.ip = REGISTER_IP_OF(ctx->regs);
+		state->user.sp = REGISTER_SP_OF(ctx->regs);
+		state->user.bp = REGISTER_BP_OF(ctx->regs);
+		state->user.bx = REGISTER_BX_OF(ctx->regs);
+	} else {
+		user_registers(&state->user, task);
+	}
+	finish_fault(mm, state, false);
 	return 0;
 }
 

@@ -20,7 +20,8 @@ struct cowtrace_config {
 	__u8 lanes;	    /* breaks go to the lane of their CPU first */
 	__u8 task_regs;	    /* bpf_task_pt_regs works (5.15) */
 	__u8 python_frames; /* Python stack frames kept, 0: none */
-	__u8 reserved[2];
+	__u8 unwind;	    /* native stacks by rules (abi/unwind.h), not by frame pointer */
+	__u8 reserved;
 	__u32 cpus;
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 32);
@@ -79,8 +80,10 @@ struct cowtrace_counters {
 	__u64 walk_failed;
 	__u64 mapping_busy; /* mmap_lock was taken: no mapping in the event */
 	__u64 late;
+	__u64 copies;	   /* of stacks, that were sent */
+	__u64 lost_copies; /* for which there was no room */
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_counters) == 160 + 9 * 8);
+COWTRACE_ASSERT(sizeof(struct cowtrace_counters) == 160 + 11 * 8);
 
 /*
  * One a CPU, shared with user space: its counters, and a short queue of breaks that stays in the cache. What does not fit goes to the data
@@ -99,7 +102,7 @@ struct cowtrace_lane {
 	__u64 head;  /* slots taken so far; BPF */
 	__u64 woken; /* head when user space was woken last; BPF */
 	__u32 spaces; /* numbers given out; BPF */
-	__u8 pad[512 - 160 - 11 * 8 - 4];
+	__u8 pad[512 - 160 - 13 * 8 - 4];
 	__u64 tail; /* slots read so far; user space */
 	__u8 pad2[4096 - 520];
 	struct cowtrace_slot slots[COWTRACE_LANE_SLOTS];

@@ -60,6 +60,8 @@ enum cowtrace_event_kind {
 	COWTRACE_EVENT_WAKE = 21, /* a header only: a lane is half full */
 	COWTRACE_EVENT_ACTOR = 22,
 	COWTRACE_EVENT_ATTACH = 23,
+	/* copy ring */
+	COWTRACE_EVENT_STACK_COPY = 24, /* abi/unwind.h */
 };
 
 /* cowtrace_resolution.flags */

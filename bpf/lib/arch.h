@@ -38,9 +38,11 @@ static __always_inline bool entry_is_table(u64 entry)
 #define REGISTER_IP ip
 #define REGISTER_BP bp
 #define REGISTER_SP sp
+#define REGISTER_BX bx
 #define REGISTER_IP_OF(regs) ((regs).ip)
 #define REGISTER_BP_OF(regs) ((regs).bp)
 #define REGISTER_SP_OF(regs) ((regs).sp)
+#define REGISTER_BX_OF(regs) ((regs).bx)
 /* As arch_prctl() or clone() has set it; a program that writes FS itself (FSGSBASE) is seen after the next switch of tasks. */
 #define THREAD_POINTER thread.fsbase
 
@@ -80,9 +82,11 @@ static __always_inline bool entry_is_table(u64 entry)
 #define REGISTER_IP pc
 #define REGISTER_BP regs[29]
 #define REGISTER_SP sp
+#define REGISTER_BX regs[19] /* no rules use it */
 #define REGISTER_IP_OF(registers) ((registers).pc)
 #define REGISTER_BP_OF(registers) ((registers).regs[29])
 #define REGISTER_SP_OF(registers) ((registers).sp)
+#define REGISTER_BX_OF(registers) ((registers).regs[19])
 /* As it was at the last switch of tasks: the register itself is the user's to write. */
 #define THREAD_POINTER thread.uw.tp_value
 

@@ -261,8 +261,7 @@ static __noinline void send_to_ring(struct task_state *state, struct outcome *ou
 	submit_to_ring(event);
 }
 
-static __always_inline void resolve(u64 mm, struct task_state *state, struct outcome *outcome, const struct registers *user,
-				    u64 now)
+static __always_inline void resolve(u64 mm, struct task_state *state, struct outcome *outcome, u64 now)
 {
 	struct cowtrace_lane *lane = this_lane();
 	u32 mechanism = outcome->mechanism;
@@ -284,23 +283,21 @@ static __always_inline void resolve(u64 mm, struct task_state *state, struct out
 		count_page(state, outcome, now);
 		return;
 	}
-	if (user->ip) {
+	if (state->user.ip) {
 		u64 thread = shared.pythons ? find_python_thread(state->space) : 0;
 
 		if (thread)
 			outcome->flags |= COWTRACE_PYTHON_THREAD |
 					  (thread & THREAD_COLLECTING ? COWTRACE_GC_COLLECTING : 0);
 		if (options.frames || options.python_frames)
-			state->stack_sent = stack =
-				finish_stack(begin_stack(state->space, thread), state->space, user->ip, user->bp,
-					     state->stack_sent);
+			state->stack_sent = stack = stack_of(mm, state, thread);
 	}
 	slot = take_slot(lane, &turn);
 	if (!slot) {
-		send_to_ring(state, outcome, stack, user->ip, now);
+		send_to_ring(state, outcome, stack, state->user.ip, now);
 		return;
 	}
-	fill_resolution((struct cowtrace_resolution *)slot->event, state, outcome, stack, user->ip, now);
+	fill_resolution((struct cowtrace_resolution *)slot->event, state, outcome, stack, state->user.ip, now);
 	submit_slot(lane, slot, turn, now);
 }
 

@@ -109,21 +109,19 @@ static __noinline bool paired_outcome(u64 mm, struct task_state *state, struct o
 	return state->write;
 }
 
-/* A huge entry became base pages: one more resolution, about the huge page that was. */
-static __noinline void resolve_split(u64 mm, struct task_state *state, const struct outcome *outcome, const struct registers *user)
+/* A huge entry became base pages: one more resolution, about the huge page that was. The last use of `outcome`. */
+static __noinline void resolve_split(u64 mm, struct task_state *state, struct outcome *outcome)
 {
-	struct outcome huge = *outcome;
-
-	huge.mechanism = COWTRACE_HUGE_SPLIT;
-	huge.size = walk_size(&state->before);
-	huge.new_frame = huge.old_frame = walk_frame(&state->before, state->address);
-	huge.new_pte = huge.old_pte;
-	huge.new_level = huge.old_level;
-	resolve(mm, state, &huge, user, bpf_ktime_get_ns());
+	outcome->mechanism = COWTRACE_HUGE_SPLIT;
+	outcome->size = walk_size(&state->before);
+	outcome->new_frame = outcome->old_frame = walk_frame(&state->before, state->address);
+	outcome->new_pte = outcome->old_pte;
+	outcome->new_level = outcome->old_level;
+	resolve(mm, state, outcome, bpf_ktime_get_ns());
 }
 
 /* What the kernel made of the fault that `state` holds; `late`: known only at the thread's next one. */
-static __always_inline void finish_fault(u64 mm, struct task_state *state, const struct registers *user, bool late)
+static __always_inline void finish_fault(u64 mm, struct task_state *state, bool late)
 {
 	struct outcome outcome = { .address = state->address, .size = PAGE_BYTES, .flags = late ? COWTRACE_LATE : 0 };
 	struct walk after;
@@ -177,19 +175,18 @@ static __always_inline void finish_fault(u64 mm, struct task_state *state, const
 		COUNT(late);
 	if (!outcome.mapping)
 		outcome.mapping = find_mapping(mm, state, state->address, state->vma);
-	if (split)
-		resolve_split(mm, state, &outcome, user);
 	if (found)
-		resolve(mm, state, &outcome, user, now);
+		resolve(mm, state, &outcome, now);
+	if (split)
+		resolve_split(mm, state, &outcome);
 }
 
 static __noinline void finish_late(u64 task, u64 mm, struct task_state *state)
 {
-	struct registers user = user_registers(task);
-
+	user_registers(&state->user, task);
 	/* It may be gone. */
 	state->vma = 0;
-	finish_fault(mm, state, &user, true);
+	finish_fault(mm, state, true);
 }
 
 /*

@@ -94,8 +94,7 @@ static __always_inline bool read_mm_seq(u64 mm, u32 *seq)
 
 /* Where user space was: at the fault itself, or at the system call that made the kernel write. */
 struct registers {
-	u64 ip;
-	u64 bp; /* 0: it holds something else than a frame pointer */
+	u64 ip, sp, bp, bx;
 };
 
 /* Bytes of one stack frame: the usual limit of a whole stack. */
@@ -107,22 +106,21 @@ static __always_inline u64 frame_pointer(u64 bp, u64 sp)
 	return bp - sp < MOST_IN_A_STACK_FRAME ? bp : 0;
 }
 
-static __always_inline struct registers registers_at(u64 regs)
+static __always_inline void registers_at(struct registers *user, u64 regs)
 {
-	struct registers user = { .ip = FIELD(struct pt_regs, regs, REGISTER_IP),
-				  .bp = FIELD(struct pt_regs, regs, REGISTER_BP) };
-
-	user.bp = frame_pointer(user.bp, FIELD(struct pt_regs, regs, REGISTER_SP));
-
-	return user;
+	user->ip = FIELD(struct pt_regs, regs, REGISTER_IP);
+	user->sp = FIELD(struct pt_regs, regs, REGISTER_SP);
+	user->bp = FIELD(struct pt_regs, regs, REGISTER_BP);
+	user->bx = FIELD(struct pt_regs, regs, REGISTER_BX);
 }
 
 /* Of the current task, as it entered the kernel. Before 5.15 from the top of its stack: THREAD_SIZE is 16 KiB and there is no padding. */
-static __always_inline struct registers user_registers(u64 task)
+static __always_inline void user_registers(struct registers *user, u64 task)
 {
 	if (options.task_regs)
-		return registers_at((u64)bpf_task_pt_regs(bpf_get_current_task_btf()));
-	return registers_at(FIELD(struct task_struct, task, stack) + 16384 - sizeof(struct pt_regs));
+		registers_at(user, (u64)bpf_task_pt_regs(bpf_get_current_task_btf()));
+	else
+		registers_at(user, FIELD(struct task_struct, task, stack) + 16384 - sizeof(struct pt_regs));
 }
 
 #endif

@@ -66,6 +66,8 @@ struct task_state {
 	u64 copied_vma; /* fault path: start of the mapping that it has copied last */
 	u32 exec_from; /* the space left by an exec whose tracepoint has not fired yet */
 	u32 pad;
+	u32 code_owner, code_pages; /* note_code() */
+	struct registers user; /* where user space was; ip 0: not known. Here, for programs on faults have no room on their stacks */
 	struct cowtrace_counts exec_counts; /* of exec_from */
 	/* What the hooks on the family have told already: they may run more than once (lib/again.h). */
 	u64 forked_task, forked_ns; /* the last child, and when it was born */
@@ -226,9 +228,21 @@ static __always_inline void enter_new_space(struct task_state *state, u64 mm)
 	__builtin_memset(&state->counts, 0, sizeof(state->counts));
 	state->space = new_space();
 	state->mm = mm;
+	state->code_owner = state->code_pages = 0;
 	state->mapping_valid = 0;
 	state->pmd_at = 0;
 	state->open = 0;
+}
+
+/*
+ * Rules for code (lib/unwind.h) are those of the address space where it was mapped, while that has so many pages of it: a forked child goes
+ * on with its parent's until it maps code of its own. `pages`: 0 if not known.
+ */
+static __always_inline void note_code(struct task_state *state, u32 pages)
+{
+	if (!state->code_owner || !pages || (state->code_pages && state->code_pages != pages))
+		state->code_owner = state->space;
+	state->code_pages = pages;
 }
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * User stacks: native ones by frame pointer, Python's from its thread state. Each distinct pair is sent once, over the control ring; breaks
- * carry its hash.
+ * User stacks: native ones by rules (lib/unwind.h) or by frame pointer, Python's from its thread state. Each distinct pair is sent once, over
+ * the control ring; breaks carry its hash.
  */
 #ifndef COWTRACE_LIB_STACK_H
 #define COWTRACE_LIB_STACK_H
@@ -9,6 +9,7 @@
 #include "lib/maps.h"
 #include "lib/python.h"
 #include "lib/scratch.h"
+#include "lib/unwind.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -17,20 +18,9 @@ struct {
 	__type(value, u8);
 } sent SEC(".maps") __weak;
 
-struct stack_walk {
-	struct cowtrace_stack stack;
-	u64 frame[COWTRACE_PYTHON_FRAME_BYTES / 8]; /* the Python frame at hand */
-	u64 file_start, file_size; /* of the interpreter that these belong to; size 0: there are none */
-	u64 hash;		   /* of the Python frames */
-};
-
-DEFINE_SCRATCH(struct stack_walk, stacks)
-
 static __always_inline u64 mix(u64 hash, u64 value)
 {
-	/* murmur3's finaliser over a running sum: cheap, and every bit of every address counts. */
-	hash = (hash ^ value) * 0xff51afd7ed558ccdULL;
-	return hash ^ (hash >> 33);
+	return cowtrace_mix(hash, value);
 }
 
 /* Remembers that `hash` was sent; true if it has been before. */
@@ -47,17 +37,14 @@ static __always_inline void mark_sent(u64 hash)
 }
 
 /*
- * Leaves the stack frames in `stack` and returns `hash` with them mixed in. Where Python frames are known, the interpreter's own tell nothing
+ * By frame pointer. Leaves the stack frames in `walk`, mixed into its hash. Where Python frames are known, the interpreter's own tell nothing
  * more, nor does what called it: the walk ends at the first of them.
  */
-static __always_inline u64 walk_stack(struct stack_walk *walk, u64 hash, u64 ip, u64 bp, u32 limit)
+static __always_inline void walk_stack(struct stack_walk *walk, u32 limit)
 {
 	struct cowtrace_stack *stack = &walk->stack;
+	u64 ip = walk->ip, bp = frame_pointer(walk->bp, walk->sp), hash = walk->hash;
 
-	hash = mix(hash, ip);
-	stack->depth = 1;
-	stack->truncated = 0;
-	stack->ip[0] = ip;
 	for (u32 i = 1; i < COWTRACE_MAX_FRAMES; i++) {
 		u64 record[2]; /* caller's frame pointer, return address */
 
@@ -78,7 +65,37 @@ static __always_inline u64 walk_stack(struct stack_walk *walk, u64 hash, u64 ip,
 			break;
 		bp = record[0];
 	}
-	return hash;
+	walk->hash = hash;
+}
+
+/* The same by rules. False: the last stack frame has none. */
+static __always_inline bool unwind_stack(struct stack_walk *walk, u32 key, u32 limit)
+{
+	struct cowtrace_stack *stack = &walk->stack;
+
+	walk->exact = COWTRACE_UNWIND_EXACT;
+	walk->rule = find_rule(walk->scope, walk->ip | COWTRACE_UNWIND_EXACT);
+	for (u32 i = 1; i <= COWTRACE_MAX_FRAMES; i++) {
+		u32 kind = walk->rule & COWTRACE_UNWIND_KIND, unwound;
+
+		if (walk->ip - walk->file_start < walk->file_size || kind == COWTRACE_UNWIND_OUTERMOST)
+			return true;
+		if (i >= limit || i >= COWTRACE_MAX_FRAMES || kind > COWTRACE_UNWIND_OUTERMOST) {
+			stack->truncated = 1;
+			return true;
+		}
+		if (!kind)
+			return false;
+		unwound = unwind_step(key);
+		if (unwound) {
+			stack->truncated = unwound == UNWOUND_LOST;
+			return true;
+		}
+		stack->ip[i] = walk->ip;
+		stack->depth = i + 1;
+		walk->hash = mix(walk->hash, walk->ip);
+	}
+	return true;
 }
 
 /* Leaves the Python frames of `thread` (find_python_thread()) in `walk`, and returns `hash` with them mixed in. */
@@ -137,11 +154,11 @@ static __always_inline void send_stack(struct cowtrace_stack *stack, u32 space, 
 }
 
 /*
- * Two steps, one after the other, for the stacks of all functions that are active together must fit into 512 bytes; 6.16 and later give each
+ * Steps, one after the other, for the stacks of all functions that are active together must fit into 512 bytes; 6.16 and later give each
  * program one of its own. Global functions: the verifier goes through their loops once instead of once for each path that leads here (kernel
  * 6.1 gave up on those).
  *
- * begin_stack() walks the Python frames of `thread` (0: it runs no Python), and returns what finish_stack() takes: 0 if stacks are off.
+ * begin_stack() walks the Python frames of `thread` (0: it runs no Python), and returns what the others take: 0 if stacks are off.
  */
 __weak __noinline u64 begin_stack(u32 space, u64 thread)
 {
@@ -166,34 +183,75 @@ __weak __noinline u64 begin_stack(u32 space, u64 thread)
 	return place->key + 1ULL;
 }
 
-/*
- * Walks the native stack that starts at ip and bp, and returns the hash of all; 0: stacks are off. `last` is the hash that this thread sent
- * last.
- */
-__weak __noinline u64 finish_stack(u64 begun, u32 space, u64 ip, u64 bp, u64 last)
+/* Walks the native stack from the registers in the place. False: as far as rules lead; user space has to find the rest. */
+__weak __noinline u32 walk_native(u64 begun)
 {
 	u32 key = begun - 1;
-	struct place_of_stacks *place;
+	struct place_of_stacks *place = bpf_map_lookup_elem(&stacks, &key);
 	struct stack_walk *walk;
-	u64 hash;
 
-	if (!begun)
-		return 0;
-	place = bpf_map_lookup_elem(&stacks, &key);
+	if (!place)
+		return 1;
+	walk = &place->content;
+	walk->stack.depth = 1;
+	walk->stack.ip[0] = walk->ip;
+	walk->hash = mix(walk->hash, walk->ip);
+	if (options.unwind)
+		return unwind_stack(walk, key, options.frames);
+	walk_stack(walk, options.frames);
+	return 1;
+}
+
+/* Sends the stack, if it has not been sent, and returns its hash. `last` is the one that this thread sent last; `sent_as`: it was, as that. */
+__weak __noinline u64 end_stack(u64 begun, u32 space, u64 last, u64 sent_as)
+{
+	u32 key = begun - 1;
+	struct place_of_stacks *place = bpf_map_lookup_elem(&stacks, &key);
+	struct stack_walk *walk;
+	u64 hash = sent_as;
+
 	if (!place)
 		return 0;
 	walk = &place->content;
-	hash = walk->hash;
-	if (options.frames)
-		hash = walk_stack(walk, hash, ip, bp, options.frames);
-	if (!walk->stack.depth && !walk->stack.python_depth)
-		hash = 0;
-	else if (!hash)
-		hash = 1;
-	if (hash && hash != last && !already_sent(hash))
-		send_stack(&walk->stack, space, hash);
+	if (!hash && (walk->stack.depth || walk->stack.python_depth)) {
+		hash = walk->hash ? walk->hash : 1;
+		if (hash != last && !already_sent(hash))
+			send_stack(&walk->stack, space, hash);
+	}
 	give_back(place);
 	return hash;
+}
+
+static __always_inline void set_registers(u64 begun, u64 mm, struct task_state *state)
+{
+	u32 key = begun - 1;
+	struct place_of_stacks *place = bpf_map_lookup_elem(&stacks, &key);
+	struct stack_walk *walk;
+
+	if (!place)
+		return;
+	walk = &place->content;
+	walk->ip = state->user.ip;
+	walk->sp = state->user.sp;
+	walk->bp = state->user.bp;
+	walk->bx = state->user.bx;
+	if (options.unwind)
+		walk->scope = unwind_scope(mm, state);
+}
+
+/* The hash of the current thread's stack; 0: stacks are off. */
+static __always_inline u64 stack_of(u64 mm, struct task_state *state, u64 thread)
+{
+	u64 begun = begin_stack(state->space, thread), sent_as = 0;
+
+	if (!begun)
+		return 0;
+	if (options.frames) {
+		set_registers(begun, mm, state);
+		if (!walk_native(begun))
+			sent_as = send_copy(begun, state->space);
+	}
+	return end_stack(begun, state->space, state->stack_sent, sent_as);
 }
 
 #endif

@@ -37,6 +37,12 @@ constexpr std::uint32_t kMostCountedPagesAtOnce = 1U << 20;  // where that memor
 
 constexpr std::uint64_t kSmallestWithLanes = 1 << 20;  // bytes of --buffer
 
+#if defined(__x86_64__)
+constexpr bool kUnwinds = true;
+#else
+constexpr bool kUnwinds = false;  // by frame pointer only
+#endif
+
 // Tasks that find no room in the table: at once where the kernel takes memory for a map when it is needed (safely in any hook since 6.1).
 constexpr std::uint32_t kMostTasks = 1 << 20;
 
@@ -50,6 +56,12 @@ constexpr int kNewInstructions = 1, kTaskRegisters = 2, kDirectLoads = 3;
 
 std::uint64_t ring_size(std::uint64_t wanted) {
   return std::bit_ceil(std::clamp<std::uint64_t>(wanted, kPageSize, std::uint64_t{1} << 30));
+}
+
+// Copies of stacks come in a burst when a program begins to break pages, from each CPU, and hardly any more.
+std::uint64_t copy_ring_size(std::uint32_t cpus) {
+  constexpr std::uint64_t kForEachCpu = 8 << 20;
+  return std::clamp<std::uint64_t>(std::bit_ceil(cpus * kForEachCpu), 16 << 20, 64 << 20);
 }
 
 // Hooks on faults are named by how they are attached; everything else every backend needs.
@@ -172,6 +184,9 @@ void BpfCapture::configure(int features) {
   config.task_regs = features >= kTaskRegisters;
   config.direct_loads = features >= kDirectLoads;
   config.cpus = cpus;
+  config.unwind = kUnwinds && config.frames > 0 && !config.counts_only;
+  if (config.unwind == 0) bpf_map__set_max_entries(skeleton.maps.unwind_rules, 1);
+  bpf_map__set_max_entries(skeleton.maps.copy_ring, static_cast<std::uint32_t>(config.unwind != 0 ? copy_ring_size(cpus) : kPageSize));
   // Half full: a wake-up for about 150,000 breaks of the default buffer, and as much room again until we come.
   config.wakeup_bytes = static_cast<std::uint32_t>(ring / 2);
   bpf_map__set_max_entries(skeleton.maps.data_ring, static_cast<std::uint32_t>(ring));
@@ -219,11 +234,23 @@ Status BpfCapture::map_buffers() {
     return 0;
   };
   rings_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.control_ring), on_event, this, nullptr));
-  if (!rings_ || ring_buffer__add(rings_.get(), bpf_map__fd(skeleton_->maps.data_ring), on_event, this) != 0)
+  if (!rings_ ||
+      ring_buffer__add(rings_.get(), bpf_map__fd(skeleton_->maps.data_ring), on_event, this) != 0)
     return fail_errno("cannot map the ring buffers", errno, "try a smaller --buffer");
+  // Of another thread, so apart.
+  const auto on_copy = [](void* self, void* data, std::size_t size) {
+    // What cannot be decoded is a stack that stays unknown.
+    if (auto copy = decode_stack_copy({static_cast<const std::byte*>(data), size})) (*static_cast<BpfCapture*>(self)->copy_sink_)(std::move(*copy));
+    return 0;
+  };
+  copies_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.copy_ring), on_copy, this, nullptr));
+  if (!copies_) return fail_errno("cannot map the ring buffers", errno, "try --stacks none");
   auto lanes = Lanes::map(bpf_map__fd(skeleton_->maps.lanes), bpf_map__max_entries(skeleton_->maps.lanes));
   if (!lanes) return tl::unexpected(lanes.error());
   lanes_ = std::move(*lanes);
+  auto rules = RuleTable::map(bpf_map__fd(skeleton_->maps.unwind_rules), bpf_map__max_entries(skeleton_->maps.unwind_rules));
+  if (!rules) return tl::unexpected(rules.error());
+  rules_ = std::move(*rules);
   return {};
 }
 
@@ -308,6 +335,21 @@ void BpfCapture::stop() {
   links_.clear();
 }
 
+int BpfCapture::copies_fd() const { return ring_buffer__epoll_fd(copies_.get()); }
+
+std::uint64_t BpfCapture::drain_copies(const CopySink& sink) {
+  copy_sink_ = &sink;
+  const int count = ring_buffer__consume(copies_.get());
+  copy_sink_ = nullptr;
+  return count > 0 ? static_cast<std::uint64_t>(count) : 0;
+}
+
+std::uint64_t BpfCapture::copies_sent() const {
+  std::uint64_t sum = 0;
+  for (const cowtrace_lane& lane : lanes_.all()) sum += __atomic_load_n(&lane.counters.copies, __ATOMIC_ACQUIRE);
+  return sum;
+}
+
 int BpfCapture::poll_fd() const { return ring_buffer__epoll_fd(rings_.get()); }
 
 Counters BpfCapture::counters() const {
@@ -327,6 +369,7 @@ Counters BpfCapture::counters() const {
     sum.walk_failed += cpu.walk_failed;
     sum.mapping_busy += cpu.mapping_busy;
     sum.late += cpu.late;
+    sum.lost_copies += cpu.lost_copies;
   }
   sum.skipped = skipped_runs(skeleton_->obj);
   return sum;

@@ -6,11 +6,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "capture/capture.h"
 #include "capture/coverage.h"
 #include "capture/lanes.h"
+#include "capture/rule_table.h"
 
 struct bpf_link;
 struct bpf_program;
@@ -32,6 +34,10 @@ class BpfCapture : public Capture {
   Status track_next_exec(pid_t pid) override;
   Result<std::size_t> track_running(const Running& running) override;
   Status set_python(model::SpaceId space, const PythonProbe& probe) override;
+  int copies_fd() const override;
+  std::uint64_t drain_copies(const CopySink& sink) override;
+  std::uint64_t copies_sent() const override;
+  void add_rule(std::uint64_t scope, std::uint64_t address, bool exact, const UnwindRule& rule) override { rules_.add(scope, address, exact, rule); }
   int poll_fd() const override;
   std::uint64_t drain(const Sink& sink) override;
   void stop() override;
@@ -88,6 +94,9 @@ class BpfCapture : public Capture {
   std::unique_ptr<cowtrace_bpf, Destroy> skeleton_;
   std::unique_ptr<ring_buffer, FreeRings> rings_;
   Lanes lanes_;
+  RuleTable rules_;
+  std::unique_ptr<ring_buffer, FreeRings> copies_;
+  const CopySink* copy_sink_ = nullptr;
   std::vector<bpf_link*> links_;
   const Sink* sink_ = nullptr;
   std::uint64_t undecodable_ = 0;

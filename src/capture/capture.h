@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unwind_rule.h"
 #include "capture/calibrate.h"
 #include "capture/python_probe.h"
+#include "capture/stack_copy.h"
 #include "model/events.h"
 #include "model/session.h"
 
@@ -49,6 +51,7 @@ struct Counters {
   std::uint64_t walk_failed = 0;
   std::uint64_t mapping_busy = 0;
   std::uint64_t late = 0;
+  std::uint64_t lost_copies = 0;  // stacks that were cut short, for there was no room for a copy
   std::uint64_t skipped = 0;  // runs of our programs that the kernel left out because one of them ran already
 };
 
@@ -60,6 +63,7 @@ struct PageCountRow {
 class Capture {
  public:
   using Sink = std::function<void(model::Event&&)>;
+  using CopySink = std::function<void(StackCopy&&)>;
 
   virtual ~Capture() = default;
 
@@ -72,6 +76,14 @@ class Capture {
   // are forked later inherit it; an exec and the end of a space forget it. May be called again, with what is better known. Each call hides
   // faults of this CPU from perf's BPF programs for a microsecond. Errors: no such layout, or there are too many spaces.
   virtual Status set_python(model::SpaceId space, const PythonProbe& probe) = 0;
+  // Copies of stacks, which no rule led through, are for another thread: one that waits for copies_fd(), takes them with drain_copies(), which
+  // returns how many there were, and answers with add_rule(): from now on stacks in `scope` (StackCopy::scope) are walked by this at `address`,
+  // of an instruction (`exact`) or where a call returns to. A rule costs no system call.
+  [[nodiscard]] virtual int copies_fd() const = 0;
+  virtual std::uint64_t drain_copies(const CopySink& sink) = 0;
+  virtual void add_rule(std::uint64_t scope, std::uint64_t address, bool exact, const UnwindRule& rule) = 0;
+  // How many copies were sent until now.
+  [[nodiscard]] virtual std::uint64_t copies_sent() const = 0;
   // A descriptor for epoll: readable when a ring buffer is well filled.
   [[nodiscard]] virtual int poll_fd() const = 0;
   // Hands all events that are there to `sink`, without waiting. Returns how many could not be decoded.

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "objects/symbol_objects.h"
 #include "process/store_size.h"
+#include "process/unwind_table.h"
 
 namespace cowtrace::objects {
 namespace {
@@ -168,6 +169,16 @@ std::vector<const model::Object*> CapturedResolver::objects_in(model::SpaceId sp
   return found;
 }
 
+namespace {
+
+bool is_signal_return(process::ElfModule& module, std::uint64_t address) {
+  process::UnwindTable* table = module.unwind_table();
+  const auto rule = table != nullptr ? table->rule_at(address) : std::nullopt;
+  return rule && rule->signal;
+}
+
+}  // namespace
+
 std::vector<model::StackFrame> CapturedResolver::frames_at(model::SpaceId space_id,
                                                            std::uint64_t ip, bool is_return_address,
                                                            std::uint64_t /*time_ns*/) {
@@ -193,7 +204,9 @@ std::vector<model::StackFrame> CapturedResolver::frames_at(model::SpaceId space_
   const std::uint64_t in_file =
       elf != nullptr ? elf->address_at(offset, mapping.executable()).value_or(offset) : offset;
   std::vector<model::StackFrame> frames;
-  for (const process::CodeFrame& frame : symbolizer_.frames_at(*module, in_file)) {
+  // A signal handler was not called: what it returns to begins its function.
+  const bool begins = address != ip && elf != nullptr && is_signal_return(*module, in_file);
+  for (const process::CodeFrame& frame : symbolizer_.frames_at(*module, begins ? in_file + 1 : in_file)) {
     frames.push_back(to_stack_frame(frame, module->path()));
     if (!frame.why_unnamed.empty()) frames.back().function = hex(ip);
   }

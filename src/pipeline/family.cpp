@@ -24,6 +24,7 @@ Family::Family(capture::Capture& capture, model::Session& session, bool stops, c
       objects_(session, modules_),
       python_(capture, session, *modules_),
       watcher_(std::move(watches), session, *modules_),
+      unwinder_(capture),
       recorder_(recorder) {
   if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
 }
@@ -37,6 +38,16 @@ void Family::set_live(Live& live) {
 
 void Family::take_all() {
   undecodable_ += capture_.drain([this](model::Event&& event) { take(std::move(event)); });
+  take_stacks();
+}
+
+void Family::take_stacks() {
+  for (model::Stack& stack : unwinder_.answers()) take(std::move(stack));
+}
+
+void Family::finish_stacks() {
+  unwinder_.finish();
+  take_stacks();
 }
 
 void Family::drain() {
@@ -148,6 +159,8 @@ void Family::on_exec(pid_t pid) {
 }
 
 void Family::on_last_exit(pid_t tid, pid_t pid) {
+  // What its stacks need is read from it.
+  unwinder_.settle();
   drain();
   auditor_.on_exit(tid, pid);
   const model::Process* process = session_.find_pid(pid);
@@ -192,6 +205,7 @@ void Family::finish() {
   const std::pair<std::uint64_t, const char*> oddities[] = {
       {counters.walk_failed, "faults whose page tables could not be read"},
       {counters.lost_populates, "refilled pages that the audit was not told of, for the ring buffer was full"},
+      {counters.lost_copies, "stacks that were cut short, for there were too many at once to be unwound"},
       {counters.skipped, "runs of hooks, at most and perhaps none, that the kernel left out, so that breaks may be missing"},
       {counters.mapping_busy, "breaks whose mapping was locked, so that it is taken from /proc"}};
   for (const auto& [count, what] : oddities)

@@ -18,6 +18,7 @@
 #include "pipeline/object_capture.h"
 #include "pipeline/python_capture.h"
 #include "pipeline/recorder.h"
+#include "pipeline/unwinder.h"
 #include "pipeline/watcher.h"
 #include "process/elf_module.h"
 
@@ -29,6 +30,8 @@ class Family final : public StopHandler {
   Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
          std::vector<python::Expression> watches, Recorder& recorder);
 
+  // Before the first event, with the privileges that tracing needs.
+  void begin() { unwinder_.start(); }
   // Is told of all events from now on; outlives this.
   void set_live(Live& live);
 
@@ -43,9 +46,11 @@ class Family final : public StopHandler {
   [[nodiscard]] const std::string& outgrown() const { return outgrown_; }
   void outgrow(const std::string& why);
   [[nodiscard]] std::uint64_t forks() const { return forks_; }  // that on_start() was told of
+  // All hooks are detached and all events taken in: what is still to be found out about them is.
+  void finish_stacks();
   // From now on nobody calls on_start and its like.
   void go_on_without_stops() { stops_ = false; }
-  // All hooks are detached and all events taken in: reads the kernel's counters and settles the session.
+  // After that: reads the kernel's counters and settles the session.
   void finish();
   [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver() { return python_.take_resolver(objects_.take_resolver()); }
   [[nodiscard]] std::uint64_t breaks() const { return breaks_; }
@@ -53,6 +58,7 @@ class Family final : public StopHandler {
 
  private:
   void take_all();
+  void take_stacks();
   void take(model::Event&& event);
   void look_at_attached(model::ProcessKey key);
   void look_at_python(pid_t tid, const model::Process& child, const model::Process& parent);
@@ -69,6 +75,7 @@ class Family final : public StopHandler {
   ObjectCapture objects_;
   PythonCapture python_;
   Watcher watcher_;
+  Unwinder unwinder_;
   Recorder& recorder_;
   std::unordered_set<model::SpaceId> changed_;  // without stops: spaces with a mapping that is not captured yet
   std::deque<model::ProcessKey> attached_;      // that have not been looked at yet

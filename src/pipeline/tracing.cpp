@@ -101,6 +101,7 @@ void Tracing::take_memory_limit_of(pid_t pid) {
 
 Status Tracing::begin() {
   if (auto less = keep_what_tracing_needs(); !less) session_->capture.notes.push_back("cowtrace kept all of its privileges: " + less.error().message());
+  family_.begin();
   session_->capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
   session_->capture.started_ns = monotonic_ns();
   recorder_.begin(session_->capture);
@@ -187,6 +188,7 @@ void Tracing::finish(const std::string& why, const std::function<void(pid_t, int
   capture_->stop();
   release_family(on_status);
   family_.drain();
+  family_.finish_stacks();
   if (live_) live_->finish(why);
   family_.finish();
 }
