@@ -46,10 +46,10 @@ class Family final : public StopHandler {
   [[nodiscard]] const std::string& outgrown() const { return outgrown_; }
   void outgrow(const std::string& why);
   [[nodiscard]] std::uint64_t forks() const { return forks_; }  // that on_start() was told of
-  // All hooks are detached and all events taken in: what is still to be found out about them is.
-  void finish_stacks();
   // From now on nobody calls on_start and its like.
   void go_on_without_stops() { stops_ = false; }
+  // All hooks are detached and all events taken in: what is still to be found out about them is.
+  void finish_stacks();
   // After that: reads the kernel's counters and settles the session.
   void finish();
   [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver() { return python_.take_resolver(objects_.take_resolver()); }

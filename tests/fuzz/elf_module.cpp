@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that a traced process has mapped: its symbols, its debug information, its registry.
+// A file that a traced process has mapped: its symbols, its debug information, how its functions are unwound.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 #include "process/dwarf_info.h"
 #include "process/elf_module.h"
 #include "process/symbol_table.h"
+#include "process/unwind_table.h"
 
 namespace {
 
@@ -37,11 +38,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static_cast<void>(module.find_symbol("_PyRuntime"));
   const SymbolTable& symbols = module.symbols();
   DwarfInfo* const debug = module.dwarf();
+  UnwindTable* const unwinding = module.unwind_table();
   for (const ElfSegment& segment : elf->segments()) {
     for (std::uint64_t i = 0; i < kMostAddresses; ++i) {
       const std::uint64_t address = segment.address + i * kStep;
       for (const SymbolKind kind : {SymbolKind::Function, SymbolKind::Object})
         if (const auto symbol = symbols.find(kind, address)) static_cast<void>(demangle(symbol->name));
+      if (unwinding != nullptr) static_cast<void>(unwinding->rule_at(address));
       if (debug != nullptr) static_cast<void>(debug->frames_at(address));
     }
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "capture/decoder.h"
+#include "capture/stack_copy.h"
 #include "cpu_limit.h"
 #include "process/cgroup_hierarchies.h"
 #include "process/cgroup_memory.h"
@@ -26,9 +27,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 0:
       if (const auto maps = process::parse_maps(text)) static_cast<void>(process::find_mapping(*maps, 0x1000));
       break;
-    case 1: static_cast<void>(process::parse_stat(text)); break;
+    case 1:
+      static_cast<void>(process::parse_stat(text));
+      static_cast<void>(process::parse_program_place(text));
+      break;
     case 2: static_cast<void>(process::memory_limit_files(text.substr(0, text.size() / 2), text.substr(text.size() / 2))); break;
-    case 3: static_cast<void>(capture::decode(bytes)); break;
+    case 3:
+      static_cast<void>(capture::decode(bytes));
+      static_cast<void>(capture::decode_stack_copy(bytes));
+      break;
     case 4: static_cast<void>(python::parse_expression(std::string(text))); break;
     default:
       for (const auto format : {python::LineFormat::kLnotab, python::LineFormat::kLinetable, python::LineFormat::kLocations})
