@@ -9,12 +9,13 @@
 #include <span>
 #include <utility>
 
+#include "process/cfi_check.h"
+
 namespace cowtrace::process {
 namespace {
 
 using Rule = UnwindRule;
 
-constexpr std::uint64_t kMostBytes = std::uint64_t{512} << 20;
 constexpr std::size_t kMostOperations = 64;
 
 // DWARF's numbers of x86-64's registers (System V ABI, figure 3.36).
@@ -171,8 +172,7 @@ Found find_kept(Dwarf_Frame* frame, unsigned number, std::uint64_t address, Rule
 std::unique_ptr<UnwindTable> UnwindTable::open(std::shared_ptr<const ElfFile> elf) {
   GElf_Ehdr header;
   if (gelf_getehdr(elf->handle(), &header) == nullptr || header.e_machine != EM_X86_64) return nullptr;
-  const ElfSection* section = elf->section(".eh_frame");
-  if (section == nullptr || !elf->content(*section, kMostBytes)) return nullptr;
+  if (!is_harmless_cfi(*elf)) return nullptr;
   CfiHandle cfi(dwarf_getcfi_elf(elf->handle()));
   if (cfi == nullptr) return nullptr;
   return std::unique_ptr<UnwindTable>(new UnwindTable(std::move(elf), std::move(cfi)));

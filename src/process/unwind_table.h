@@ -16,7 +16,7 @@ namespace cowtrace::process {
 
 class UnwindTable {
  public:
-  // nullptr if the file has none, or it is malformed, too large or of another machine than x86-64.
+  // nullptr if the file has none, or it is malformed, too large, as no compiler writes it, or of another machine than x86-64.
   [[nodiscard]] static std::unique_ptr<UnwindTable> open(std::shared_ptr<const ElfFile> elf);
 
   // The rule at the instruction that holds `address` (before the load bias); none if nothing is said of it.

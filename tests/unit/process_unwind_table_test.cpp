@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -180,6 +181,74 @@ TEST(UnwindTable, SaysWhatBinutilsSaysOfTheLibraries) {
     EXPECT_GT(tally.rows, 500) << name;
     EXPECT_LT(tally.unknown, tally.rows / 20) << name;
   }
+}
+
+// The program with other bytes in it: the instructions of the FDE of `function`, which is large enough, are `instructions` and then nothing.
+class Forged : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    bytes_ = test::read_file(test::program_path("unwind_rules"));
+    auto module = open(bytes_);
+    ASSERT_NE(module->unwind_table(), nullptr);
+    const ElfSection* section = module->elf()->section(".eh_frame");
+    ASSERT_NE(section, nullptr);
+    frames_ = module->elf()->segments().empty() ? 0 : section->address;  // here the same as in the file
+    hdr_ = module->elf()->section(".eh_frame_hdr")->address;
+    // The longest FDE. An entry: its size, 4 bytes; the distance to its CIE, 0 in a CIE; address, 4, and size, 4; 0 augmentation.
+    for (std::size_t at = frames_; at + 8 < frames_ + section->size && word(at) != 0; at += 4 + word(at))
+      if (word(at + 4) != 0 && (fde_ == 0 || word(at) > word(fde_))) fde_ = at;
+    ASSERT_GT(word(fde_), 40U);
+  }
+
+  [[nodiscard]] std::uint32_t word(std::size_t at) const {
+    std::uint32_t value = 0;
+    std::memcpy(&value, bytes_.data() + at, sizeof(value));
+    return value;
+  }
+  std::unique_ptr<ElfModule> open(const std::string& bytes) {
+    test::write_file(scratch_.file("forged"), bytes);
+    return std::make_unique<ElfModule>(std::move(*open_regular(scratch_.file("forged"))), "forged", std::make_shared<FileRoot>());
+  }
+  bool accepted(const std::string& instructions) {
+    std::string forged = bytes_;
+    std::string filled = instructions;
+    filled.resize(word(fde_) - 4 - 8 - 1, '\0');
+    forged.replace(fde_ + 4 + 4 + 8 + 1, filled.size(), filled);
+    return open(forged)->unwind_table() != nullptr;
+  }
+
+  const test::ScratchDirectory scratch_;
+  std::string bytes_;
+  std::size_t frames_ = 0, hdr_ = 0, fde_ = 0;
+};
+
+TEST_F(Forged, ARegisterThatNoMachineHasIsRefused) {
+  EXPECT_TRUE(accepted(""));
+  EXPECT_TRUE(accepted("\x05\x10\x01"));                     // DW_CFA_offset_extended 16
+  EXPECT_FALSE(accepted("\x05\x80\x80\x80\x20\x01"));       // 64 million: libdw takes half a GiB
+  EXPECT_FALSE(accepted("\x07\x80\x80\x80\x20"));           // DW_CFA_undefined
+  EXPECT_FALSE(accepted("\x09\x01\x80\x80\x80\x20"));       // DW_CFA_register
+  EXPECT_FALSE(accepted("\x10\x80\x80\x80\x20\x01\x50"));   // DW_CFA_expression
+}
+
+TEST_F(Forged, WhatHasNoEndOrNoMeaningIsRefused) {
+  EXPECT_TRUE(accepted("\x0a\x0b\x0a\x0b"));                 // remember, restore
+  EXPECT_FALSE(accepted("\x0b"));                              // nothing to restore
+  EXPECT_FALSE(accepted("\x3f"));                              // no instruction
+  EXPECT_FALSE(accepted("\x0f\xff\xff\x7f"));                 // an expression behind the end
+  EXPECT_FALSE(accepted(std::string(200, '\x80')));
+}
+
+TEST_F(Forged, ATableThatLeadsElsewhereIsRefused) {
+  std::string forged = bytes_;
+  forged[hdr_ + 12 + 4] = static_cast<char>(forged[hdr_ + 12 + 4] + 4);
+  EXPECT_EQ(open(forged)->unwind_table(), nullptr);
+  forged = bytes_;
+  forged.replace(hdr_ + 8, 4, "\xff\xff\xff\x7f");
+  EXPECT_EQ(open(forged)->unwind_table(), nullptr);
+  forged = bytes_;
+  forged[hdr_ + 3] = '\x0b';
+  EXPECT_EQ(open(forged)->unwind_table(), nullptr);
 }
 
 }  // namespace
