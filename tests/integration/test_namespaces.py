@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pid namespaces: everybody is called as the caller of cowtrace sees him in /proc, and nothing else changes."""
 import json
+import os
 import subprocess
 import unittest
 
 from running import LONG_RUNNING, PYTHON, frames
-from support import COWTRACE, PAGE, SCENARIO, IntegrationTest, children_of, wait_until
+from support import COWTRACE, PAGE, SCENARIO, IntegrationTest, children_of, program, wait_until
 
+SHAPES = program("unwind_shapes")
 INSIDE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 
@@ -36,6 +38,25 @@ class Namespaces(IntegrationTest):
         self.assertTrue(all(process["pid"] > 20 for process in named))
         self.assertGreaterEqual(sum(page["by_mechanism"].get("copy", 0) for page in trace.report["pages"]), 300)
         self.assertTrue(any(one["kind"] == "registered" for one in trace.report["objects"]))
+
+    def test_a_program_that_only_its_mount_namespace_has(self):
+        """Its symbols, lines and rules for stacks are read below its own root: the path leads nowhere else."""
+        hidden = self.directory / "hidden"
+        hidden.mkdir()
+        inside = hidden / "only-inside"
+        script = 'mount -t tmpfs none "$1" && cp "$2" "$3" && shift 2 && exec "$@"'
+        trace = self.trace("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", hidden, SHAPES, inside, 1,
+                           options=("-q", "--frames", 64))
+        self.assertFalse(inside.exists())
+        self.assert_nothing_lost(trace)
+        stacks = [site["stack"] for site in trace.report["sites"] if not site["truncated"] and
+                  any(os.path.basename(frame["module"] or "") == inside.name and frame["function"] == "write_pages" for frame in site["stack"])]
+        self.assertTrue(stacks)
+        for stack in stacks:
+            ours = [frame for frame in stack if os.path.basename(frame["module"] or "") == inside.name]
+            self.assertTrue(all(frame["function"] and not frame["function"].startswith("0x") for frame in ours), ours)
+            self.assertTrue(ours[0]["line"])
+            self.assertTrue({"main", "thread_main"} & {frame["function"] for frame in ours}, ours)
 
     def test_attach_to_a_namespace_from_outside(self):
         target = self.start(*INSIDE, PYTHON, LONG_RUNNING, 200, 2, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
