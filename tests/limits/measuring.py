@@ -7,6 +7,7 @@ Assertions are about counts and bytes; seconds are figures only, for machines di
 import json
 import os
 import pathlib
+import platform
 import re
 import signal
 import subprocess
@@ -25,6 +26,9 @@ MIB = 1 << 20
 # The bound of docs/limits.md, "Memory of cowtrace itself": bytes.
 BASE = 64 * MIB           # the program, its libraries, the symbols of what it traces, a block of a trace file
 BUFFER = 64 * MIB         # --buffer, which is mapped twice
+RULES = 2 * MIB           # with native stacks on x86-64: of how to unwind them
+COPIES_FOR_EACH_CPU = 8 * MIB  # and copies of stacks, mapped twice as well: a power of two, and LEAST_COPIES to MOST_COPIES in all
+LEAST_COPIES, MOST_COPIES = 16 * MIB, 64 * MIB
 A_RESOLUTION = 128        # every event: kept as it is
 A_PROCESS = 8 * 1024      # its maps and mappings
 A_PAGE_OF_SNAPSHOT = 8
@@ -32,11 +36,20 @@ A_PAGE_RECORDED = 192     # each page of the report, with -o FILE.cow: what lies
 A_ROW = 192               # --detail counts: every process, page and mechanism
 
 
+def unwinding():
+    if platform.machine() != "x86_64":
+        return 0
+    cpus = int(re.split("[-,]", pathlib.Path("/sys/devices/system/cpu/possible").read_text(encoding="ascii").strip())[-1]) + 1
+    power_of_two = 1 << (cpus * COPIES_FOR_EACH_CPU - 1).bit_length()
+    return RULES + 2 * min(max(power_of_two, LEAST_COPIES), MOST_COPIES)
+
+
 def most_memory(trace, snapshot_pages=0, recorded=False):
     """What cowtrace may need at most for a run with these figures."""
     pages = len(trace.report["pages"])
     rows = sum(len(page["by_mechanism"]) for page in trace.report["pages"]) if trace.capture["detail"] == "counts" else 0
-    return (BASE + 2 * BUFFER + A_RESOLUTION * trace.capture["events"] + A_PROCESS * len(trace.processes) + A_PAGE_OF_SNAPSHOT * snapshot_pages
+    stacks = unwinding() if trace.capture["detail"] == "events" else 0
+    return (BASE + 2 * BUFFER + stacks + A_RESOLUTION * trace.capture["events"] + A_PROCESS * len(trace.processes) + A_PAGE_OF_SNAPSHOT * snapshot_pages
             + A_ROW * rows + (A_PAGE_RECORDED * pages if recorded else 0))
 
 
