@@ -40,7 +40,7 @@ static __always_inline void exception(unsigned long address, unsigned long error
 	if (!mm || !space_of(state, mm))
 		return;
 	/* The first touch of anonymous memory, the most frequent fault of all: nothing is shared yet, and nobody audits yet. */
-	if (!fault.present && !(options.audit && shared.forked) && in_cached_mapping(mm, state, address) &&
+	if (!fault.present && !(options.audit && shared.forked) && !options.first_writes && in_cached_mapping(mm, state, address) &&
 	    !state->mapping_private_file)
 		return;
 	/* Our own reads of user memory fault like this; futexes write like this and let get_user_pages finish it. */

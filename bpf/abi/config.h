@@ -21,7 +21,7 @@ struct cowtrace_config {
 	__u8 task_regs;	    /* bpf_task_pt_regs works (5.15) */
 	__u8 python_frames; /* Python stack frames kept, 0: none */
 	__u8 unwind;	    /* native stacks by rules (abi/unwind.h), not by frame pointer */
-	__u8 reserved;
+	__u8 first_writes;  /* report the first write to each page of anonymous memory */
 	__u32 cpus;
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_config) == 32);
@@ -83,7 +83,7 @@ struct cowtrace_counters {
 	__u64 copies;	   /* of stacks, that were sent */
 	__u64 lost_copies; /* for which there was no room */
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_counters) == 160 + 11 * 8);
+COWTRACE_ASSERT(sizeof(struct cowtrace_counters) == 176 + 11 * 8);
 
 /*
  * One a CPU, shared with user space: its counters, and a short queue of breaks that stays in the cache. What does not fit goes to the data
@@ -102,7 +102,7 @@ struct cowtrace_lane {
 	__u64 head;  /* slots taken so far; BPF */
 	__u64 woken; /* head when user space was woken last; BPF */
 	__u32 spaces; /* numbers given out; BPF */
-	__u8 pad[512 - 160 - 13 * 8 - 4];
+	__u8 pad[512 - 176 - 13 * 8 - 4];
 	__u64 tail; /* slots read so far; user space */
 	__u8 pad2[4096 - 520];
 	struct cowtrace_slot slots[COWTRACE_LANE_SLOTS];

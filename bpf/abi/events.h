@@ -31,7 +31,8 @@ enum cowtrace_mechanism {
 	COWTRACE_KSM_COPY = 7,
 	COWTRACE_UNSHARE = 8,
 	COWTRACE_FORK_COPY = 9,
-	COWTRACE_MECHANISMS = 10,
+	COWTRACE_FIRST_WRITE = 10,
+	COWTRACE_MECHANISMS = 11,
 };
 
 enum cowtrace_cause {
@@ -168,7 +169,7 @@ struct cowtrace_exec {
 	struct cowtrace_counts counts;
 	char command[COWTRACE_COMM];
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_exec) == 24 + 24 + 160 + COWTRACE_COMM);
+COWTRACE_ASSERT(sizeof(struct cowtrace_exec) == 24 + 24 + 176 + COWTRACE_COMM);
 
 struct cowtrace_exit {
 	struct cowtrace_header header;
@@ -179,7 +180,7 @@ struct cowtrace_exit {
 	struct cowtrace_counts counts;
 	char command[COWTRACE_COMM]; /* of the process: programs rename themselves */
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_exit) == 24 + 16 + 160 + COWTRACE_COMM);
+COWTRACE_ASSERT(sizeof(struct cowtrace_exit) == 24 + 16 + 176 + COWTRACE_COMM);
 
 /* The vm_area_struct that held an address at the moment of a break; once per distinct one. */
 struct cowtrace_mapping {

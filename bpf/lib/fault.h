@@ -51,7 +51,9 @@ static __noinline bool absent_outcome(u64 mm, struct task_state *state, u64 fram
 	/* Of files only hugetlbfs fills a whole huge page for a private write: with zeros, where the mapping is anonymous to its user. */
 	if (!state->mapping_private_file || outcome->size > PAGE_BYTES) {
 		populate(state, state->address, frame, outcome->size);
-		return false;
+		outcome->mechanism = COWTRACE_FIRST_WRITE;
+		outcome->new_frame = frame;
+		return options.first_writes;
 	}
 	outcome->mechanism = COWTRACE_FILE_COPY;
 	outcome->new_frame = frame;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "analysis/advice.h"
+#include "analysis/allocators.h"
 #include "analysis/clock.h"
 #include "analysis/exact_counts.h"
 #include "analysis/latency.h"
@@ -66,12 +67,17 @@ class Aggregator {
         resolver_(resolver),
         summary_(summary),
         timeline_(timeline),
-        sites_(session) {}
+        sites_(session),
+        first_writes_(session),
+        allocators_(session) {
+    if (first_writes_.recorded()) summary_.allocators_unknown.emplace();
+  }
 
   void add(const PageGroup& group);
   void finish();
 
  private:
+  void add_allocator(model::ProcessKey process, const Touch& touch);
   void add_break(model::ProcessKey process, const Touch& raw, std::uint32_t object);
   ObjectSummary& object(std::uint32_t number);
   void finish_objects();
@@ -82,6 +88,8 @@ class Aggregator {
   Summary& summary_;
   Timeline& timeline_;
   SiteTable sites_;
+  FirstWrites first_writes_;
+  SiteTable allocators_;
   PageObjects on_page_;
   std::vector<ObjectSummary> objects_;  // by number of ObjectIndex
   std::unordered_map<const model::Object*, BreakCount> mappings_;
@@ -121,6 +129,7 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uin
   if (!touch.aggregated) {
     timeline_.add(process, touch);
     sites_.add(process, touch);
+    add_allocator(process, touch);
   }
   const auto stored = touch.aggregated || touch.in_kernel || touch.ip == 0
                           ? std::nullopt
@@ -138,8 +147,26 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uin
     note_process(written.changers, process);
 }
 
+void Aggregator::add_allocator(model::ProcessKey process, const Touch& touch) {
+  if (!first_writes_.recorded()) return;
+  const model::Resolution* first = first_writes_.of(touch);
+  if (first == nullptr) {
+    summary_.allocators_unknown->add(touch.count, touch.bytes());
+    return;
+  }
+  Touch allocation = touch;
+  allocation.space = session_.find_space(first->space);
+  // The registers are still those of the program before it.
+  const bool of_exec = first_writes_.is_of_exec(*first);
+  allocation.stack = of_exec ? model::StackHash() : first->stack;
+  allocation.ip = of_exec ? 0 : first->ip;
+  allocation.last_ns = first->time_ns;
+  allocators_.add(process, allocation);
+}
+
 void Aggregator::finish() {
   summary_.sites = sites_.take();
+  summary_.allocators = allocators_.take();
   finish_objects();
   finish_mappings();
 }

@@ -89,6 +89,8 @@ class PageGroups::Grouper {
   Grouper(model::ProcessKey process, const Callback& callback) : process_(process), callback_(callback) {}
 
   void add(const Touch& touch) {
+    // Of new memory, which nobody shares: allocators.h looks at these.
+    if (touch.mechanism == model::Mechanism::FirstWrite) return;
     if (!touches_.empty() && touch.page != touches_.front().page) finish();
     touches_.push_back(touch);
   }

@@ -136,6 +136,9 @@ struct Summary {
   std::vector<StallSummary> stalls;       // of those that stalled, the longest first
   std::vector<ObjectSummary> objects;     // by copied bytes, most first; written or neighbours
   std::vector<SiteSummary> sites;         // by copied bytes, most first
+  // --allocators: sites that wrote what was copied first; `breaks` and so on are of the pages. By copied bytes, most first.
+  std::vector<SiteSummary> allocators;
+  std::optional<BreakCount> allocators_unknown;  // of pages whose first write was not seen; none: not asked for
   std::vector<MappingSummary> mappings;   // by copied bytes, most first
   std::vector<TimelineRow> timeline;      // by process and time; quiet buckets are left out
   std::uint64_t timeline_bucket_ns = 0;

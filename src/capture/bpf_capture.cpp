@@ -179,6 +179,7 @@ void BpfCapture::configure(int features) {
   config.python_frames = static_cast<__u8>(std::min<std::uint32_t>(options_.python_frames, COWTRACE_MAX_FRAMES));
   config.counts_only = options_.counts_only;
   config.audit = options_.audit;
+  config.first_writes = options_.first_writes;
   config.find_mapping = find_mapping_;
   config.wake_control = options_.wake_early;
   config.task_regs = features >= kTaskRegisters;

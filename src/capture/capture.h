@@ -27,6 +27,7 @@ struct CaptureOptions {
   std::uint32_t python_frames = 16;       // Python stack frames a break, 0: none
   bool counts_only = false;               // --detail counts
   bool audit = true;                      // report pages that were populated anew, for the audit
+  bool first_writes = false;              // --allocators: report the first write to each page of anonymous memory
   bool wake_early = false;                // report each new mapping at once: nothing else stops a process before it ends
   std::uint64_t zero_frame = 0;           // frame of the zero page, 0: this kernel maps none
   bool attach = false;                    // track_running() will be called

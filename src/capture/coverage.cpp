@@ -22,6 +22,7 @@ constexpr std::array kOfOthers = {Copy, Reuse};
 constexpr std::array kOfPins = {Unshare};
 constexpr std::array kOfSwapped = {Copy};
 constexpr std::array kOfFork = {ForkCopy};
+constexpr std::array kOfNew = {FirstWrite};
 
 constexpr std::array kTable = std::to_array<Coverage>({
     {"writes to anonymous pages that fork shared", kOfAnonymous, Need::Nothing, Need::Nothing},
@@ -38,6 +39,7 @@ constexpr std::array kTable = std::to_array<Coverage>({
     {"writes to pages that are swapped out", kOfSwapped, Need::Never, Need::WriteHook},
     {"pinned pages that fork copies", kOfFork, Need::Never, Need::ForkHooks},
     {"pinned hugetlb pages that fork copies", kOfFork, Need::Never, Need::Never},
+    {"first writes to new anonymous memory, with `--allocators`", kOfNew, Need::Nothing, Need::Nothing},
 });
 
 }  // namespace

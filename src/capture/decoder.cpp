@@ -17,7 +17,7 @@ namespace {
 static_assert(model::kMechanisms == COWTRACE_MECHANISMS);
 static_assert(static_cast<int>(model::Mechanism::Copy) == COWTRACE_COPY);
 static_assert(static_cast<int>(model::Mechanism::KsmCopy) == COWTRACE_KSM_COPY);
-static_assert(static_cast<int>(model::Mechanism::ForkCopy) == COWTRACE_FORK_COPY);
+static_assert(static_cast<int>(model::Mechanism::FirstWrite) == COWTRACE_FIRST_WRITE);
 static_assert(model::kCauseNames.size() == COWTRACE_CAUSES);
 static_assert(static_cast<int>(model::Cause::Syscall) == COWTRACE_CAUSE_SYSCALL);
 

@@ -64,6 +64,9 @@ Status set_options(const TraceArguments& arguments, pipeline::TraceOptions& opti
   const auto counts = choose<bool>({{"events", false}, {"counts", true}}, "--detail", arguments.detail);
   if (!counts) return tl::unexpected(counts.error());
   options.capture.counts_only = *counts;
+  if (arguments.allocators && (options.capture.counts_only || options.capture.frames + options.capture.python_frames == 0))
+    return fail("--allocators", "it is told by events and their stacks", "leave --detail counts and --stacks none out");
+  options.capture.first_writes = arguments.allocators;
   if (auto set = set_snapshot(arguments, options); !set) return set;
   if (auto set = set_buffer(arguments, options.capture); !set) return set;
   if (arguments.duration.empty()) return {};
@@ -182,6 +185,7 @@ void add_command_options(CLI::App& app, RunArguments& to) {
 }
 
 void add_detail_option(CLI::App& app, TraceArguments& to) {
+  app.add_flag("--allocators", to.allocators, "also say who first wrote the pages that were copied; an event for each page of new memory");
   app.add_option("--detail", to.detail, "one event a break, or counts per process, page and mechanism only")->type_name("events|counts")->capture_default_str();
 }
 

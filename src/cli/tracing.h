@@ -25,6 +25,7 @@ struct TraceArguments {
   std::string max_copied, max_copied_per_process;
   std::uint32_t frames = 16;
   bool no_page_tables = false;
+  bool allocators = false;
   bool quiet = false;
   bool verbose = false;
 };

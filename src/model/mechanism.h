@@ -21,8 +21,9 @@ enum class Mechanism : std::uint8_t {
   KsmCopy,       // a page that KSM had merged
   Unshare,       // a read pin gave this address space its own copy (FAULT_FLAG_UNSHARE, kernel 5.19)
   ForkCopy,      // copied inside fork because it is pinned for DMA
+  FirstWrite,    // an absent page of anonymous memory was filled for a write: told with --allocators only
 };
-inline constexpr std::size_t kMechanisms = 10;
+inline constexpr std::size_t kMechanisms = 11;
 
 struct MechanismInfo {
   Mechanism mechanism;
@@ -41,6 +42,7 @@ inline constexpr std::array<MechanismInfo, kMechanisms> kMechanismTable = {{
     {Mechanism::KsmCopy, "ksm-copy", false, "a page merged by KSM was copied"},
     {Mechanism::Unshare, "unshare", true, "a read pin copied a shared page"},
     {Mechanism::ForkCopy, "fork-copy", true, "a pinned page was copied by fork"},
+    {Mechanism::FirstWrite, "first-write", false, "new memory was written for the first time"},
 }};
 constexpr const MechanismInfo& info(Mechanism mechanism) { return kMechanismTable[static_cast<std::size_t>(mechanism)]; }
 constexpr bool is_break(Mechanism mechanism) { return info(mechanism).is_break; }

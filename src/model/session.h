@@ -95,6 +95,7 @@ struct CaptureInfo {
   std::string arch;
   std::string detail = "events";         // events | counts
   std::string snapshot = "exact";        // exact | passive | off
+  bool allocators = false;               // first writes were asked for
   std::int64_t started_at_unix_ns = 0;   // CLOCK_REALTIME
   std::uint64_t started_ns = 0;          // CLOCK_MONOTONIC at the same moment
   std::uint64_t duration_ns = 0;

@@ -10,9 +10,11 @@ Status Recorder::finish(const analysis::Summary& summary, const model::Session& 
   if (!active()) return {};
   analysis::for_each_page(summary, session, resolver, [](const analysis::PageRow&) {});
   analysis::SiteFrames frames(session, resolver);
-  for (const analysis::SiteSummary& site : summary.sites) {
-    static_cast<void>(frames.of(site));
-    static_cast<void>(frames.python_of(site));
+  for (const auto* sites : {&summary.sites, &summary.allocators}) {
+    for (const analysis::SiteSummary& site : *sites) {
+      static_cast<void>(frames.of(site));
+      static_cast<void>(frames.python_of(site));
+    }
   }
   const trace::Answers answers = resolver.take();
   Status result;

@@ -56,6 +56,7 @@ std::unique_ptr<model::Session> new_session(const TraceOptions& options, const c
   info.arch = system.machine;
   info.detail = options.capture.counts_only ? "counts" : "events";
   info.snapshot = name(options.snapshot);
+  info.allocators = options.capture.first_writes;
   return session;
 }
 

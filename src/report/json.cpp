@@ -39,6 +39,11 @@ Status JsonReporter::write(const analysis::Summary& summary, const model::Sessio
   write_list(json, "sites", summary.sites, [&](const analysis::SiteSummary& site) {
     return site_json(site, frames.of(site), frames.truncated(site));
   });
+  write_list(json, "allocators", summary.allocators, [&](const analysis::SiteSummary& site) {
+    return site_json(site, frames.of(site), frames.truncated(site));
+  });
+  const auto& unknown = summary.allocators_unknown;
+  json.member("allocators_unknown", unknown ? Json{{"breaks", unknown->breaks}, {"copied_bytes", unknown->bytes}} : Json(nullptr));
   write_list(json, "mappings", summary.mappings, mapping_json);
   json.member("timeline_bucket_ns", summary.timeline_bucket_ns);
   write_list(json, "timeline", summary.timeline, timeline_json);

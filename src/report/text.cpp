@@ -19,6 +19,7 @@ constexpr std::array kSections = {
     &print_processes, &print_audit,     &print_mechanisms, &print_stalls,
     &print_causes,
     &print_mappings, &print_objects,    &print_neighbours, &print_sites,
+    &print_allocators,
     &print_advice,
     &print_last_warning,
 };

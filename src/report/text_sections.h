@@ -44,6 +44,7 @@ void print_mappings(const TextContext& context);
 void print_objects(const TextContext& context);
 void print_neighbours(const TextContext& context);
 void print_sites(const TextContext& context);
+void print_allocators(const TextContext& context);
 void print_watches(const TextContext& context);
 void print_advice(const TextContext& context);
 void print_last_warning(const TextContext& context);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
+#include <vector>
 
 #include "analysis/sites.h"
 #include "base/units.h"
@@ -36,27 +38,47 @@ void print_site(const TextContext& context, const analysis::SiteSummary& site,
     context.out << fmt::format("{:{}}cause: {}\n", "", kNumbers, fitted(causes, room - 7));
 }
 
+// Returns what was left out.
+analysis::BreakCount print_all(const TextContext& context, const std::vector<analysis::SiteSummary>& sites, std::string_view header) {
+  context.out << painted(header, Paint::Faint, context.options.color) << '\n';
+  analysis::SiteFrames frames(context.session, context.resolver);
+  analysis::BreakCount left_out;
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    if (i < context.options.rows)
+      print_site(context, sites[i], frames.of(sites[i]));
+    else
+      left_out.add(sites[i].breaks, sites[i].copied_bytes);
+  }
+  return left_out;
+}
+
+std::size_t more_than(std::size_t rows, const std::vector<analysis::SiteSummary>& sites) {
+  return sites.size() - std::min(sites.size(), rows);
+}
+
 }  // namespace
 
 void print_sites(const TextContext& context) {
   const auto& sites = context.summary.sites;
   if (sites.empty()) return;
   context.title("Sites that broke pages");
-  context.out << painted("     BREAKS     COPIED  WRITTEN BY", Paint::Faint, context.options.color)
-              << '\n';
-  analysis::SiteFrames frames(context.session, context.resolver);
-  const std::size_t shown = std::min(sites.size(), context.options.rows);
-  std::uint64_t breaks = 0;
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < sites.size(); ++i) {
-    if (i < shown) {
-      print_site(context, sites[i], frames.of(sites[i]));
-      continue;
-    }
-    breaks += sites[i].breaks;
-    bytes += sites[i].copied_bytes;
+  const auto left_out = print_all(context, sites, "     BREAKS     COPIED  WRITTEN BY");
+  context.and_more(more_than(context.options.rows, sites), left_out.breaks, left_out.bytes);
+}
+
+void print_allocators(const TextContext& context) {
+  const auto& sites = context.summary.allocators;
+  const auto& unknown = context.summary.allocators_unknown;
+  if (!unknown || (sites.empty() && unknown->breaks == 0)) return;
+  context.title("Allocators (who first wrote the pages that were copied)");
+  context.out << "  Calls of malloc are not followed: memory that was freed and given out again\n  keeps its first writer.\n";
+  if (!sites.empty()) {
+    const auto left_out = print_all(context, sites, "     BREAKS     COPIED  FIRST WRITTEN BY");
+    context.and_more(more_than(context.options.rows, sites), left_out.breaks, left_out.bytes);
   }
-  context.and_more(sites.size() - shown, breaks, bytes);
+  if (unknown->breaks != 0)
+    context.out << fmt::format("  not known: {}, {} copied; first written before tracing, without a page\n  fault, or at another address\n",
+                               counted(unknown->breaks, "break", "breaks"), human_bytes(unknown->bytes));
 }
 
 }  // namespace cowtrace::report

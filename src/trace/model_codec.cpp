@@ -257,6 +257,7 @@ void put(const model::CaptureInfo& info, Capture& to) {
   to.set_undecodable_events(info.undecodable_events);
   if (info.memory_limit) to.set_memory_limit(*info.memory_limit);
   to.set_memory_limit_of(info.memory_limit_of);
+  to.set_allocators(info.allocators);
   put_texts(info.blind_spots, *to.mutable_blind_spots());
   put_texts(info.notes, *to.mutable_notes());
   put_counts(info.totals, *to.mutable_totals());
@@ -280,6 +281,7 @@ bool get(const Capture& from, model::CaptureInfo& info) {
   info.undecodable_events = from.undecodable_events();
   if (from.has_memory_limit()) info.memory_limit = from.memory_limit();
   info.memory_limit_of = from.memory_limit_of();
+  info.allocators = from.allocators();
   info.blind_spots = texts_of(from.blind_spots());
   info.notes = texts_of(from.notes());
   return get_counts(from.totals(), info.totals);
