@@ -179,6 +179,18 @@ def part_of(report, root):
     return {**report, "processes": family, "pages": [page for page in report["pages"] if page["process"] in keys]}
 
 
+def check_first_writes(report):
+    """Yields what is not told of new memory, where it was asked for (--allocators)."""
+    unknown = report.get("allocators_unknown")
+    if unknown is None:
+        return
+    if not report["totals"]["by_mechanism"]["first-write"]["count"]:
+        yield "no first write was seen"
+    told = sum(site["breaks"] for site in report["allocators"])
+    if not told or told + unknown["breaks"] != report["totals"]["breaks"]:
+        yield f"of {report['totals']['breaks']} breaks {told} have a first writer, and {unknown['breaks']} are said to have none"
+
+
 def unseen_pages(truth):
     """pid -> pages whose frame is another one, and that no exception has shown."""
     wanted, _ = wanted_breaks(truth)
@@ -272,6 +284,9 @@ def judge(backend, capture, name, left):
     except ValueError:
         return Cell("failed", [f"status {status}, of cowtrace {captured}, no report or no truth", first, *reason[-12:]])
     cell = compare(part_of(report, int(left.text(backend, f"{name}.pid"))), truth, backend, audited=capture == "exact")
+    missing = list(check_first_writes(report))
+    if missing:
+        return Cell("wrong", [*missing, *cell.details], cell.measured)
     for what, ended in (("the experiment", status), ("cowtrace", captured)):
         if ended != 0:
             return Cell("wrong", [f"{what} ended with {ended}: {first if ended is status else reason[0]}", *cell.details], cell.measured)

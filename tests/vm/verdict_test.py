@@ -219,6 +219,17 @@ class Jobs(unittest.TestCase):
         self.assertEqual(self.judge(0, capture="passive", report=without, truth=Copied.truth).word, "ok")
 
 
+    def test_new_memory_where_it_was_asked_for(self):
+        def word(first_writes, told, unknown):
+            asked = {**Copied.good, "totals": {"breaks": 3, "by_mechanism": {"first-write": {"count": first_writes}}},
+                     "allocators": [{"breaks": told}], "allocators_unknown": {"breaks": unknown}}
+            return self.judge(0, report=asked, truth=Copied.truth).word
+
+        self.assertEqual(word(5, 2, 1), "ok")
+        for wrong in ((0, 2, 1), (5, 0, 3), (5, 2, 0)):
+            self.assertEqual(word(*wrong), "wrong", wrong)
+
+
 class Complaints(unittest.TestCase):
     def test_warnings_of_the_kernel_and_probes_that_are_left(self):
         files = {"dmesg": b"[    0.1] Command line: oops=panic\n[   12.5] WARNING: CPU: 1 PID: 7 at mm/memory.c:1 x\n[   13.0] BUG: bad page\n",
