@@ -18,18 +18,22 @@ constexpr std::size_t kMostScopes = 1024;   // a program each, or one more libra
 constexpr int kMostFailures = 100;          // to see a program, which may have ended meanwhile
 constexpr std::chrono::milliseconds kLongestWait(200), kLongestEnd(5000);
 
-// The mappings of `copy.pid`, if it still runs the program that it ran when the copy was made.
+// The mappings of `copy.pid`, if it still runs the program that it ran when the copy was made, with as much code: of a library that came since, or
+// that went, rules would be kept for a scope that is not its own.
 std::unique_ptr<objects::ModuleMap> read_code(const capture::StackCopy& copy, process::ModuleCache& modules) {
   const process::ProgramPlace then{copy.start_code, copy.start_stack};
+  const std::uint64_t pages_then = copy.scope & UINT32_MAX;  // bpf/lib/unwind.h, unwind_scope(); 0: not known
   const auto is_same = [&] {
     const auto place = process::read_program_place(copy.pid);
-    return place && *place == then;
+    if (!place || *place != then) return false;
+    const auto pages = process::read_executable_pages(copy.pid);
+    return pages_then == 0 || (pages && *pages == pages_then);
   };
   if (copy.pid == 0 || !is_same()) return nullptr;
   auto maps = process::read_maps(copy.pid);
   if (!maps || maps->empty()) return nullptr;
   auto code = std::make_unique<objects::ModuleMap>(std::move(*maps), modules, copy.pid);
-  // An exec in between would have been one of another program.
+  // An exec in between would have been one of another program; a library that came or went has changed the amount of code.
   return is_same() ? std::move(code) : nullptr;
 }
 

@@ -45,6 +45,11 @@ struct ProgramPlace {
 [[nodiscard]] Result<ProgramPlace> parse_program_place(std::string_view text);
 [[nodiscard]] Result<ProgramPlace> read_program_place(pid_t pid);
 
+// Pages of mappings that can be executed and not written: mm->exec_vm, which the kernel divides into VmExe and VmLib (fs/proc/task_mmu.c). Errors: it
+// cannot be read, or the process has no memory any more.
+[[nodiscard]] Result<std::uint64_t> parse_executable_pages(std::string_view status);
+[[nodiscard]] Result<std::uint64_t> read_executable_pages(pid_t pid);
+
 // How many anonymous pages of the process are in memory.
 [[nodiscard]] Result<std::uint64_t> read_anonymous_pages(pid_t pid);
 

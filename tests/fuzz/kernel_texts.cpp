@@ -30,6 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 1:
       static_cast<void>(process::parse_stat(text));
       static_cast<void>(process::parse_program_place(text));
+      static_cast<void>(process::parse_executable_pages(text));
       break;
     case 2: static_cast<void>(process::memory_limit_files(text.substr(0, text.size() / 2), text.substr(text.size() / 2))); break;
     case 3:

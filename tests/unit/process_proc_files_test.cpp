@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/units.h"
 #include "process/file_read.h"
 #include "support/forked_child.h"
 
@@ -86,6 +88,29 @@ TEST(ProcFiles, ProgramsHaveAPlace) {
   EXPECT_EQ(code->path, *read_exe(::getpid()));
   for (const char* text : {"", ")", "1 (x", "1 (x) S 1 2 3"}) EXPECT_FALSE(parse_program_place(text)) << text;
   EXPECT_FALSE(read_program_place(0x7ffffff0));
+}
+
+TEST(ProcFiles, ExecutablePages) {
+  const auto pages = parse_executable_pages("Name:\tx\nVmData:\t     100 kB\nVmExe:\t      16 kB\nVmLib:\t    2000 kB\nVmPTE:\t      84 kB\n");
+  ASSERT_TRUE(pages) << pages.error().message();
+  EXPECT_EQ(*pages, 504u);
+  for (const char* text : {"", "\nVmExe:\t16 kB\n", "\nVmExe:\t16 kB\nVmLib:", "\nVmExe: x kB\nVmLib: 8 kB", "\nVmExe: 18446744073709551615 kB\nVmLib: 4 kB"})
+    EXPECT_FALSE(parse_executable_pages(text)) << text;
+  // As the maps have it; and more when there is more.
+  const auto of_maps = [] {
+    std::uint64_t sum = 0;
+    for (const MapsEntry& entry : *read_maps(::getpid()))
+      if (entry.executable() && !entry.writable() && entry.path != "[vsyscall]") sum += (entry.end - entry.start) / kPageSize;
+    return sum;
+  };
+  const auto before = read_executable_pages(::getpid());
+  ASSERT_TRUE(before);
+  EXPECT_EQ(*before, of_maps());
+  void* code = ::mmap(nullptr, 7 * kPageSize, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(code, MAP_FAILED);
+  EXPECT_EQ(*read_executable_pages(::getpid()), *before + 7);
+  ::munmap(code, 7 * kPageSize);
+  EXPECT_FALSE(read_executable_pages(0x7ffffff0));
 }
 
 TEST(FileRead, IsBounded) {
