@@ -66,6 +66,11 @@ class Copied(unittest.TestCase):
         self.assertEqual(self.word(without), "wrong")
         self.assertEqual(verdict.compare(without, {**self.truth, "scenario": "exec"}, "fentry").word, "ok")
 
+    def test_the_heap_of_the_shell_is_no_data_of_the_program(self):
+        for mapping, scenario, word in (("[heap]", "elf-data", "ok"), ("/scenario", "elf-data", "wrong"), ("[heap]", "mutate", "wrong")):
+            changed = report(*self.good["pages"], {**page(0x203000, copy=1), "mapping": mapping})
+            self.assertEqual(verdict.compare(changed, {**self.truth, "scenario": scenario}, "fentry").word, word, (mapping, scenario))
+
     def test_a_truth_that_is_not_what_the_experiment_expects_is_wrong(self):
         self.assertEqual(verdict.compare(self.good, {**self.truth, "copied_pages_expected": 3}, "fentry").word, "wrong")
 
