@@ -12,7 +12,7 @@ build=("${web[@]}" g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool lib
        libexpected-dev libdw-dev libelf-dev liblz4-dev libzstd-dev libprotobuf-dev protobuf-compiler zlib1g-dev libcap-dev libncurses-dev libzydis-dev
        libgtest-dev libgmock-dev)
 # What tests/apps runs: applications as people have them, and Redis' client.
-apps=(gunicorn python3-celery redis-server python3-redis python3-torch)
+apps=(gunicorn python3-celery redis-server python3-redis python3-torch python3-pytest)
 # scripts/package.sh: what a .deb depends on is found by dpkg-shlibdeps and file, notices are collected by Python.
 packaging=("${build[@]}" dpkg-dev file python3 gzip xz-utils)
 # Chromium opens the HTML reports; mandoc lints the manual pages; the shells are asked what they complete;

@@ -106,6 +106,20 @@ class Recipes:
         self.traced(name, None, ["pool.py", "objects", "forkserver"], ("Processes", None))
         self.figures(name)
 
+    def pytest_and_ci(self, name):
+        suite = (PYTHON, "-m", "pytest", "-q", "workers_test.py")
+        for told, options, kind, status in (("$ sudo cowtrace -q", ["-q"], "array", 0), ("$ sudo PRICES=list cowtrace", [], "list", 124)):
+            done = subprocess.run([self.cowtrace, *options, "-o", f"{kind}.cow", "--max-copied", "16MiB", "--", *suite], cwd=EXAMPLE, stdin=subprocess.DEVNULL, capture_output=True,
+                                  text=True, check=False, timeout=120, env={**os.environ, "PRICES": kind, "PYTHONDONTWRITEBYTECODE": "1"})
+            if done.returncode != status:
+                sys.exit(f"status {done.returncode}: {done.stderr}")
+            *report, verdict = done.stderr.splitlines()
+            wanted = ("Processes", None), ("Objects", 3), ("Sites", 3), ("Advice", None)
+            lines = [*parts(report, *wanted), "..."] if report else []
+            replace(self.page(name), f"{told} -o {kind}.cow --max-copied 16MiB -- {' '.join(suite)}", [*done.stdout.splitlines(), *once([*lines, verdict])])
+        self.diff(name, "array.cow", "list.cow", ("Objects", 3))
+        self.figures(name)
+
     def process_pool_executor(self, name):
         self.traced(name, "before.cow", ["executor.py"], ("Processes", None), ("Causes", 4), ("Sites", 3), ("Advice", 7))
         self.traced(name, "after.cow", ["executor.py", "frozen"], ("Processes", None))
