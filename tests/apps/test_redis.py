@@ -29,13 +29,6 @@ class Redis(AppTest):
         self.assertGreater(size, 8 << 20)
         self.assert_within(copied, size, "copied")
 
-    def assert_same_fork(self, trace, microseconds):
-        """Redis looks at its clock before and after, and reads another one in between."""
-        (took,) = [process["fork_took_ns"] for process in trace.processes if process["fork_ns"] is not None]
-        self.figure("us of Redis' own `latest_fork_usec`", microseconds, took // 1000)
-        self.assertLessEqual(took // 1000, microseconds)
-        self.assertGreater(took // 1000, microseconds // 2)
-
     def test_run(self):
         report = self.directory / "report.json"
         child = self.start(COWTRACE, "run", "-q", "-o", report, "--", *self.redis.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -61,9 +54,32 @@ class Redis(AppTest):
         trace = self.detach(child)
         self.assert_same_as_redis(trace, size)
         self.assert_same_pages(trace.copies(), changes)
-        self.assert_same_fork(trace, self.redis.client.info("stats")["latest_fork_usec"])
         self.assertEqual(self.redis.answers(), server, "it is left alive")
         self.redis.shutdown()
+
+    def test_forks(self):
+        """Redis looks at its clock before and after, and reads another one in between: all of a fork is more than the part that copies page tables, and
+        now and then much more, when something else gets the CPU before the second look. The fork in the middle of nine is none of these."""
+        self.start(*self.redis.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        server = wait_until(self.redis.answers, "Redis answers")
+        self.redis.populate()
+        self.redis.client.config_set("rdb-key-save-delay", 0)
+        child = self.attach(server)
+        said = []
+        for _ in range(9):
+            self.redis.client.bgsave()
+            wait_until(self.redis.saved, "the save has ended")
+            said.append(self.redis.client.info("stats")["latest_fork_usec"])
+        trace = self.detach(child)
+        self.redis.shutdown()
+        forks = sorted((process for process in trace.processes if process["fork_ns"] is not None), key=lambda process: process["fork_ns"])
+        took = [process["fork_took_ns"] // 1000 for process in forks]
+        self.assertEqual(len(took), len(said))
+        for told, microseconds in zip(took, said):
+            self.assertLessEqual(told, microseconds)
+        told, microseconds = sorted(zip(took, said), key=lambda pair: pair[0] / pair[1])[len(said) // 2]
+        self.figure("us of Redis' own `latest_fork_usec`", microseconds, told)
+        self.assertGreater(told, microseconds // 2)
 
 
 if __name__ == "__main__":
