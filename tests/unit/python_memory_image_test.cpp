@@ -74,9 +74,10 @@ class Image : public ::testing::Test {
     const auto pagemap = process::Pagemap::open(pid);
     if (!maps || !pagemap) std::abort();
     for (const process::MapsEntry& mapping : *maps) {
-      std::vector<std::uint64_t> of_mapping((mapping.end - mapping.start) / kPageSize);
+      const std::uint64_t pages = (mapping.end - mapping.start) / kPageSize;
       // Address sanitizer reserves terabytes.
-      if (of_mapping.size() > kPages * 16) continue;
+      if (pages > kPages * 16) continue;
+      std::vector<std::uint64_t> of_mapping(pages);
       if (!pagemap->read(mapping.start / kPageSize, of_mapping)) continue;  // [vsyscall]
       entries.insert(entries.end(), of_mapping.begin(), of_mapping.end());
     }
