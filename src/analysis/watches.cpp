@@ -20,9 +20,9 @@ using model::WatchSample;
 
 // The first break of each page of one address space after `since_ns`, and the first write that was
 // given the page as it was.
-class FirstWrites {
+class FirstBreaks {
  public:
-  FirstWrites(const model::AddressSpace& space, std::uint64_t since_ns) : space_(space) {
+  FirstBreaks(const model::AddressSpace& space, std::uint64_t since_ns) : space_(space) {
     for (const model::Resolution& event : space.resolutions) {
       if (event.time_ns < since_ns) continue;
       if (is_break(event.mechanism)) add(breaks_, event);
@@ -69,19 +69,19 @@ class Judge {
   Judge(const model::Session& session, model::Resolver& resolver)
       : session_(session), resolver_(resolver), frames_(session, resolver) {}
 
-  WatchSummary judge(const model::Watch& watch, const FirstWrites& writes);
+  WatchSummary judge(const model::Watch& watch, const FirstBreaks& writes);
 
  private:
   [[nodiscard]] std::uint64_t since_start(std::uint64_t time_ns) const {
     return since(session_.capture.started_ns, time_ns);
   }
-  WatchBreak describe(const model::Resolution& event, const FirstWrites& writes);
-  std::optional<WatchBreak> describe_if(const model::Resolution* event, const FirstWrites& writes) {
+  WatchBreak describe(const model::Resolution& event, const FirstBreaks& writes);
+  std::optional<WatchBreak> describe_if(const model::Resolution* event, const FirstBreaks& writes) {
     return event != nullptr ? std::optional(describe(*event, writes)) : std::nullopt;
   }
-  WatchSlot slot_of(const WatchSample& at_fork, const WatchSample& now, const FirstWrites& writes);
+  WatchSlot slot_of(const WatchSample& at_fork, const WatchSample& now, const FirstBreaks& writes);
   void compare_pages(WatchSummary& summary, const WatchSample& at_fork, const WatchSample& now,
-                     const FirstWrites& writes);
+                     const FirstBreaks& writes);
 
   const model::Session& session_;
   model::Resolver& resolver_;
@@ -97,7 +97,7 @@ std::uint64_t bytes_of(const WatchBreak& event) {
   return bytes;
 }
 
-WatchBreak Judge::describe(const model::Resolution& event, const FirstWrites& writes) {
+WatchBreak Judge::describe(const model::Resolution& event, const FirstBreaks& writes) {
   const Touch touch = touch_of(writes.space(), event);
   const model::Write write =
       left_ != 0 ? resolver_.write_at(writes.space().id, event.address, event.time_ns) : model::Write{};
@@ -120,7 +120,7 @@ WatchBreak Judge::describe(const model::Resolution& event, const FirstWrites& wr
 }
 
 WatchSlot Judge::slot_of(const WatchSample& at_fork, const WatchSample& now,
-                         const FirstWrites& writes) {
+                         const FirstBreaks& writes) {
   WatchSlot slot;
   slot.place = now.place;
   slot.address = now.slot;
@@ -140,7 +140,7 @@ WatchSlot Judge::slot_of(const WatchSample& at_fork, const WatchSample& now,
 
 // The same object, at the same address: in the same frames?
 void Judge::compare_pages(WatchSummary& summary, const WatchSample& at_fork, const WatchSample& now,
-                          const FirstWrites& writes) {
+                          const FirstBreaks& writes) {
   const model::Resolution* first = writes.break_of(now.object);
   bool unexplained = false;
   bool unseen = false;
@@ -172,7 +172,7 @@ void Judge::compare_pages(WatchSummary& summary, const WatchSample& at_fork, con
   }
 }
 
-WatchSummary Judge::judge(const model::Watch& watch, const FirstWrites& writes) {
+WatchSummary Judge::judge(const model::Watch& watch, const FirstBreaks& writes) {
   const WatchSample& now = watch.last ? *watch.last : *watch.at_fork;
   WatchSummary summary;
   summary.expression = watch.expression;
@@ -214,7 +214,7 @@ WatchSummary Judge::judge(const model::Watch& watch, const FirstWrites& writes) 
 std::vector<WatchSummary> watch_summaries(const model::Session& session,
                                           model::Resolver& resolver) {
   std::vector<WatchSummary> summaries;
-  std::unordered_map<model::SpaceId, FirstWrites> writes;
+  std::unordered_map<model::SpaceId, FirstBreaks> writes;
   Judge judge(session, resolver);
   for (const model::Watch& watch : session.watches) {
     const model::AddressSpace* space = session.find_space(watch.space);
