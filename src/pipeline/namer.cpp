@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/namer.h"
 
-#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include "analysis/sites.h"
 #include "base/clock.h"
+#include "base/worker_thread.h"
 
 namespace cowtrace::pipeline {
 namespace {
@@ -26,12 +26,7 @@ Namer::Namer() {
   auto natives = std::make_unique<objects::CapturedResolver>();
   natives_ = natives.get();
   resolver_ = std::make_unique<python::PythonResolver>(std::move(natives));
-  // Signals are for the thread that reads them.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { work(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_worker([this] { work(); });
 }
 
 Namer::~Namer() { stop(); }

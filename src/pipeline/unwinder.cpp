@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/unwinder.h"
 
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <utility>
 
+#include "base/worker_thread.h"
 #include "process/maps.h"
 #include "process/proc_files.h"
 
@@ -49,12 +49,7 @@ Unwinder::Unwinder(capture::Capture& capture)
 }
 
 void Unwinder::start() {
-  // Signals are for the thread that reads them.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { work(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_worker([this] { work(); });
 }
 
 Unwinder::~Unwinder() { stop(); }
