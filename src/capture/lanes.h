@@ -8,6 +8,7 @@
 
 #include "abi/config.h"
 #include "base/result.h"
+#include "capture/mapped_array.h"
 
 namespace cowtrace::capture {
 
@@ -16,23 +17,16 @@ class Lanes {
   Lanes() = default;
   // Maps the lanes of the BPF map `fd`, which has `count` of them.
   static Result<Lanes> map(int fd, std::size_t count);
-  Lanes(Lanes&& other) noexcept { *this = std::move(other); }
-  Lanes& operator=(Lanes&& other) noexcept {
-    std::swap(lanes_, other.lanes_);
-    std::swap(count_, other.count_);
-    return *this;
-  }
-  ~Lanes();
 
   // Hands every whole event that is there now to `take` (a span of bytes, valid during the call), lane after lane, each in its order. What
   // comes meanwhile waits: it is later than what went to the ring buffer when a lane was full.
   template <typename Take>
   void drain(const Take& take) {
-    for (std::size_t i = 0; i < count_; ++i) drain_one(lanes_[i], take);
+    for (cowtrace_lane& lane : lanes_.all()) drain_one(lane, take);
   }
 
   // As the kernel keeps them, one a CPU; they go on while programs are attached.
-  [[nodiscard]] std::span<const cowtrace_lane> all() const { return {lanes_, count_}; }
+  [[nodiscard]] std::span<const cowtrace_lane> all() const { return lanes_.all(); }
 
  private:
   template <typename Take>
@@ -50,8 +44,7 @@ class Lanes {
     __atomic_store_n(&lane.tail, tail, __ATOMIC_RELEASE);
   }
 
-  cowtrace_lane* lanes_ = nullptr;
-  std::size_t count_ = 0;
+  MappedArray<cowtrace_lane> lanes_;
 };
 
 }  // namespace cowtrace::capture

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/rule_table.h"
 
-#include <sys/mman.h>
-
-#include <cerrno>
-#include <span>
+#include <utility>
 
 namespace cowtrace::capture {
 namespace {
 
-constexpr std::size_t kBytes = COWTRACE_UNWIND_BUCKETS * sizeof(cowtrace_unwind_bucket);
 // Of all places: with five in a bucket, hardly one is full before.
 constexpr std::size_t kMostUsed = COWTRACE_UNWIND_BUCKETS * COWTRACE_UNWIND_WAYS / 4;
 
@@ -42,26 +38,22 @@ std::uint64_t encode(const UnwindRule& rule) {
 Result<RuleTable> RuleTable::map(int fd, std::size_t count) {
   RuleTable table;
   if (count < COWTRACE_UNWIND_BUCKETS) return table;
-  void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) return fail_errno("cannot map the rules for stacks", errno);
-  table.buckets_ = static_cast<cowtrace_unwind_bucket*>(memory);
+  auto mapped = MappedArray<cowtrace_unwind_bucket>::map(fd, COWTRACE_UNWIND_BUCKETS, "the rules for stacks");
+  if (!mapped) return tl::unexpected(mapped.error());
+  table.buckets_ = std::move(*mapped);
   return table;
 }
 
-RuleTable::~RuleTable() {
-  if (buckets_ != nullptr) munmap(buckets_, kBytes);
-}
-
 void RuleTable::clear() {
-  for (cowtrace_unwind_bucket& bucket : std::span(buckets_, COWTRACE_UNWIND_BUCKETS))
+  for (cowtrace_unwind_bucket& bucket : buckets_.all())
     for (cowtrace_unwind_entry& entry : bucket.entries) __atomic_store_n(&entry.rule, 0, __ATOMIC_RELEASE);
   used_ = 0;
 }
 
 void RuleTable::add(std::uint64_t scope, std::uint64_t address, bool exact, const UnwindRule& rule) {
-  if (buckets_ == nullptr) return;
+  if (buckets_.all().empty()) return;
   if (exact) address |= COWTRACE_UNWIND_EXACT;
-  cowtrace_unwind_bucket& bucket = buckets_[cowtrace_unwind_bucket_of(scope, address)];
+  cowtrace_unwind_bucket& bucket = buckets_.all()[cowtrace_unwind_bucket_of(scope, address)];
   cowtrace_unwind_entry* free = nullptr;
   for (cowtrace_unwind_entry& entry : bucket.entries) {
     if (entry.rule == 0) {

@@ -4,12 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <utility>
 
 #include "abi/unwind.h"
 #include "base/result.h"
 #include "base/unwind_rule.h"
+#include "capture/mapped_array.h"
 
 namespace cowtrace::capture {
 
@@ -21,13 +20,6 @@ class RuleTable {
   RuleTable() = default;
   // Maps the BPF map `fd`, which has `count` buckets; fewer than there have to be are none.
   static Result<RuleTable> map(int fd, std::size_t count);
-  RuleTable(RuleTable&& other) noexcept { *this = std::move(other); }
-  RuleTable& operator=(RuleTable&& other) noexcept {
-    std::swap(buckets_, other.buckets_);
-    std::swap(used_, other.used_);
-    return *this;
-  }
-  ~RuleTable();
 
   // Where a bucket is full, or the table nearly is, all rules are forgotten first: those that are needed are missed, and come again.
   void add(std::uint64_t scope, std::uint64_t address, bool exact, const UnwindRule& rule);
@@ -35,7 +27,7 @@ class RuleTable {
  private:
   void clear();
 
-  cowtrace_unwind_bucket* buckets_ = nullptr;
+  MappedArray<cowtrace_unwind_bucket> buckets_;  // none: rules are not used
   std::size_t used_ = 0;
 };
 
