@@ -40,6 +40,7 @@ def variants(cowtrace):
         "no tracer": ([], None),
         "cowtrace --stacks none": ([cowtrace, "--stacks", "none", "--"], None),
         "cowtrace": ([cowtrace, "--"], None),
+        "cowtrace --allocators": ([cowtrace, "--allocators", "--"], None),
         "cowtrace --detail counts": ([cowtrace, "--detail", "counts", "--"], None),
         "cowtrace -q -o FILE.json": ([cowtrace, "-q", "-o", "FILE.json", "--"], None),
         "bpftrace (pid, page)": (["bpftrace", "-e", BPFTRACE, "-c"], many_keys),
@@ -90,6 +91,7 @@ class Bench:
                 "cpu_us_per_break_gross": storm.cpu_s * 1e6 / breaks,
                 "peak_mb": storm.peak_bytes / 1e6,
                 "lost": lost(storm.stderr),
+                "calm_bpf_ns": calm.bpf_ns,
             }
         return found
 
@@ -201,7 +203,10 @@ def main(argv):
     # Without statistics: they cost each BPF run two clock readings.
     with tempfile.TemporaryDirectory(prefix="cowtrace-bench-") as scratch:
         values["start_up_s"] = Bench(arguments, pathlib.Path(scratch)).start_up()
+    # Of the same scenario without its breaks: its parent fills as many new pages either way.
+    values["bpf_ns_per_new_page"] = (table["cowtrace --allocators"]["calm_bpf_ns"] - table["cowtrace"]["calm_bpf_ns"]) / arguments.pages
     print_table(table)
+    print(f"--allocators: {values['bpf_ns_per_new_page']:.0f} ns of BPF time more for each new page")
     print(f"a million breaks: {values['million_breaks']} breaks, {values['million_lost']} lost, {values['million_cpu_us_per_break']:.2f} us CPU a break of its own, all included, "
           f"{values['million_wall_s']:.1f} s")
     good = check_budgets(values)
