@@ -58,10 +58,11 @@ std::uint64_t ring_size(std::uint64_t wanted) {
   return std::bit_ceil(std::clamp<std::uint64_t>(wanted, kPageSize, std::uint64_t{1} << 30));
 }
 
-// Copies of stacks come in a burst when a program begins to break pages, from each CPU, and hardly any more.
+// Copies of stacks come in a burst when a program begins to break pages, from each CPU, and hardly any more. All of it counts as our memory, twice,
+// from the beginning.
 std::uint64_t copy_ring_size(std::uint32_t cpus) {
-  constexpr std::uint64_t kForEachCpu = 8 << 20;
-  return std::clamp<std::uint64_t>(std::bit_ceil(cpus * kForEachCpu), 16 << 20, 64 << 20);
+  constexpr std::uint64_t kForEachCpu = 4 << 20;
+  return std::clamp<std::uint64_t>(std::bit_ceil(cpus * kForEachCpu), 8 << 20, 64 << 20);
 }
 
 // Hooks on faults are named by how they are attached; everything else every backend needs.
