@@ -21,7 +21,7 @@ static char *map(long pages)
 	return memory;
 }
 
-/* Inlined, because compilers give leaf functions no frame pointer, and so would hide their callers. */
+/* Inlined, because leaf functions have no frame pointer: where stacks are walked by it (arm64), their callers would be hidden. */
 __attribute__((always_inline)) static inline void touch(volatile char *memory, long from, long to)
 {
 	for (long page = from; page < to; page++)
