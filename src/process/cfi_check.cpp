@@ -9,7 +9,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
-#include <unordered_set>
+#include <vector>
 
 namespace cowtrace::process {
 namespace {
@@ -22,6 +22,23 @@ constexpr int kMostKept = 64;  // states
 // How pointers are encoded everywhere on x86-64: four bytes, relative to themselves or to the search table.
 constexpr std::uint8_t kRelative = DW_EH_PE_pcrel | DW_EH_PE_sdata4, kInTable = DW_EH_PE_datarel | DW_EH_PE_sdata4;
 constexpr std::size_t kEncoded = 4;
+
+// Where entries begin, in a section of 4-byte words: as linkers write it. Large libraries have hundreds of thousands.
+class Offsets {
+ public:
+  explicit Offsets(std::size_t section_bytes) : words_(section_bytes / kWord + 1) {}
+
+  bool insert(Dwarf_Off offset) {
+    if (offset % kWord != 0 || offset / kWord >= words_.size()) return false;
+    words_[offset / kWord] = true;
+    return true;
+  }
+  [[nodiscard]] bool contains(Dwarf_Off offset) const { return offset % kWord == 0 && offset / kWord < words_.size() && words_[offset / kWord]; }
+
+ private:
+  static constexpr std::size_t kWord = 4;
+  std::vector<bool> words_;
+};
 
 class Bytes {
  public:
@@ -140,7 +157,7 @@ std::uint32_t word_at(std::string_view bytes, std::size_t at) {
 }
 
 // Each entry of the search table (.eh_frame_hdr) leads to an FDE that was looked at.
-bool leads_to(const ElfFile& elf, const ElfSection& frames, const std::unordered_set<Dwarf_Off>& known) {
+bool leads_to(const ElfFile& elf, const ElfSection& frames, const Offsets& known) {
   const ElfSection* section = elf.section(".eh_frame_hdr");
   if (section == nullptr) return true;
   const auto bytes = elf.content(*section, kMostBytes);
@@ -170,7 +187,7 @@ bool is_harmless_cfi(const ElfFile& elf) {
   const char* ident = elf_getident(elf.handle(), nullptr);
   Elf_Data* data = elf_rawdata(elf_getscn(elf.handle(), section->index), nullptr);
   if (ident == nullptr || data == nullptr || ident[EI_DATA] != ELFDATA2LSB) return false;
-  std::unordered_set<Dwarf_Off> cies, fdes;
+  Offsets cies(data->d_size), fdes(data->d_size);
   Dwarf_CFI_Entry entry;
   for (Dwarf_Off offset = 0, next = 0; offset < data->d_size; offset = next) {
     const int result = dwarf_next_cfi(reinterpret_cast<const unsigned char*>(ident), data, true, offset, &next, &entry);
@@ -179,10 +196,10 @@ bool is_harmless_cfi(const ElfFile& elf) {
     if (next <= offset) return false;
     if (dwarf_cfi_cie_p(&entry)) {
       if (!has_usual_encoding(entry.cie) || !are_harmless({entry.cie.initial_instructions, entry.cie.initial_instructions_end})) return false;
-      cies.insert(offset);
+      if (!cies.insert(offset)) return false;
     } else {
       if (!cies.contains(entry.fde.CIE_pointer) || !is_harmless(entry.fde)) return false;
-      fdes.insert(offset);
+      if (!fdes.insert(offset)) return false;
     }
   }
   return leads_to(elf, *section, fdes);
