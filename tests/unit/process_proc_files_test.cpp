@@ -98,8 +98,9 @@ TEST(ProcFiles, ExecutablePages) {
     EXPECT_FALSE(parse_executable_pages(text)) << text;
   // As the maps have it; and more when there is more.
   const auto of_maps = [] {
+    const auto maps = read_maps(::getpid());
     std::uint64_t sum = 0;
-    for (const MapsEntry& entry : *read_maps(::getpid()))
+    for (const MapsEntry& entry : maps.value())
       if (entry.executable() && !entry.writable() && entry.path != "[vsyscall]") sum += (entry.end - entry.start) / kPageSize;
     return sum;
   };
