@@ -73,10 +73,11 @@ static inline __u32 cowtrace_unwind_bucket_of(__u64 scope, __u64 address)
 }
 
 #define COWTRACE_COPY_PAGES 3 /* whole ones: of the stack at least two and at most three are copied */
+#define COWTRACE_COPY_SHORT 4096 /* all of it, where a program's first thread has no more: in bytes */
 
 /*
  * A stack whose walk met an address without a rule: how far it came, the registers there, and the memory that the rest of it is in. No other
- * stack has the hash.
+ * stack has the hash. The event ends after COWTRACE_COPY_SHORT or after all of `bytes`.
  */
 struct cowtrace_stack_copy {
 	struct cowtrace_stack stack;
@@ -85,10 +86,11 @@ struct cowtrace_stack_copy {
 	__u64 file_start, file_size; /* of the interpreter, where the walk ends; size 0: there is none */
 	__u64 start_code, start_stack; /* of the mm: what an exec chooses anew */
 	__u8 exact; /* ip is the address of an instruction */
-	__u8 pages; /* read, from that of sp on */
 	__u8 limit; /* stack frames wanted */
-	__u8 reserved[5];
-	__u8 bytes[COWTRACE_COPY_PAGES * 4096]; /* from the start of the page of sp; what lies below sp is not set */
+	__u16 start, size; /* what is read from sp on, in `bytes`; the rest is not set */
+	__u8 reserved[2];
+	__u8 bytes[COWTRACE_COPY_PAGES * 4096];
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_stack_copy) == sizeof(struct cowtrace_stack) + 80 + COWTRACE_COPY_PAGES * 4096);
+#define COWTRACE_SHORT_COPY_BYTES (sizeof(struct cowtrace_stack_copy) - COWTRACE_COPY_PAGES * 4096 + COWTRACE_COPY_SHORT)
 #endif

@@ -127,47 +127,11 @@ __weak __noinline u32 unwind_step(u32 key)
 	return (walk->rule & COWTRACE_UNWIND_KIND) == COWTRACE_UNWIND_NO_CODE ? UNWOUND_LOST : UNWOUND_CALLER;
 }
 
-/* Reads the memory from `sp` on, page by page: a stack may end anywhere. Returns how many it has. */
-static __always_inline u32 copy_memory(struct cowtrace_stack_copy *copy, u64 sp)
+/* All but the memory. */
+static __always_inline void fill_copy(struct cowtrace_stack_copy *copy, u32 size, const struct stack_walk *walk, u64 mm, u32 space, u64 hash, u64 now)
 {
-	u32 below = sp & (4096 - 1);
-	u64 page = sp - below;
-
-	if (bpf_probe_read_user(copy->bytes + below, 4096 - below, (void *)sp))
-		return 0;
-#pragma unroll
-	for (u32 i = 1; i < COWTRACE_COPY_PAGES; i++)
-		if (bpf_probe_read_user(copy->bytes + i * 4096, 4096, (void *)(page + i * 4096)))
-			return i;
-	return COWTRACE_COPY_PAGES;
-}
-
-/*
- * Sends the walk in the place of `begun` as far as it came, and what the rest of it is in. Returns the hash that it gave it, 0: there was no
- * room, and it ends there.
- */
-__weak __noinline u64 send_copy(u64 begun, u32 space)
-{
-	u32 key = begun - 1;
-	struct place_of_stacks *place = bpf_map_lookup_elem(&stacks, &key);
-	struct cowtrace_stack_copy *copy;
-	struct stack_walk *walk;
-	u64 mm = current_mm(bpf_get_current_task()), now = bpf_ktime_get_ns(), hash;
-
-	if (!place)
-		return 0;
-	walk = &place->content;
-	copy = bpf_ringbuf_reserve(&copy_ring, sizeof(*copy), 0);
-	if (!copy) {
-		COUNT(lost_copies);
-		/* Another stack than the same one that is whole. */
-		walk->stack.truncated = 1;
-		walk->hash = cowtrace_mix(walk->hash, COWTRACE_EVENT_STACK_COPY);
-		return 0;
-	}
-	hash = cowtrace_mix(cowtrace_mix(now, bpf_get_current_pid_tgid()), bpf_get_smp_processor_id()) | 1;
 	bpf_probe_read_kernel(&copy->stack, sizeof(copy->stack), &walk->stack);
-	fill_header(&copy->stack.header, sizeof(*copy), COWTRACE_EVENT_STACK_COPY, now);
+	fill_header(&copy->stack.header, size, COWTRACE_EVENT_STACK_COPY, now);
 	translate_numbers(&copy->stack.header);
 	copy->stack.hash = hash;
 	copy->stack.space = space;
@@ -182,8 +146,66 @@ __weak __noinline u64 send_copy(u64 begun, u32 space)
 	copy->start_stack = FIELD(struct mm_struct, mm, start_stack);
 	copy->exact = !!walk->exact;
 	copy->limit = options.frames;
+	copy->start = copy->size = 0;
 	__builtin_memset(copy->reserved, 0, sizeof(copy->reserved));
-	copy->pages = copy_memory(copy, walk->sp);
+}
+
+/* Reads the memory from `sp` on, page by page: a stack may end anywhere. */
+static __always_inline void copy_pages(struct cowtrace_stack_copy *copy, u64 sp)
+{
+	u32 below = sp & (4096 - 1), pages = 1;
+	u64 page = sp - below;
+
+	if (bpf_probe_read_user(copy->bytes + below, 4096 - below, (void *)sp))
+		return;
+#pragma unroll
+	for (u32 i = 1; i < COWTRACE_COPY_PAGES; i++) {
+		if (bpf_probe_read_user(copy->bytes + i * 4096, 4096, (void *)(page + i * 4096)))
+			break;
+		pages = i + 1;
+	}
+	copy->start = below;
+	copy->size = pages * 4096 - below;
+}
+
+/*
+ * Sends the walk in the place of `begun` as far as it came, and what the rest of it is in. Returns the hash that it gave it, 0: there was no
+ * room, and it ends there.
+ */
+__weak __noinline u64 send_copy(u64 begun, u32 space)
+{
+	u32 key = begun - 1;
+	struct place_of_stacks *place = bpf_map_lookup_elem(&stacks, &key);
+	struct cowtrace_stack_copy *copy;
+	struct stack_walk *walk;
+	u64 mm = current_mm(bpf_get_current_task()), now = bpf_ktime_get_ns(), hash, depth;
+
+	if (!place)
+		return 0;
+	walk = &place->content;
+	hash = cowtrace_mix(cowtrace_mix(now, bpf_get_current_pid_tgid()), bpf_get_smp_processor_id()) | 1;
+	depth = FIELD(struct mm_struct, mm, start_stack) - walk->sp;
+	if (depth > 0 && depth <= COWTRACE_COPY_SHORT) {
+		copy = bpf_ringbuf_reserve(&copy_ring, COWTRACE_SHORT_COPY_BYTES, 0);
+		if (copy) {
+			fill_copy(copy, COWTRACE_SHORT_COPY_BYTES, walk, mm, space, hash, now);
+			if (!bpf_probe_read_user(copy->bytes, depth, (void *)walk->sp))
+				copy->size = depth;
+		}
+	} else {
+		copy = bpf_ringbuf_reserve(&copy_ring, sizeof(*copy), 0);
+		if (copy) {
+			fill_copy(copy, sizeof(*copy), walk, mm, space, hash, now);
+			copy_pages(copy, walk->sp);
+		}
+	}
+	if (!copy) {
+		COUNT(lost_copies);
+		/* Another stack than the same one that is whole. */
+		walk->stack.truncated = 1;
+		walk->hash = cowtrace_mix(walk->hash, COWTRACE_EVENT_STACK_COPY);
+		return 0;
+	}
 	/* Before: who counts what he has read is never ahead. */
 	COUNT(copies);
 	/* Wakes user space if it has read all there was before. */

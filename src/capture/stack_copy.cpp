@@ -3,10 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 #include "abi/unwind.h"
-#include "base/units.h"
 #include "capture/decoder.h"
 
 namespace cowtrace::capture {
@@ -21,11 +22,12 @@ std::optional<std::uint64_t> StackCopy::word(std::uint64_t address) const {
 
 Result<StackCopy> decode_stack_copy(std::span<const std::byte> bytes) {
   cowtrace_stack_copy raw;
-  if (bytes.size() < sizeof(raw)) return fail(fmt::format("copy of a stack of {} bytes", bytes.size()));
-  std::memcpy(&raw, bytes.data(), sizeof(raw));
+  if (bytes.size() < COWTRACE_SHORT_COPY_BYTES) return fail(fmt::format("copy of a stack of {} bytes", bytes.size()));
+  const std::size_t had = std::min(bytes.size(), sizeof(raw));
+  std::memcpy(&raw, bytes.data(), had);
   if (raw.stack.header.kind != COWTRACE_EVENT_STACK_COPY) return fail(fmt::format("event of kind {} among copies of stacks", raw.stack.header.kind));
-  if (raw.pages > COWTRACE_COPY_PAGES || raw.limit > COWTRACE_MAX_FRAMES)
-    return fail(fmt::format("copy of a stack with {} pages and {} stack frames", raw.pages, raw.limit));
+  if (std::size_t{raw.start} + raw.size > had - offsetof(cowtrace_stack_copy, bytes) || raw.limit > COWTRACE_MAX_FRAMES)
+    return fail(fmt::format("copy of {} + {} bytes of a stack with {} stack frames", raw.start, raw.size, raw.limit));
   // What it has of the stack itself is an event like others.
   raw.stack.header.kind = COWTRACE_EVENT_STACK;
   raw.stack.header.size = sizeof(raw.stack);
@@ -42,11 +44,8 @@ Result<StackCopy> decode_stack_copy(std::span<const std::byte> bytes) {
   copy.file_start = raw.file_start;
   copy.file_size = raw.file_size;
   copy.limit = raw.limit;
-  const std::size_t below = raw.sp % kPageSize;
-  if (raw.pages > 0) {
-    const auto memory = std::as_bytes(std::span(raw.bytes)).subspan(below, raw.pages * kPageSize - below);
-    copy.memory.assign(memory.begin(), memory.end());
-  }
+  const auto memory = std::as_bytes(std::span(raw.bytes)).subspan(raw.start, raw.size);
+  copy.memory.assign(memory.begin(), memory.end());
   return copy;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "base/urgency.h"
 #include "pipeline/privileges.h"
 #include "process/cgroup_memory.h"
 #include "process/zero_frames.h"
@@ -101,8 +102,13 @@ void Tracing::take_memory_limit_of(pid_t pid) {
 }
 
 Status Tracing::begin() {
-  if (auto less = keep_what_tracing_needs(); !less) session_->capture.notes.push_back("cowtrace kept all of its privileges: " + less.error().message());
-  family_.begin();
+  make_room_for_descriptors(poll_);
+  {
+    // Until rules for a new address are there, each break that meets it sends a copy of its stack, of which there is only so much room.
+    const Urgency urgency;
+    if (auto less = keep_what_tracing_needs(); !less) session_->capture.notes.push_back("cowtrace kept all of its privileges: " + less.error().message());
+    family_.begin();
+  }
   session_->capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
   session_->capture.started_ns = monotonic_ns();
   recorder_.begin(session_->capture);

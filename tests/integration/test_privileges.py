@@ -17,6 +17,10 @@ NOBODY = "65534"
 KEPT = sum(1 << number for number in (2, 5, 19, 21, 38, 39))
 
 
+def nice_of(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[16])
+
+
 class WhileItTraces(IntegrationTest):
     def assert_little_is_left(self, pid):
         wait_until(lambda: status_of(pid)["NoNewPrivs"] == "1", "privileges to be given up")
@@ -28,6 +32,9 @@ class WhileItTraces(IntegrationTest):
             for kind in ("CapEff", "CapPrm"):
                 self.assertEqual(int(status[kind], 16) & ~KEPT, 0, status[kind])
             self.assertEqual(status["CapInh"].strip("0"), "")
+        # One thread goes before others, and keeps none of what it took.
+        usual = nice_of("self")
+        wait_until(lambda: [nice for nice in map(nice_of, os.listdir(f"/proc/{pid}/task")) if nice < usual] == [usual - 10], "one thread to go before others")
 
     def test_run(self):
         child = self.start(COWTRACE, "run", "-q", "-o", self.directory / "x.cow", "--", "sleep", "60")
@@ -38,6 +45,7 @@ class WhileItTraces(IntegrationTest):
         theirs = wait_until(lambda: status_of(command[0]), "the command")
         for field in ("Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs"):
             self.assertEqual(theirs[field], own[field])
+        self.assertEqual(nice_of(command[0]), nice_of("self"))
         child.send_signal(signal.SIGTERM)
         self.assertEqual(child.wait(timeout=30), 128 + signal.SIGTERM)
 

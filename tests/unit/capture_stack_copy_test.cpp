@@ -34,7 +34,8 @@ std::unique_ptr<cowtrace_stack_copy> raw_copy() {
   raw->start_code = 0x400000;
   raw->start_stack = 0x7ffe00002000;
   raw->limit = 16;
-  raw->pages = 2;
+  raw->start = 0xff8;
+  raw->size = 4096 + 8;
   const std::uint64_t words[] = {0xaaaa, 0xbbbb};
   std::memcpy(raw->bytes + 0xff8, words, sizeof(words));
   return raw;
@@ -78,13 +79,31 @@ TEST(StackCopies, HaveTheMemoryFromTheStackPointerOn) {
     EXPECT_FALSE(copy->word(outside)) << outside;
 }
 
+// All of the stack of a program's first thread.
+TEST(StackCopies, MayBeShort) {
+  auto raw = raw_copy();
+  std::memcpy(raw->bytes, raw->bytes + 0xff8, 16);
+  raw->start = 0;
+  raw->size = 24;
+  const auto copy = decode_raw(*raw, COWTRACE_SHORT_COPY_BYTES);
+  ASSERT_TRUE(copy) << copy.error().message();
+  EXPECT_EQ(copy->memory.size(), 24U);
+  EXPECT_EQ(copy->word(raw->sp + 8), 0xbbbbU);
+  EXPECT_FALSE(copy->word(raw->sp + 24));
+  EXPECT_FALSE(decode_raw(*raw, COWTRACE_SHORT_COPY_BYTES - 1));
+  raw->size = COWTRACE_COPY_SHORT;
+  EXPECT_TRUE(decode_raw(*raw, COWTRACE_SHORT_COPY_BYTES));
+  raw->size = COWTRACE_COPY_SHORT + 1;
+  EXPECT_FALSE(decode_raw(*raw, COWTRACE_SHORT_COPY_BYTES));
+}
+
 TEST(StackCopies, ThatCannotBeAreRefused) {
-  EXPECT_FALSE(decode_raw(*raw_copy(), sizeof(cowtrace_stack_copy) - 1));
+  EXPECT_FALSE(decode_raw(*raw_copy(), sizeof(cowtrace_stack_copy) - sizeof(cowtrace_stack_copy::bytes) + 0xff8 + 4096 + 7));
   auto raw = raw_copy();
   raw->stack.header.kind = COWTRACE_EVENT_STACK;
   EXPECT_FALSE(decode_raw(*raw));
   raw = raw_copy();
-  raw->pages = COWTRACE_COPY_PAGES + 1;
+  raw->size = COWTRACE_COPY_PAGES * 4096 - 0xff8 + 1;
   EXPECT_FALSE(decode_raw(*raw));
   raw = raw_copy();
   raw->limit = COWTRACE_MAX_FRAMES + 1;
@@ -97,7 +116,7 @@ TEST(StackCopies, ThatCannotBeAreRefused) {
   raw->stack.depth = COWTRACE_MAX_FRAMES + 1;
   EXPECT_FALSE(decode_raw(*raw));
   raw = raw_copy();
-  raw->pages = 0;
+  raw->size = 0;
   const auto copy = decode_raw(*raw);
   ASSERT_TRUE(copy);
   EXPECT_FALSE(copy->word(raw->sp));
