@@ -96,6 +96,8 @@ set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_HOMEPAGE ${COWTRACE_HOMEPAGE})
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# Loaded where DEBUGINFOD_URLS asks for it, by src/pipeline/debuginfod_helper.cpp.
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS libdebuginfod1)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "Parent and child share their memory after fork until one of them writes. This
 tool uses eBPF to record every such write that cost a copy: which process,

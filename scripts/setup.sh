@@ -16,9 +16,9 @@ apps=(gunicorn python3-celery redis-server python3-redis python3-torch python3-p
 # scripts/package.sh: what a .deb depends on is found by dpkg-shlibdeps and file, notices are collected by Python.
 packaging=("${build[@]}" dpkg-dev file python3 gzip xz-utils)
 # Chromium opens the HTML reports; mandoc lints the manual pages; the shells are asked what they complete;
-# systemd verifies the example of a unit; lintian looks at the .deb, which is installed into a root that mmdebstrap makes.
+# libdebuginfod is loaded where it is there; systemd verifies the example of a unit; lintian looks at the .deb, which is installed into a root that mmdebstrap makes.
 test=("${packaging[@]}" "${apps[@]}" zstd sudo python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc bash-completion zsh fish lintian
-      mmdebstrap debian-archive-keyring systemd)
+      mmdebstrap debian-archive-keyring systemd libdebuginfod1)
 bench=("${build[@]}" python3 bpftrace chromium)
 # clang's sanitizers and libFuzzer.
 fuzz=("${build[@]}" libclang-rt-14-dev zstd)

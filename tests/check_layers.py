@@ -45,6 +45,7 @@ CONFINED = (
     (r"google/protobuf/", ("report", "trace")),
     (r"n?curses\.h$", ("top",)),
     (r"sys/capability\.h$", ("pipeline",)),
+    (r"dlfcn\.h$", ("pipeline",)),
     (r"nlohmann/", ("report", "cli")),
     (r"CLI/", ("cli", "scenario")),
     (r"cowtrace/", ("objects", "scenario")),

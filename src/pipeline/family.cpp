@@ -16,11 +16,12 @@
 namespace cowtrace::pipeline {
 
 Family::Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
-               std::vector<python::Expression> watches, Recorder& recorder)
+               std::vector<python::Expression> watches, Recorder& recorder, std::shared_ptr<process::DebugSource> debug_files)
     : capture_(capture),
       session_(session),
       stops_(stops),
       auditor_(session, limits),
+      modules_(std::make_shared<process::ModuleCache>(std::move(debug_files))),
       objects_(session, modules_),
       python_(capture, session, *modules_),
       watcher_(std::move(watches), session, *modules_),

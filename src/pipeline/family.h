@@ -26,9 +26,10 @@ namespace cowtrace::pipeline {
 
 class Family final : public StopHandler {
  public:
-  // `stops`: a Follower calls on_start and its like. Without, objects are read as processes go by.
+  // `stops`: a Follower calls on_start and its like. Without, objects are read as processes go by. `debug_files`: asked by the resolver alone, when the
+  // family is gone; may be nullptr.
   Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
-         std::vector<python::Expression> watches, Recorder& recorder);
+         std::vector<python::Expression> watches, Recorder& recorder, std::shared_ptr<process::DebugSource> debug_files);
 
   // Before the first event, with the privileges that tracing needs.
   void begin() { unwinder_.start(); }
@@ -71,7 +72,7 @@ class Family final : public StopHandler {
   Live* live_ = nullptr;
   bool stops_;
   Auditor auditor_;
-  std::shared_ptr<process::ModuleCache> modules_ = std::make_shared<process::ModuleCache>();
+  std::shared_ptr<process::ModuleCache> modules_;
   ObjectCapture objects_;
   PythonCapture python_;
   Watcher watcher_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "analysis/join.h"
+#include "analysis/sites.h"
 #include "base/fd.h"
 #include "base/units.h"
 #include "pipeline/output_file.h"
@@ -20,6 +21,13 @@ void leave_empty(__gnu_cxx::stdio_filebuf<char>& buffer) {
   const Fd file(dup(buffer.fd()));
   buffer.close();
   static_cast<void>(ftruncate(file.get(), 0));
+}
+
+// Reports ask for names while they write, and what could not be had is said at their beginning.
+void name_all(const analysis::Summary& summary, const model::Session& session, model::Resolver& resolver) {
+  analysis::SiteFrames frames(session, resolver);
+  for (const auto* sites : {&summary.sites, &summary.allocators})
+    for (const analysis::SiteSummary& site : *sites) static_cast<void>(frames.of(site));
 }
 
 }  // namespace
@@ -57,10 +65,17 @@ Status Outputs::show(const std::string& format, const report::ReportOptions& opt
   return {};
 }
 
-Status Outputs::write(const model::Session& session, model::Resolver& resolver) {
+Status Outputs::write(model::Session& session, model::Resolver& resolver, const Debuginfod* debuginfod) {
   trace::RecordingResolver recording(resolver);
   model::Resolver& asked = recorder_->active() ? recording : resolver;
-  const analysis::Summary summary = analysis::join(session, asked);
+  analysis::Summary summary = analysis::join(session, asked);
+  if (debuginfod != nullptr && (!outputs_.empty() || recorder_->active())) {
+    name_all(summary, session, asked);
+    for (std::string& note : debuginfod->notes()) {
+      summary.capture.notes.push_back(note);
+      session.capture.notes.push_back(std::move(note));
+    }
+  }
   if (budget_.is_set()) verdict_ = judge(budget_, summary);
   Status result;
   const auto keep_first = [&](Status status) {

@@ -14,6 +14,7 @@
 #include "model/objects.h"
 #include "model/session.h"
 #include "pipeline/budget.h"
+#include "pipeline/debuginfod.h"
 #include "pipeline/recorder.h"
 #include "report/formats.h"
 
@@ -33,8 +34,9 @@ class Outputs {
   // What the session is held against when it is written.
   void set_budget(const Budget& budget) { budget_ = budget; }
 
-  // Joins the session and writes all outputs. Every one is tried; the first failure is returned.
-  Status write(const model::Session& session, model::Resolver& resolver);
+  // Joins the session and writes all outputs. Every one is tried; the first failure is returned. `debuginfod`: that the resolver asks, and whose notes
+  // become the session's; nullptr: nobody.
+  Status write(model::Session& session, model::Resolver& resolver, const Debuginfod* debuginfod = nullptr);
 
   // After write(); none without a budget.
   [[nodiscard]] const std::optional<Verdict>& verdict() const { return verdict_; }

@@ -57,7 +57,9 @@ std::optional<unsigned> number_in(const char* variable) {
   return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
 }
 
-bool become_nobody() { return setgroups(0, nullptr) == 0 && setresgid(kNobody, kNobody, kNobody) == 0 && setresuid(kNobody, kNobody, kNobody) == 0; }
+bool become(uid_t uid, gid_t gid) { return setgroups(0, nullptr) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0; }
+
+bool become_nobody() { return become(kNobody, kNobody); }
 
 }  // namespace
 
@@ -84,6 +86,17 @@ Status keep_what_tracing_needs() {
 #ifdef __SANITIZE_ADDRESS__
   prctl(PR_SET_DUMPABLE, 1);  // for the leak sanitizer, which looks at its own threads with ptrace
 #endif
+  return {};
+}
+
+Status become_powerless(const std::optional<Caller>& who) {
+  if (geteuid() == 0) {
+    const bool somebody = who && who->uid != 0;
+    if (!become(somebody ? who->uid : kNobody, somebody ? who->gid : kNobody)) return fail_errno("cannot become another user", errno);
+  }
+  const Caps none(cap_init());
+  if (!none || cap_set_proc(none.get()) != 0) return fail_errno("cannot give up capabilities", errno);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno("cannot do without new privileges", errno);
   return {};
 }
 

@@ -66,6 +66,8 @@ std::unique_ptr<model::Session> new_session(const TraceOptions& options, const c
 Result<std::unique_ptr<Tracing>> Tracing::open(const TraceOptions& options, std::vector<std::string> command, Recorder& recorder) {
   auto watches = parse_watches(options.watches);
   if (!watches) return tl::unexpected(watches.error());
+  // First of all: it inherits nothing that the capture opens.
+  auto debuginfod = Debuginfod::start_if_wanted(options.progress);
   const process::ZeroFrames zero = process::find_zero_frames();
   auto capture_options = options.capture;
   capture_options.zero_frame = zero.page;
@@ -77,16 +79,17 @@ Result<std::unique_ptr<Tracing>> Tracing::open(const TraceOptions& options, std:
   limits.zero_frame = zero.page;
   limits.huge_zero_frame = zero.huge_page;
   return std::unique_ptr<Tracing>(
-      new Tracing(options, std::move(*watches), std::move(*capture), limits, std::move(command), recorder));
+      new Tracing(options, std::move(*watches), std::move(*capture), limits, std::move(command), recorder, std::move(debuginfod)));
 }
 
 Tracing::Tracing(const TraceOptions& options, std::vector<python::Expression> watches, std::unique_ptr<capture::Capture> capture,
-                 const AuditLimits& limits, std::vector<std::string> command, Recorder& recorder)
+                 const AuditLimits& limits, std::vector<std::string> command, Recorder& recorder, std::shared_ptr<Debuginfod> debuginfod)
     : options_(options),
       capture_(std::move(capture)),
       session_(new_session(options, *capture_, std::move(command))),
       signals_(options.view != nullptr),
-      family_(*capture_, *session_, options.snapshot == SnapshotMode::Exact, limits, std::move(watches), recorder),
+      debuginfod_(std::move(debuginfod)),
+      family_(*capture_, *session_, options.snapshot == SnapshotMode::Exact, limits, std::move(watches), recorder, debuginfod_),
       recorder_(recorder),
       follower_(family_),
       progress_(options.progress && options.view == nullptr),
@@ -204,6 +207,7 @@ Traced Tracing::take() {
   Traced traced;
   traced.resolver = family_.take_resolver();
   traced.session = std::move(session_);
+  traced.debuginfod = std::move(debuginfod_);
   return traced;
 }
 

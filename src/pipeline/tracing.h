@@ -16,6 +16,7 @@
 #include "capture/capture.h"
 #include "model/objects.h"
 #include "model/session.h"
+#include "pipeline/debuginfod.h"
 #include "pipeline/family.h"
 #include "pipeline/follower.h"
 #include "pipeline/live.h"
@@ -46,6 +47,7 @@ struct TraceOptions {
 struct Traced {
   std::unique_ptr<model::Session> session;
   std::unique_ptr<model::Resolver> resolver;
+  std::shared_ptr<Debuginfod> debuginfod;  // that the resolver asks; nullptr: nobody is asked
 };
 
 class Tracing {
@@ -86,7 +88,7 @@ class Tracing {
 
  private:
   Tracing(const TraceOptions& options, std::vector<python::Expression> watches, std::unique_ptr<capture::Capture> capture,
-          const AuditLimits& limits, std::vector<std::string> command, Recorder& recorder);
+          const AuditLimits& limits, std::vector<std::string> command, Recorder& recorder, std::shared_ptr<Debuginfod> debuginfod);
   void give_up_stops();
   void release_family(const std::function<void(pid_t, int)>& on_status);
 
@@ -94,6 +96,7 @@ class Tracing {
   std::unique_ptr<capture::Capture> capture_;
   std::unique_ptr<model::Session> session_;
   Signals signals_;
+  std::shared_ptr<Debuginfod> debuginfod_;
   std::optional<Live> live_;
   Family family_;
   Recorder& recorder_;

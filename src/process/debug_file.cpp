@@ -79,7 +79,8 @@ Result<std::uint32_t> debug_link_crc(int file) {
   }
 }
 
-std::unique_ptr<ElfFile> find_debug_file(const ElfFile& elf, const FileRoot& root) {
+std::unique_ptr<ElfFile> find_debug_file(const ElfFile& elf, const FileRoot& root,
+                                         DebugSource* source) {
   std::vector<std::string> paths;
   const auto link = elf.debug_link();
   if (!elf.build_id().empty()) paths.push_back(build_id_path(elf.build_id()));
@@ -89,7 +90,7 @@ std::unique_ptr<ElfFile> find_debug_file(const ElfFile& elf, const FileRoot& roo
     paths.push_back(directory + ".debug/" + link->file_name);
     paths.push_back("/usr/lib/debug" + directory + link->file_name);
   }
-  return first_match(paths, root, [&](const ElfFile& candidate) {
+  auto found = first_match(paths, root, [&](const ElfFile& candidate) {
     if (!elf.build_id().empty() && !candidate.build_id().empty()) {
       return elf.build_id() == candidate.build_id();
     }
@@ -97,9 +98,12 @@ std::unique_ptr<ElfFile> find_debug_file(const ElfFile& elf, const FileRoot& roo
     const auto crc = debug_link_crc(candidate.file());
     return crc && *crc == link->crc;
   });
+  if (found != nullptr || source == nullptr || elf.build_id().empty()) return found;
+  return source->find(elf.build_id());
 }
 
-std::unique_ptr<ElfFile> find_alternate_debug_file(const ElfFile& elf, const FileRoot& root) {
+std::unique_ptr<ElfFile> find_alternate_debug_file(const ElfFile& elf, const FileRoot& root,
+                                                   DebugSource* source) {
   const ElfSection* section = elf.section(".gnu_debugaltlink");
   if (section == nullptr) return nullptr;
   const auto bytes = elf.content(*section, kMaxAltLink);
@@ -111,8 +115,10 @@ std::unique_ptr<ElfFile> find_alternate_debug_file(const ElfFile& elf, const Fil
   if (build_id.empty()) return nullptr;
   const std::vector<std::string> paths = {
       build_id_path(build_id), name.starts_with('/') ? name : directory_of(elf.path()) + name};
-  return first_match(paths, root,
-                     [&](const ElfFile& candidate) { return candidate.build_id() == build_id; });
+  auto found = first_match(
+      paths, root, [&](const ElfFile& candidate) { return candidate.build_id() == build_id; });
+  if (found != nullptr || source == nullptr) return found;
+  return source->find(build_id);
 }
 
 }  // namespace cowtrace::process

@@ -7,18 +7,22 @@
 #include <memory>
 #include <string>
 
+#include "process/debug_source.h"
 #include "process/elf_file.h"
 #include "process/file_root.h"
 
 namespace cowtrace::process {
 
-// nullptr if there is none that matches. Looked for in `root` first, then in our own root.
-[[nodiscard]] std::unique_ptr<ElfFile> find_debug_file(const ElfFile& elf, const FileRoot& root);
+// nullptr if there is none that matches. Looked for in `root` first, then in our own root, then
+// asked of `source` (nullptr: of nobody).
+[[nodiscard]] std::unique_ptr<ElfFile> find_debug_file(const ElfFile& elf, const FileRoot& root,
+                                                       DebugSource* source = nullptr);
 
 // The file that .gnu_debugaltlink names (dwz moves what many debug files have in common there);
 // nullptr if none matches.
 [[nodiscard]] std::unique_ptr<ElfFile> find_alternate_debug_file(const ElfFile& elf,
-                                                                 const FileRoot& root);
+                                                                 const FileRoot& root,
+                                                                 DebugSource* source = nullptr);
 
 // The CRC-32 of .gnu_debuglink over a whole file.
 [[nodiscard]] Result<std::uint32_t> debug_link_crc(int file);

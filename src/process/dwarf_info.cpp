@@ -146,7 +146,7 @@ void set_line(Dwarf_Die& unit, Dwarf_Addr address, DwarfFrame& frame) {
 }  // namespace
 
 std::unique_ptr<DwarfInfo> DwarfInfo::open(std::shared_ptr<const ElfFile> elf,
-                                           const FileRoot& root) {
+                                           const FileRoot& root, DebugSource* source) {
   if (elf->section(".debug_info") == nullptr && elf->section(".zdebug_info") == nullptr) {
     return nullptr;
   }
@@ -156,7 +156,7 @@ std::unique_ptr<DwarfInfo> DwarfInfo::open(std::shared_ptr<const ElfFile> elf,
   if (elf->section(".gnu_debugaltlink") != nullptr) {
     // libdw would open whatever name the file gives, and block on a FIFO: the alternate is found
     // here and handed to it.
-    alternate_file = find_alternate_debug_file(*elf, root);
+    alternate_file = find_alternate_debug_file(*elf, root, source);
     if (alternate_file == nullptr || !fits_budget(*alternate_file)) return nullptr;
     alternate.reset(dwarf_begin_elf(alternate_file->handle(), DWARF_C_READ, nullptr));
     if (alternate == nullptr || !strings_end(*alternate_file)) return nullptr;

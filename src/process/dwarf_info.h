@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "process/debug_source.h"
 #include "process/elf_file.h"
 #include "process/file_root.h"
 #include "process/interval_index.h"
@@ -30,9 +31,10 @@ struct DwarfFrame {
 class DwarfInfo {
  public:
   // nullptr if the file has no usable debug information (none, too large, malformed, its dwz part
-  // missing).
+  // missing, of which `source` is asked too).
   [[nodiscard]] static std::unique_ptr<DwarfInfo> open(std::shared_ptr<const ElfFile> elf,
-                                                       const FileRoot& root);
+                                                       const FileRoot& root,
+                                                       DebugSource* source = nullptr);
 
   // Innermost first; empty if no compile unit covers `address`. One frame without a function if
   // only the line is known.

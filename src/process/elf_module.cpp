@@ -10,8 +10,12 @@
 
 namespace cowtrace::process {
 
-ElfModule::ElfModule(Fd file, std::string path, std::shared_ptr<const FileRoot> root)
-    : path_(std::move(path)), root_(std::move(root)), unread_(std::move(file)) {}
+ElfModule::ElfModule(Fd file, std::string path, std::shared_ptr<const FileRoot> root,
+                     std::shared_ptr<DebugSource> source)
+    : path_(std::move(path)),
+      root_(std::move(root)),
+      source_(std::move(source)),
+      unread_(std::move(file)) {}
 
 ElfModule::ElfModule(std::string path, std::string why_unavailable)
     : path_(std::move(path)),
@@ -38,7 +42,7 @@ std::shared_ptr<const ElfFile> ElfModule::debug_file() {
     debug_file_ = nullptr;
     // A file that brings its own .debug_info needs no other.
     if (elf() != nullptr && elf_->section(".debug_info") == nullptr) {
-      debug_file_ = find_debug_file(*elf_, *root_);
+      debug_file_ = find_debug_file(*elf_, *root_, source_.get());
     }
   }
   return *debug_file_;
@@ -59,7 +63,7 @@ DwarfInfo* ElfModule::dwarf() {
     dwarf_ = nullptr;
     auto file = debug_file();
     if (file == nullptr && elf() != nullptr) file = elf_;
-    if (file != nullptr) dwarf_ = DwarfInfo::open(file, *root_);
+    if (file != nullptr) dwarf_ = DwarfInfo::open(file, *root_, source_.get());
   }
   return dwarf_->get();
 }
@@ -88,7 +92,7 @@ std::shared_ptr<ElfModule> ModuleCache::open(const MapsEntry& entry, std::option
   auto file = open_mapped_file(entry, *root, pid);
   // A failure is not remembered: another process may still be able to show the file.
   if (!file) return std::make_shared<ElfModule>(entry.path, file.error().why);
-  auto module = std::make_shared<ElfModule>(std::move(*file), entry.path, root);
+  auto module = std::make_shared<ElfModule>(std::move(*file), entry.path, root, source_);
   modules_.emplace(key, module);
   return module;
 }

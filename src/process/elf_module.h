@@ -11,10 +11,12 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "process/debug_source.h"
 #include "process/elf_file.h"
 #include "process/file_root.h"
 #include "process/maps.h"
@@ -27,7 +29,10 @@ class UnwindTable;
 
 class ElfModule {
  public:
-  ElfModule(Fd file, std::string path, std::shared_ptr<const FileRoot> root);
+  // `source` is asked for the debug file when names or lines are asked for and this machine has
+  // none; nullptr: nobody is.
+  ElfModule(Fd file, std::string path, std::shared_ptr<const FileRoot> root,
+            std::shared_ptr<DebugSource> source = nullptr);
   // A module that could not be opened.
   ElfModule(std::string path, std::string why_unavailable);
   ~ElfModule();
@@ -52,6 +57,7 @@ class ElfModule {
 
   std::string path_;
   std::shared_ptr<const FileRoot> root_;
+  std::shared_ptr<DebugSource> source_;
   Fd unread_;  // until elf() has taken it
   std::string why_unavailable_;
   std::shared_ptr<const ElfFile> elf_;
@@ -66,6 +72,9 @@ class ElfModule {
 // cannot become another file's.
 class ModuleCache {
  public:
+  // `source`: as in ElfModule.
+  explicit ModuleCache(std::shared_ptr<DebugSource> source = nullptr) : source_(std::move(source)) {}
+
   // Never nullptr. `pid`: a living process that maps the file, if any; it finds files that are
   // deleted or in a container.
   [[nodiscard]] std::shared_ptr<ElfModule> open(const MapsEntry& entry, std::optional<pid_t> pid);
@@ -77,6 +86,7 @@ class ModuleCache {
 
   std::shared_ptr<const FileRoot> root_of(std::optional<pid_t> pid);
 
+  std::shared_ptr<DebugSource> source_;
   std::map<Key, std::shared_ptr<ElfModule>> modules_;
   std::map<std::string, std::shared_ptr<const FileRoot>>
       roots_;  // by mount namespace and root inode

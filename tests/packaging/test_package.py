@@ -91,6 +91,9 @@ class Contents(unittest.TestCase):
         self.assertEqual((fields["Section"], fields["Priority"]), ("utils", "optional"))
         for library in ("libbpf1", "libc6", "libdw1", "libelf1", "libprotobuf-lite32"):
             self.assertRegex(fields["Depends"], rf"\b{library}\b")
+        # It would bring libcurl and what that needs, for those who want nothing of a network.
+        self.assertEqual(fields["Suggests"], "libdebuginfod1")
+        self.assertNotRegex(fields["Depends"], "debuginfod|curl")
 
     def test_every_manual_page_and_completion(self):
         listed = run("dpkg-deb", "-c", str(package())).stdout
