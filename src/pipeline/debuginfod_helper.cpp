@@ -175,6 +175,8 @@ void stand_apart(int& socket) {
     send_answer(socket, Said::Unusable, powerless.error().message());
     _exit(1);
   }
+  // elfutils 0.188 may say of a second try that there is no such file, whatever the first one failed of.
+  setenv("DEBUGINFOD_RETRY_LIMIT", "0", 0);
   const rlimit most{options.most_bytes, options.most_bytes};
   setrlimit(RLIMIT_FSIZE, &most);
   const auto folder = choose_cache(home_of(was_root, who));

@@ -73,7 +73,8 @@ class ElfModule {
 class ModuleCache {
  public:
   // `source`: as in ElfModule.
-  explicit ModuleCache(std::shared_ptr<DebugSource> source = nullptr) : source_(std::move(source)) {}
+  explicit ModuleCache(std::shared_ptr<DebugSource> source = nullptr)
+      : source_(std::move(source)) {}
 
   // Never nullptr. `pid`: a living process that maps the file, if any; it finds files that are
   // deleted or in a container.

@@ -338,7 +338,7 @@ class Debuginfod(IntegrationTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         notes = [note for note in load(report)["capture"]["notes"] if "debuginfod" in note]
         self.assertEqual(len(notes), 1)
-        self.assertIn("could not be had", notes[0])
+        self.assertIn(f"{len(sent)} of {len(sent)} debug files asked for could not be had", notes[0])
         self.assertLess(max(sent), 8 * limit)
 
     def test_a_silent_server_is_given_up(self):
@@ -346,8 +346,7 @@ class Debuginfod(IntegrationTest):
         began = time.monotonic()
         trace = self.shapes(server, DEBUGINFOD_TIMEOUT="1")
         self.assertLess(time.monotonic() - began, 30)
-        # The library tries one again, and nothing is asked after it.
-        self.assertEqual(len(set(server.asked)), 1)
+        self.assertEqual(len(server.asked), 1)
         self.assert_nothing_named(trace)
         failed, rest = self.notes(trace)
         self.assertIn("no answer in time", failed)
