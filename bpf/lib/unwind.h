@@ -185,10 +185,13 @@ __weak __noinline u64 send_copy(u64 begun, u32 space)
 	walk = &place->content;
 	hash = cowtrace_mix(cowtrace_mix(now, bpf_get_current_pid_tgid()), bpf_get_smp_processor_id()) | 1;
 	depth = FIELD(struct mm_struct, mm, start_stack) - walk->sp;
-	if (depth > 0 && depth <= COWTRACE_COPY_SHORT) {
+	if (depth > 0 && depth < COWTRACE_COPY_SHORT) {
 		copy = bpf_ringbuf_reserve(&copy_ring, COWTRACE_SHORT_COPY_BYTES, 0);
 		if (copy) {
 			fill_copy(copy, COWTRACE_SHORT_COPY_BYTES, walk, mm, space, hash, now);
+			/* The verifiers of 5.10 to 6.18 want to see the bound here: that of the branch they forget ("unbounded memory access"). */
+			barrier_var(depth);
+			depth &= COWTRACE_COPY_SHORT - 1;
 			if (!bpf_probe_read_user(copy->bytes, depth, (void *)walk->sp))
 				copy->size = depth;
 		}
