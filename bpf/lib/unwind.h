@@ -168,6 +168,24 @@ static __always_inline void copy_pages(struct cowtrace_stack_copy *copy, u64 sp)
 	copy->size = pages * 4096 - below;
 }
 
+static __always_inline void submit_copy(struct cowtrace_stack_copy *copy)
+{
+	/* Before: who counts what he has read is never ahead. */
+	COUNT(copies);
+	/* Wakes user space if it has read all there was before. */
+	bpf_ringbuf_submit(copy, 0);
+}
+
+/* There was no room. Returns 0. */
+static __always_inline u64 cut_short(struct stack_walk *walk)
+{
+	COUNT(lost_copies);
+	/* Another stack than the same one that is whole. */
+	walk->stack.truncated = 1;
+	walk->hash = cowtrace_mix(walk->hash, COWTRACE_EVENT_STACK_COPY);
+	return 0;
+}
+
 /*
  * Sends the walk in the place of `begun` as far as it came, and what the rest of it is in. Returns the hash that it gave it, 0: there was no
  * room, and it ends there.
@@ -185,34 +203,26 @@ __weak __noinline u64 send_copy(u64 begun, u32 space)
 	walk = &place->content;
 	hash = cowtrace_mix(cowtrace_mix(now, bpf_get_current_pid_tgid()), bpf_get_smp_processor_id()) | 1;
 	depth = FIELD(struct mm_struct, mm, start_stack) - walk->sp;
+	/* Two ends, each with its reservation: a pointer that is tested again may be null once more, older verifiers think ("unreleased reference"). */
 	if (depth > 0 && depth < COWTRACE_COPY_SHORT) {
 		copy = bpf_ringbuf_reserve(&copy_ring, COWTRACE_SHORT_COPY_BYTES, 0);
-		if (copy) {
-			fill_copy(copy, COWTRACE_SHORT_COPY_BYTES, walk, mm, space, hash, now);
-			/* The verifiers of 5.10 to 6.18 want to see the bound here: that of the branch they forget ("unbounded memory access"). */
-			barrier_var(depth);
-			depth &= COWTRACE_COPY_SHORT - 1;
-			if (!bpf_probe_read_user(copy->bytes, depth, (void *)walk->sp))
-				copy->size = depth;
-		}
+		if (!copy)
+			return cut_short(walk);
+		fill_copy(copy, COWTRACE_SHORT_COPY_BYTES, walk, mm, space, hash, now);
+		/* And the bound of the branch they forget ("unbounded memory access"). */
+		barrier_var(depth);
+		depth &= COWTRACE_COPY_SHORT - 1;
+		if (!bpf_probe_read_user(copy->bytes, depth, (void *)walk->sp))
+			copy->size = depth;
+		submit_copy(copy);
 	} else {
 		copy = bpf_ringbuf_reserve(&copy_ring, sizeof(*copy), 0);
-		if (copy) {
-			fill_copy(copy, sizeof(*copy), walk, mm, space, hash, now);
-			copy_pages(copy, walk->sp);
-		}
+		if (!copy)
+			return cut_short(walk);
+		fill_copy(copy, sizeof(*copy), walk, mm, space, hash, now);
+		copy_pages(copy, walk->sp);
+		submit_copy(copy);
 	}
-	if (!copy) {
-		COUNT(lost_copies);
-		/* Another stack than the same one that is whole. */
-		walk->stack.truncated = 1;
-		walk->hash = cowtrace_mix(walk->hash, COWTRACE_EVENT_STACK_COPY);
-		return 0;
-	}
-	/* Before: who counts what he has read is never ahead. */
-	COUNT(copies);
-	/* Wakes user space if it has read all there was before. */
-	bpf_ringbuf_submit(copy, 0);
 	return hash;
 }
 
