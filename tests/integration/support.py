@@ -163,6 +163,7 @@ class IntegrationTest(unittest.TestCase):
                 raise AssertionError(f"{path} is not built")
 
     def setUp(self):
+        os.umask(0o022)  # some files are for other users, whoever runs this
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="cowtrace-test-"))
         self.directory.chmod(0o755)
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)

@@ -244,8 +244,7 @@ class Surroundings(IntegrationTest):
     def test_another_user_is_traced_like_any(self):
         shapes = program("family_shapes")
         directory = self.directory / "public"
-        directory.mkdir()
-        directory.chmod(0o755)  # whatever the caller's umask
+        directory.mkdir(mode=0o755)
         copy = directory / "family_shapes"
         copy.write_bytes(open_bytes(shapes))
         copy.chmod(0o755)

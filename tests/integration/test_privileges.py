@@ -3,6 +3,7 @@
 """What of root's power cowtrace keeps while it traces, and how it writes files for somebody who called sudo."""
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import stat
@@ -32,6 +33,8 @@ class WhileItTraces(IntegrationTest):
             for kind in ("CapEff", "CapPrm"):
                 self.assertEqual(int(status[kind], 16) & ~KEPT, 0, status[kind])
             self.assertEqual(status["CapInh"].strip("0"), "")
+        # Made before there are threads: later the kernel would wait for all CPUs each time that it grows.
+        self.assertGreaterEqual(int(status_of(pid)["FDSize"]), min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
         # One thread goes before others, and keeps none of what it took.
         usual = nice_of("self")
         wait_until(lambda: [nice for nice in map(nice_of, os.listdir(f"/proc/{pid}/task")) if nice < usual] == [usual - 10], "one thread to go before others")

@@ -217,11 +217,15 @@ TEST(Debuginfod, KeepsNoDescriptorOfAnAnswerThatItRefuses) {
   EXPECT_EQ(count(), before);
 }
 
-TEST(Debuginfod, SaysWhichLibraryIsMissing) {
+Result<Fd> helper_with(const std::string& library) {
   HelperOptions options;
-  options.library = "libno-such-library.so.1";
+  options.library = library;
   options.most_bytes = 1 << 20;
-  Debuginfod debuginfod(start_debuginfod_helper(options), false);
+  return start_debuginfod_helper(options);
+}
+
+TEST(Debuginfod, SaysWhichLibraryIsMissing) {
+  Debuginfod debuginfod(helper_with("libno-such-library.so.1"), false);
   EXPECT_EQ(debuginfod.find("0123456789"), nullptr);
   EXPECT_EQ(debuginfod.find("0123456789"), nullptr);
   EXPECT_THAT(debuginfod.notes(),
@@ -229,19 +233,14 @@ TEST(Debuginfod, SaysWhichLibraryIsMissing) {
 }
 
 TEST(Debuginfod, OtherLibrariesAreNotUsed) {
-  HelperOptions options;
-  options.library = "libc.so.6";
-  options.most_bytes = 1 << 20;
-  Debuginfod debuginfod(start_debuginfod_helper(options), false);
+  Debuginfod debuginfod(helper_with("libc.so.6"), false);
   EXPECT_EQ(debuginfod.find("0123456789"), nullptr);
   EXPECT_THAT(debuginfod.notes(), ElementsAre(HasSubstr("libc.so.6 is not elfutils' library")));
 }
 
 TEST(Debuginfod, TheHelperEndsAtWhatIsNoRequest) {
   for (const std::size_t size : {1, 65, 1000}) {
-    HelperOptions options;
-    options.most_bytes = 1 << 20;
-    const auto socket = start_debuginfod_helper(options);
+    const auto socket = helper_with("libdebuginfod.so.1");
     ASSERT_TRUE(socket);
     ASSERT_EQ(send(socket->get(), std::string(size, 'x').data(), size, 0), static_cast<ssize_t>(size));
     char byte;
