@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What tracing costs: a storm of breaks without a tracer, under cowtrace in its modes, and under bpftrace, in alternating runs.
+"""What tracing costs: a storm of breaks without a tracer, under cowtrace in its modes, and under bpftrace and perf, in alternating runs.
 
 usage: bench.py --bin DIRECTORY [--pages N] [--children N] [--rounds N] [--json FILE]
 
 Each figure is the median over the rounds. "BPF ns/break" is the run time of the tracer's BPF programs over the breaks, "CPU
 us/break" the tracer's own user and system time, its report included; both less what they are for the same scenario without
-its breaks (`read`): what a break adds. "gross" is the figure before that: start-up, snapshots and symbols with it. Exit status: 0 every budget is kept, 1 one is not, 2 used wrongly.
+its breaks (`read`): what a break adds. "gross" is the figure before that: start-up, snapshots and symbols with it. "after s": from the end of the traced
+command to that of the tracer, to 20 ms. "bytes/break": of the file that it writes. "lost" as the tracer says it; "-" where it says nothing. Exit status: 0 every
+budget is kept, 1 one is not, 2 used wrongly.
 """
 import argparse
 import json
@@ -21,7 +23,11 @@ import tempfile
 import kernel
 import measure
 
-BPFTRACE = "tracepoint:exceptions:page_fault_user /(args->error_code & 3) == 3/ { @[pid, args->address >> 12] = count(); }"
+WRITES = "tracepoint:exceptions:page_fault_user /(args->error_code & 3) == 3/"
+COUNT = WRITES + " { @[pid, args->address >> 12] = count(); }"
+COUNT_STACKS = WRITES + " { @[pid, args->address >> 12, ustack] = count(); }"
+# Where cowtrace's `static` backend stands: what nobody can do for less.
+NOTHING = "tracepoint:exceptions:page_fault_user { } software:minor-faults:1 { }"
 BUDGETS = (  # key, limit, unit, what it is
     ("bpf_ns_per_break", 900, "ns", "BPF time a break, no stacks"),
     ("cpu_us_per_break", 1.0, "us", "own CPU time a break, default options"),
@@ -38,12 +44,18 @@ def variants(cowtrace):
     many_keys = dict(os.environ, BPFTRACE_MAP_KEYS_MAX=str(4 * MILLION))
     return {
         "no tracer": ([], None),
+        "nothing at the same hooks (bpftrace)": (["bpftrace", "-e", NOTHING, "-c"], None),
         "cowtrace --stacks none": ([cowtrace, "--stacks", "none", "--"], None),
         "cowtrace": ([cowtrace, "--"], None),
         "cowtrace --allocators": ([cowtrace, "--allocators", "--"], None),
         "cowtrace --detail counts": ([cowtrace, "--detail", "counts", "--"], None),
         "cowtrace -q -o FILE.json": ([cowtrace, "-q", "-o", "FILE.json", "--"], None),
-        "bpftrace (pid, page)": (["bpftrace", "-e", BPFTRACE, "-c"], many_keys),
+        "cowtrace -q -o FILE.cow": ([cowtrace, "-q", "-o", "FILE.cow", "--"], None),
+        "bpftrace (pid, page)": (["bpftrace", "-e", COUNT, "-c"], many_keys),
+        "bpftrace (pid, page, ustack)": (["bpftrace", "-e", COUNT_STACKS, "-c"], many_keys),
+        "perf record -d": (["perf", "record", "-q", "-e", "page-faults", "-c", "1", "-d", "-o", "FILE.data", "--"], None),
+        "perf record -d -g": (["perf", "record", "-q", "-e", "page-faults", "-c", "1", "-d", "-g", "-o", "FILE.data", "--"], None),
+        "perf trace -F all": (["perf", "trace", "-F", "all", "--no-syscalls", "--"], None),
     }
 
 
@@ -55,8 +67,8 @@ class Bench:
         self.variants = variants(self.cowtrace)
 
     def command(self, words, traced):
-        words = [str(self.scratch / word) if word == "FILE.json" else word for word in words]
-        return [*words, " ".join(traced)] if "-c" in words else [*words, *traced]
+        words = [str(self.scratch / word) if word.startswith("FILE.") else word for word in words]
+        return [*words, " ".join(traced)] if words and words[-1] == "-c" else [*words, *traced]
 
     def measured(self, name, traced):
         words, environment = self.variants[name]
@@ -64,6 +76,14 @@ class Bench:
         if cost.status != 0:
             raise RuntimeError(f"{name}: status {cost.status}: {(cost.stderr or cost.stdout).strip()[-400:]}")
         return cost
+
+    def take_file(self):
+        """The size of the file that the last tracer wrote, which goes; None if it wrote none."""
+        sizes = []
+        for path in self.scratch.glob("FILE.*"):
+            sizes.append(path.stat().st_size)
+            path.unlink()
+        return sum(sizes) if sizes else None
 
     def scenario_command(self, experiment, pages, children):
         return [self.scenario, experiment, "--pages", str(pages), "--children", str(children)]
@@ -75,21 +95,27 @@ class Bench:
         for name in self.variants:
             traced = name != "no tracer"
             storm = self.measured(name, self.scenario_command("storm", pages, children))
+            file_bytes = self.take_file()
             calm = self.measured(name, self.scenario_command("read", pages, children)) if traced else None
+            self.take_file()
             figures[name] = self.figures(storm, calm)
+            figures[name]["file_bytes_per_break"] = file_bytes / figures[name]["breaks"] if file_bytes is not None else None
         return figures
 
     def figures(self, storm, calm):
         breaks, write_ms = written(storm.stdout)
         found = {"wall_s": storm.wall_s, "write_ns_per_page": write_ms * 1e6 / breaks, "breaks": breaks}
         if calm is not None:
+            # perf has no BPF programs.
+            has_programs = storm.bpf_runs > 0
             found |= {
-                "bpf_ns_per_break": (storm.bpf_ns - calm.bpf_ns) / breaks,
-                "bpf_ns_per_break_gross": storm.bpf_ns / breaks,
-                "bpf_ns_per_run": storm.bpf_ns / max(storm.bpf_runs, 1),
+                "bpf_ns_per_break": (storm.bpf_ns - calm.bpf_ns) / breaks if has_programs else None,
+                "bpf_ns_per_break_gross": storm.bpf_ns / breaks if has_programs else None,
+                "bpf_ns_per_run": storm.bpf_ns / storm.bpf_runs if has_programs else None,
                 "cpu_us_per_break": (storm.cpu_s - calm.cpu_s) * 1e6 / breaks,
                 "cpu_us_per_break_gross": storm.cpu_s * 1e6 / breaks,
                 "peak_mb": storm.peak_bytes / 1e6,
+                "after_s": storm.after_s,
                 "lost": lost(storm.stderr),
                 "calm_bpf_ns": calm.bpf_ns,
             }
@@ -123,14 +149,21 @@ def written(stdout):
 
 
 def lost(stderr):
-    """Of cowtrace's text report; None where there is none."""
-    found = re.search(r"([\d,]+) lost", stderr)
-    return int(found[1].replace(",", "")) if found else None
+    """Of cowtrace's text report, or what perf and bpftrace warn of; None where nothing is said."""
+    found = re.search(r"([\d,]+) lost|[Ll]ost (\d+) (?:events|samples|chunks)|LOST (\d+) events", stderr)
+    return int(next(text for text in found.groups() if text).replace(",", "")) if found else None
 
 
 def available_memory():
     with open("/proc/meminfo", encoding="ascii") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
+
+
+def machine():
+    """What the figures are of, in a line."""
+    with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), os.uname().machine)
+    return f"{os.cpu_count()} x {model}, Linux {os.uname().release}"
 
 
 def medians(rounds):
@@ -153,6 +186,8 @@ COLUMNS = (  # head, key, format
     ("write us/page", "write_us", "{:.2f}"),
     ("write ratio", "write_ratio", "{:.3f}"),
     ("wall s", "wall_s", "{:.2f}"),
+    ("after s", "after_s", "{:.2f}"),
+    ("bytes/break", "file_bytes_per_break", "{:.1f}"),
     ("lost", "lost", "{:.0f}"),
 )
 
@@ -195,7 +230,8 @@ def main(argv):
     kernel.mount_tracefs()
     with tempfile.TemporaryDirectory(prefix="cowtrace-bench-") as scratch, kernel.bpf_statistics():
         bench = Bench(arguments, pathlib.Path(scratch))
-        print(f"storm of {arguments.pages} pages, {arguments.children} children, {arguments.rounds} rounds; load {os.getloadavg()[0]:.1f}", flush=True)
+        print(f"{machine()}; load {os.getloadavg()[0]:.1f}")
+        print(f"storm of {arguments.pages} pages, {arguments.children} children, {arguments.rounds} rounds", flush=True)
         rounds = [bench.round() for _ in range(arguments.rounds)]
         table = medians(rounds)
         values = {"bpf_ns_per_break": table["cowtrace --stacks none"]["bpf_ns_per_break"],
@@ -211,7 +247,7 @@ def main(argv):
           f"{values['million_wall_s']:.1f} s")
     good = check_budgets(values)
     if arguments.json:
-        result = {"pages": arguments.pages, "children": arguments.children, "kernel": os.uname().release, "cpus": os.cpu_count(),
+        result = {"pages": arguments.pages, "children": arguments.children, "machine": machine(), "kernel": os.uname().release, "cpus": os.cpu_count(),
                   "table": table, "values": values, "budgets": {key: limit for key, limit, _, _ in BUDGETS}, "rounds": rounds}
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0 if good else 1

@@ -13,6 +13,7 @@ POLL_SECONDS = 0.02
 @dataclasses.dataclass
 class Cost:
     wall_s: float
+    after_s: float        # from when its last child ended, to POLL_SECONDS; of what has no child: all of it
     cpu_s: float          # user and system time of the process itself
     peak_bytes: int
     bpf_ns: int
@@ -41,6 +42,14 @@ def own_cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def has_children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return bool(file.read().strip())
+    except OSError:
+        return False
+
+
 def has_ended(pid):
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
@@ -51,21 +60,23 @@ def run(command, output, environment=None):
     with open(paths[0], "wb") as stdout, open(paths[1], "wb") as stderr:
         began = time.monotonic()
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=environment)
-        peak, programs = 0, {}
+        alone_since, peak, programs = began, 0, {}
         try:
             while not has_ended(child.pid):
                 peak = max(peak, peak_memory(child.pid))
+                if has_children(child.pid):
+                    alone_since = time.monotonic()
                 # The last sight of each program counts: all of them outlive the command that they watch.
                 programs.update(kernel.program_times(child.pid))
                 time.sleep(POLL_SECONDS)
-            wall = time.monotonic() - began
+            ended = time.monotonic()
             cpu = own_cpu_seconds(child.pid)
         finally:
             if child.poll() is None:
                 child.kill()
             status = child.wait()
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in paths]
-    return Cost(wall, cpu, peak, sum(time_ns for time_ns, _ in programs.values()), sum(runs for _, runs in programs.values()),
+    return Cost(ended - began, ended - alone_since, cpu, peak, sum(time_ns for time_ns, _ in programs.values()), sum(runs for _, runs in programs.values()),
                 status, *texts)
 
 
