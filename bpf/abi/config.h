@@ -110,21 +110,28 @@ struct cowtrace_lane {
 COWTRACE_ASSERT(sizeof(struct cowtrace_lane) == 4096 * 41);
 COWTRACE_ASSERT(__builtin_offsetof(struct cowtrace_lane, tail) == 512);
 
-/* --detail counts: key and value of the map of pages. */
-struct cowtrace_page_key {
-	__u64 page; /* address */
+/*
+ * --detail counts: key and value of the map of pages. Neighbours share one, for they are often written after each other, and a new one costs
+ * ten times what finding it costs. So many that with what the kernel adds (64 bytes) it fills one of its allocations, of 1 KiB.
+ */
+#define COWTRACE_NEIGHBOURS 16
+struct cowtrace_pages_key {
+	__u64 first; /* address of the first of COWTRACE_NEIGHBOURS pages, a multiple of their size */
 	__u32 space;
 	__u32 mechanism;
 };
-struct cowtrace_page_value {
-	__u64 count;
+struct cowtrace_page_row {
+	__u64 count; /* 0: none */
 	__u64 first_ns;
 	__u64 last_ns;
-	__u64 last_address;
 	__u64 old_frame;
 	__u64 new_frame;
 	__u64 mapping;
+	__u32 last_offset; /* of the last address in the page */
 	__u32 size;
-	__u32 reserved;
 };
+struct cowtrace_pages {
+	struct cowtrace_page_row rows[COWTRACE_NEIGHBOURS];
+};
+COWTRACE_ASSERT(sizeof(struct cowtrace_pages) + sizeof(struct cowtrace_pages_key) + 48 == 960);
 #endif

@@ -47,8 +47,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct cowtrace_page_key);
-	__type(value, struct cowtrace_page_value);
+	__type(key, struct cowtrace_pages_key);
+	__type(value, struct cowtrace_pages);
 } pages SEC(".maps") __weak;
 
 /*
@@ -125,28 +125,35 @@ static __noinline bool was_being_replaced(struct task_state *state)
 	return seen && seen->begun_ns && (seen->done_ns >= state->start_ns || seen->begun_ns > seen->done_ns);
 }
 
+static const struct cowtrace_pages no_pages;
+
 static __noinline void count_page(struct task_state *state, const struct outcome *outcome, u64 now)
 {
-	struct cowtrace_page_key key = { .page = outcome->address & ~(PAGE_BYTES - 1),
-					 .space = state->space,
-					 .mechanism = outcome->mechanism };
-	struct cowtrace_page_value *value = bpf_map_lookup_elem(&pages, &key);
+	struct cowtrace_pages_key key = { .first = outcome->address & ~(COWTRACE_NEIGHBOURS * PAGE_BYTES - 1),
+					  .space = state->space,
+					  .mechanism = outcome->mechanism };
+	struct cowtrace_pages *found = bpf_map_lookup_elem(&pages, &key);
+	struct cowtrace_page_row *row;
 
-	if (!value) {
-		struct cowtrace_page_value fresh = { .first_ns = now, .mapping = outcome->mapping, .size = outcome->size };
-
-		bpf_map_update_elem(&pages, &key, &fresh, BPF_NOEXIST);
-		value = bpf_map_lookup_elem(&pages, &key);
-		if (!value) {
+	if (!found) {
+		/* Somebody else may have come first. */
+		bpf_map_update_elem(&pages, &key, &no_pages, BPF_NOEXIST);
+		found = bpf_map_lookup_elem(&pages, &key);
+		if (!found) {
 			COUNT(lost);
 			return;
 		}
 	}
-	__sync_fetch_and_add(&value->count, 1);
-	value->last_ns = now;
-	value->last_address = outcome->address;
-	value->old_frame = outcome->old_frame;
-	value->new_frame = outcome->new_frame;
+	row = &found->rows[outcome->address / PAGE_BYTES % COWTRACE_NEIGHBOURS];
+	if (!row->first_ns)
+		row->first_ns = now;
+	__sync_fetch_and_add(&row->count, 1);
+	row->last_ns = now;
+	row->last_offset = outcome->address & (PAGE_BYTES - 1);
+	row->old_frame = outcome->old_frame;
+	row->new_frame = outcome->new_frame;
+	row->mapping = outcome->mapping;
+	row->size = outcome->size;
 }
 
 /* Other tasks may preempt us between the question and the taking: so many may take a slot too much. */

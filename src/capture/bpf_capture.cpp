@@ -23,6 +23,7 @@
 #include "capture/decoder.h"
 #include "capture/kernel_version.h"
 #include "capture/load_error.h"
+#include "capture/page_counts.h"
 #include "capture/preemption.h"
 #include "cowtrace.skel.h"
 #include "cowtrace_old.skel.h"
@@ -30,10 +31,10 @@
 namespace cowtrace::capture {
 namespace {
 
-// --detail counts: pages of the whole family; memory is taken only for pages that are there.
-constexpr std::uint32_t kMostCountedPages = 16U << 20;
+// --detail counts: groups of neighbouring pages of the whole family, of 1 KiB; memory is taken only for those that are there.
+constexpr std::uint32_t kMostCountedGroups = 2U << 20;
 
-constexpr std::uint32_t kMostCountedPagesAtOnce = 1U << 20;  // where that memory has to be taken beforehand (before 6.1)
+constexpr std::uint32_t kMostCountedGroupsAtOnce = 128U << 10;  // where that memory has to be taken beforehand (before 6.1)
 
 constexpr std::uint64_t kSmallestWithLanes = 1 << 20;  // bytes of --buffer
 
@@ -200,10 +201,10 @@ void BpfCapture::configure(int features) {
   if (kernel_version() >= std::pair(6, 1)) {
     bpf_map__set_map_flags(skeleton.maps.tasks, BPF_F_NO_PREALLOC);
     bpf_map__set_max_entries(skeleton.maps.tasks, kMostTasks);
-    if (options_.counts_only) bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedPages);
+    if (options_.counts_only) bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedGroups);
   } else {
     bpf_map__set_map_flags(skeleton.maps.pages, 0);
-    if (options_.counts_only) bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedPagesAtOnce);
+    if (options_.counts_only) bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedGroupsAtOnce);
   }
 }
 
@@ -383,29 +384,7 @@ std::uint64_t BpfCapture::lost() const {
   return sum;
 }
 
-Result<std::vector<PageCountRow>> BpfCapture::page_counts() const {
-  std::vector<PageCountRow> rows;
-  const int map = bpf_map__fd(skeleton_->maps.pages);
-  cowtrace_page_key key{};
-  cowtrace_page_value value{};
-  for (const void* previous = nullptr; bpf_map_get_next_key(map, previous, &key) == 0; previous = &key) {
-    if (bpf_map_lookup_elem(map, &key, &value) != 0 || key.mechanism >= model::kMechanisms) continue;
-    PageCountRow row;
-    row.space = model::SpaceId(key.space);
-    row.row = {.page = key.page,
-               .count = value.count,
-               .first_ns = value.first_ns,
-               .last_ns = value.last_ns,
-               .last_address = value.last_address,
-               .old_frame = value.old_frame,
-               .new_frame = value.new_frame,
-               .mapping = model::MappingHash(value.mapping),
-               .size = value.size,
-               .mechanism = static_cast<model::Mechanism>(key.mechanism)};
-    rows.push_back(row);
-  }
-  return rows;
-}
+Result<std::vector<PageCountRow>> BpfCapture::page_counts() const { return read_page_counts(bpf_map__fd(skeleton_->maps.pages)); }
 
 bool BpfCapture::has(Need need) const {
   switch (need) {

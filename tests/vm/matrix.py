@@ -32,9 +32,9 @@ BACKENDS = ("fentry", "kprobe", "static")
 PLAIN = "nokaslr no5lvl"
 PLAIN_SERIES = "6.1"
 # What cowtrace is told, by the name of a capture. One capture has all experiments but those that need another one.
-CAPTURES = {"exact": (), "passive": ("--snapshot", "passive", "--allocators")}
-# A process can have one tracer: where an experiment has its own, cowtrace must not be it.
-NOT_EXACT = {"ptrace-poke": "passive"}
+CAPTURES = {"exact": (), "passive": ("--snapshot", "passive", "--allocators"), "counts": ("--snapshot", "passive", "--detail", "counts")}
+# A process can have one tracer: where an experiment has its own, cowtrace must not be it. Two that others are much like are counted only.
+NOT_EXACT = {"ptrace-poke": "passive", "last-owner": "counts", "mutate-parent": "counts"}
 # Start-up of a guest or of cowtrace, and one experiment: a second each is usual, and few seconds.
 START_SECONDS, JOB_SECONDS = 60, 10
 
