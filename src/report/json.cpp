@@ -7,6 +7,7 @@
 #include "analysis/sites.h"
 #include "report/json_rows.h"
 #include "report/json_stream.h"
+#include "report/page_text.h"
 
 namespace cowtrace::report {
 
@@ -31,8 +32,9 @@ Status JsonReporter::write(const analysis::Summary& summary, const model::Sessio
   write_list(json, "processes", summary.processes, process_json);
   write_list(json, "stalls", summary.stalls, stall_json);
   json.list("pages", [&](auto&& put) {
+    PageText text;
     analysis::for_each_page(summary, session, resolver,
-                            [&](const analysis::PageRow& page) { put(page_json(page)); });
+                            [&](const analysis::PageRow& page) { put(JsonStream::Text{text.of(page)}); });
   });
   write_list(json, "objects", summary.objects, object_json);
   analysis::SiteFrames frames(session, resolver);

@@ -192,34 +192,6 @@ Json stall_json(const analysis::StallSummary& stall) {
           {"histogram", histogram}};
 }
 
-Json page_json(const analysis::PageRow& page) {
-  Json mechanisms = Json::object();
-  for (const model::MechanismInfo& mechanism : model::kMechanismTable) {
-    const auto count = page.by_mechanism[static_cast<std::size_t>(mechanism.mechanism)];
-    if (count != 0) mechanisms[std::string(mechanism.name)] = count;
-  }
-  Json neighbours = Json::array();
-  for (const analysis::ObjectId id : page.neighbours) neighbours.push_back(id.value);
-  Json actor = nullptr;
-  if (page.actor) actor = {{"pid", page.actor->pid}, {"command", or_null(page.actor->command)}};
-  return {{"process", page.process.value},
-          {"pid", page.pid},
-          {"address", hex(page.address)},
-          {"size", page.size},
-          {"breaks", page.breaks},
-          {"by_mechanism", mechanisms},
-          {"cause", model::name(page.cause)},
-          {"first_ns", page.first_ns},
-          {"last_ns", page.last_ns},
-          {"written", hex(page.written)},
-          {"old_frame", frame_json(page.old_frame)},
-          {"new_frame", frame_json(page.new_frame)},
-          {"mapping", or_null(page.mapping)},
-          {"object", page.object ? Json(page.object->value) : Json(nullptr)},
-          {"neighbours", neighbours},
-          {"actor", actor}};
-}
-
 Json object_json(const analysis::ObjectSummary& object) {
   Json processes = Json::array();
   for (const model::ProcessKey key : object.processes) processes.push_back(key.value);

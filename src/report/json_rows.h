@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "analysis/pages.h"
 #include "analysis/summary.h"
 
 namespace cowtrace::report {
@@ -19,7 +18,6 @@ Json capture_json(const model::CaptureInfo& capture);
 Json totals_json(const analysis::Totals& totals);
 Json process_json(const analysis::ProcessSummary& process);
 Json stall_json(const analysis::StallSummary& stall);
-Json page_json(const analysis::PageRow& page);
 Json object_json(const analysis::ObjectSummary& object);
 Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack,
                bool truncated);

@@ -13,6 +13,9 @@ namespace cowtrace::report {
 class JsonStream {
  public:
   using Json = nlohmann::ordered_json;
+  struct Text {
+    std::string_view json;
+  };
 
   explicit JsonStream(std::ostream& out) : out_(out) { out_ << '{'; }
 
@@ -21,13 +24,13 @@ class JsonStream {
     put(value);
   }
 
-  // `rows` is called with a function that takes each row.
+  // `rows` is called with a function that takes each row: a value, or one that is text already.
   template <typename Rows>
   void list(std::string_view key, Rows&& rows) {
     begin_member(key);
     out_ << '[';
     bool first = true;
-    rows([&](const Json& row) {
+    rows([&](const auto& row) {
       out_ << (first ? "\n  " : ",\n  ");
       first = false;
       put(row);
@@ -45,6 +48,7 @@ class JsonStream {
     out_ << ": ";
   }
 
+  void put(Text row) { out_ << row.json; }
   void put(const Json& value) {
     out_ << value.dump(-1, ' ', false, Json::error_handler_t::replace);
   }
