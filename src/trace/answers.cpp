@@ -11,7 +11,7 @@ bool before(const AnswerTable::Row& a, const AnswerTable::Row& b) {
 }  // namespace
 
 void AnswerTable::settle() {
-  std::sort(rows_.begin(), rows_.end(), before);
+  if (!std::is_sorted(rows_.begin(), rows_.end(), before)) std::sort(rows_.begin(), rows_.end(), before);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const bool goes_on = kept != 0 && rows_[kept - 1].question == rows_[i].question && rows_[kept - 1].answer == rows_[i].answer;
@@ -22,8 +22,22 @@ void AnswerTable::settle() {
   settled_ = kept;
 }
 
+// Reports ask in the order of addresses, so that what is asked next is mostly close behind what was found last.
+AnswerTable::Rows::const_iterator AnswerTable::first_from(const Row& wanted) const {
+  const auto at = rows_.begin() + static_cast<Rows::difference_type>(std::min(found_last_, rows_.size()));
+  if (at == rows_.end() || !before(*at, wanted)) return std::lower_bound(rows_.begin(), at, wanted, before);
+  auto low = at;
+  Rows::difference_type step = 1;
+  while (step < rows_.end() - low && before(low[step], wanted)) {
+    low += step;
+    step *= 2;
+  }
+  return std::lower_bound(low, low + std::min(step, rows_.end() - low), wanted, before);
+}
+
 const Answer* AnswerTable::find(const Question& question, std::uint64_t time_ns) const {
-  const auto found = std::lower_bound(rows_.begin(), rows_.end(), Row{question, time_ns, {}}, before);
+  const auto found = first_from({question, time_ns, {}});
+  found_last_ = static_cast<std::size_t>(found - rows_.begin());
   if (found != rows_.end() && found->question == question) return &found->answer;
   if (found == rows_.begin() || std::prev(found)->question != question) return nullptr;
   return &std::prev(found)->answer;

@@ -48,13 +48,17 @@ class AnswerTable {
   void settle();
   // Ascending by question and time.
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
-  // nullptr: this was not asked.
+  // nullptr: this was not asked. For one thread at a time.
   [[nodiscard]] const Answer* find(const Question& question, std::uint64_t time_ns) const;
 
  private:
+  using Rows = std::vector<Row>;
+  [[nodiscard]] Rows::const_iterator first_from(const Row& wanted) const;
+
   static constexpr std::size_t kEnough = 1 << 16;
-  std::vector<Row> rows_;
+  Rows rows_;
   std::size_t settled_ = 0;
+  mutable std::size_t found_last_ = 0;  // where the last question led to
 };
 
 struct Answers {

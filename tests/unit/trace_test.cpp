@@ -255,5 +255,23 @@ TEST(TraceAnswers, HoldUntilAnotherWasGiven) {
   EXPECT_EQ(table.find({model::SpaceId(2), 0x1000}, 10), nullptr);
 }
 
+// Where the last question led to changes no answer: ascending, descending and from anywhere to anywhere.
+TEST(TraceAnswers, InAnyOrder) {
+  trace::AnswerTable table;
+  constexpr std::uint32_t kQuestions = 100;
+  const auto question = [](std::uint32_t i) { return trace::Question{model::SpaceId(1 + i / 50), i * 0x1000ULL}; };
+  for (std::uint32_t i = 0; i < kQuestions; i += 2) table.note(question(i), 10, {i});
+  table.settle();
+  for (std::uint32_t from = 0; from < kQuestions; ++from)
+    for (std::uint32_t to = 0; to < kQuestions; ++to) {
+      static_cast<void>(table.find(question(from), 10));
+      const trace::Answer* const answer = table.find(question(to), 10);
+      ASSERT_EQ(answer != nullptr, to % 2 == 0) << from << " to " << to;
+      if (answer != nullptr) {
+        ASSERT_EQ(answer->number, to) << from;
+      }
+    }
+}
+
 }  // namespace
 }  // namespace cowtrace
