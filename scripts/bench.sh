@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Measures what tracing costs and holds it against the budgets. Run it on a quiet machine.
-# Usage: bench.sh [--rounds N] [--pages N] [--children N] [--json FILE]
+# Usage: bench.sh [--rounds N] [--pages N] [--children N] [--tasks N] [--json FILE]
 #        bench.sh web [--pages N] [--children N]              how fast the HTML report of a million breaks opens and answers
 #        bench.sh python [--python PROGRAM] [--objects N]     what Python processes cost
 # shellcheck source=scripts/common.sh

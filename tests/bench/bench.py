@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tracing costs: a storm of breaks without a tracer, under cowtrace in its modes, and under bpftrace and perf, in alternating runs.
 
-usage: bench.py --bin DIRECTORY [--pages N] [--children N] [--rounds N] [--json FILE]
+usage: bench.py --bin DIRECTORY [--pages N] [--children N] [--tasks N] [--rounds N] [--json FILE]
 
-Each figure is the median over the rounds. "BPF ns/break" is the run time of the tracer's BPF programs over the breaks, "CPU
+Each figure is the median over the rounds; those that the tracers are compared by have their least and most beside it. "BPF ns/break" is the run time of the tracer's BPF programs over the breaks, "CPU
 us/break" the tracer's own user and system time, its report included; both less what they are for the same scenario without
 its breaks (`read`): what a break adds. "gross" is the figure before that: start-up, snapshots and symbols with it. "after s": from the end of the traced
-command to that of the tracer, to 20 ms. "bytes/break": of the file that it writes. "lost" as the tracer says it; "-" where it says nothing. Exit status: 0 every
-budget is kept, 1 one is not, 2 used wrongly.
+command to that of the tracer, to 20 ms. "Pool" is what a Python Pool (pool_work.py) takes over what it takes untraced. "bytes/break": of the file that it writes. "lost" as the tracer says it; "-" where it says nothing. Exit status: 0 every
+target (targets.py) is kept, 1 one is not, 2 used wrongly.
 """
 import argparse
 import json
@@ -22,19 +22,16 @@ import tempfile
 
 import kernel
 import measure
+import python_bench
+import targets
 
 WRITES = "tracepoint:exceptions:page_fault_user /(args->error_code & 3) == 3/"
 COUNT = WRITES + " { @[pid, args->address >> 12] = count(); }"
 COUNT_STACKS = WRITES + " { @[pid, args->address >> 12, ustack] = count(); }"
 # Where cowtrace's `static` backend stands: what nobody can do for less.
 NOTHING = "tracepoint:exceptions:page_fault_user { } software:minor-faults:1 { }"
-BUDGETS = (  # key, limit, unit, what it is
-    ("bpf_ns_per_break", 900, "ns", "BPF time a break, no stacks"),
-    ("cpu_us_per_break", 1.0, "us", "own CPU time a break, default options"),
-    ("start_up_s", 0.3, "s", "cowtrace -- true, more than true"),
-    ("million_peak_mb", 300, "MB", "peak memory, a million breaks"),
-)
 TRUE = shutil.which("true")
+POOL = ["/usr/bin/python3", "-B", str(pathlib.Path(__file__).resolve().parent / "pool_work.py")]
 MILLION = 1_000_000
 STARTUP_RUNS = 9
 
@@ -98,7 +95,10 @@ class Bench:
             file_bytes = self.take_file()
             calm = self.measured(name, self.scenario_command("read", pages, children)) if traced else None
             self.take_file()
+            pool = self.measured(name, [*POOL, str(self.arguments.tasks)])
+            self.take_file()
             figures[name] = self.figures(storm, calm)
+            figures[name]["pool_s"] = pool_seconds(pool.stdout)
             figures[name]["file_bytes_per_break"] = file_bytes / figures[name]["breaks"] if file_bytes is not None else None
         return figures
 
@@ -130,14 +130,19 @@ class Bench:
         return statistics.median(traced) - statistics.median(plain)
 
     def million(self):
-        """A million breaks by four children, with default options and the text report."""
+        """A million breaks by four children, with default options; the text report, and the JSON report."""
         pages = MILLION // 4
         if available_memory() < 6 * pages * 4096:
             raise RuntimeError("too little free memory for a million breaks: 6 GB are needed")
-        cost = self.measured("cowtrace", self.scenario_command("storm", pages, 4))
-        breaks, _ = written(cost.stdout)
-        return {"million_breaks": breaks, "million_peak_mb": cost.peak_bytes / 1e6, "million_lost": lost(cost.stderr),
-                "million_cpu_us_per_break": cost.cpu_s * 1e6 / breaks, "million_wall_s": cost.wall_s}
+        found = {}
+        for report, name in (("text", "cowtrace"), ("json", "cowtrace -q -o FILE.json")):
+            cost = self.measured(name, self.scenario_command("storm", pages, 4))
+            self.take_file()
+            breaks, _ = written(cost.stdout)
+            found |= {f"million_{report}_{key}": value for key, value in
+                      (("breaks", breaks), ("peak_mb", cost.peak_bytes / 1e6), ("after_s", cost.after_s),
+                       ("cpu_us_per_break", cost.cpu_s * 1e6 / breaks), ("lost", lost(cost.stderr)))}
+        return found
 
 
 def written(stdout):
@@ -146,6 +151,13 @@ def written(stdout):
     if not rows:
         raise RuntimeError(f"the scenario does not say what it wrote: {stdout[:200]!r}")
     return sum(int(pages) for pages, _ in rows), sum(float(ms) for _, ms in rows)
+
+
+def pool_seconds(stdout):
+    found = re.search(r"answered \d+ queries in ([\d.]+) s", stdout)
+    if not found:
+        raise RuntimeError(f"the Pool does not say what it took: {stdout[:200]!r}")
+    return float(found[1])
 
 
 def lost(stderr):
@@ -166,16 +178,25 @@ def machine():
     return f"{os.cpu_count()} x {model}, Linux {os.uname().release}"
 
 
-def medians(rounds):
-    """name -> median figures."""
+def add_ratios(figures):
+    """Of each tracer to none in the same round, so that what the machine does in a round counts for both."""
+    base = figures["no tracer"]
+    for each in figures.values():
+        each["write_ratio"] = each["write_ns_per_page"] / base["write_ns_per_page"]
+        each["pool_ratio"] = each["pool_s"] / base["pool_s"]
+
+
+def over_rounds(rounds, what):
+    """name -> figures, each `what` of those of the rounds."""
     table = {}
     for name in rounds[0]:
         keys = rounds[0][name].keys()
         columns = {key: [each[name][key] for each in rounds if each[name][key] is not None] for key in keys}
-        table[name] = {key: statistics.median(values) if values else None for key, values in columns.items()}
+        table[name] = {key: what(values) if values else None for key, values in columns.items()}
     return table
 
 
+SPREAD = ("bpf_ns_per_break", "write_ratio", "pool_ratio")
 COLUMNS = (  # head, key, format
     ("BPF ns/break", "bpf_ns_per_break", "{:.0f}"),
     ("gross", "bpf_ns_per_break_gross", "{:.0f}"),
@@ -183,8 +204,10 @@ COLUMNS = (  # head, key, format
     ("CPU us/break", "cpu_us_per_break", "{:.2f}"),
     ("gross", "cpu_us_per_break_gross", "{:.2f}"),
     ("peak MB", "peak_mb", "{:.0f}"),
-    ("write us/page", "write_us", "{:.2f}"),
-    ("write ratio", "write_ratio", "{:.3f}"),
+    ("write ns/page", "write_ns_per_page", "{:.0f}"),
+    ("write ratio", "write_ratio", "{:.2f}"),
+    ("Pool s", "pool_s", "{:.2f}"),
+    ("Pool ratio", "pool_ratio", "{:.3f}"),
     ("wall s", "wall_s", "{:.2f}"),
     ("after s", "after_s", "{:.2f}"),
     ("bytes/break", "file_bytes_per_break", "{:.1f}"),
@@ -192,24 +215,20 @@ COLUMNS = (  # head, key, format
 )
 
 
-def print_table(table):
-    base = table["no tracer"]["write_ns_per_page"]
+def cell(key, form, figures, least, most):
+    if figures.get(key) is None:
+        return "-"
+    text = form.format(figures[key])
+    return f"{text} ({form.format(least[key])}-{form.format(most[key])})" if key in SPREAD and least[key] != most[key] else text
+
+
+def print_table(table, least, most):
     rows = [["tracer", *(head for head, _, _ in COLUMNS)]]
     for name, figures in table.items():
-        figures = figures | {"write_us": figures["write_ns_per_page"] / 1000, "write_ratio": figures["write_ns_per_page"] / base}
-        rows.append([name, *("-" if figures.get(key) is None else form.format(figures[key]) for _, key, form in COLUMNS)])
+        rows.append([name, *(cell(key, form, figures, least[name], most[name]) for _, key, form in COLUMNS)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print(row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:])), sep="  ")
-
-
-def check_budgets(values):
-    good = True
-    for key, limit, unit, what in BUDGETS:
-        kept = values[key] <= limit
-        good = good and kept
-        print(f"{'kept' if kept else 'MISSED':6}  {what}: {values[key]:.2f} of {limit} {unit}")
-    return good
+        print(row[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(row[1:], widths[1:])), sep="  ")
 
 
 def parse(argv):
@@ -217,6 +236,7 @@ def parse(argv):
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of cowtrace and scenario")
     parser.add_argument("--pages", type=int, default=65536, help="of the storm; default %(default)s")
     parser.add_argument("--children", type=int, default=2, help="default %(default)s")
+    parser.add_argument("--tasks", type=int, default=400, help="of the Python Pool; default %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures of all rounds too")
     arguments = parser.parse_args(argv)
@@ -233,24 +253,31 @@ def main(argv):
         print(f"{machine()}; load {os.getloadavg()[0]:.1f}")
         print(f"storm of {arguments.pages} pages, {arguments.children} children, {arguments.rounds} rounds", flush=True)
         rounds = [bench.round() for _ in range(arguments.rounds)]
-        table = medians(rounds)
-        values = {"bpf_ns_per_break": table["cowtrace --stacks none"]["bpf_ns_per_break"],
-                  "cpu_us_per_break": table["cowtrace"]["cpu_us_per_break"], **bench.million()}
+        for figures in rounds:
+            add_ratios(figures)
+        table = over_rounds(rounds, statistics.median)
+        values = bench.million()
+    # With statistics of its own.
+    values["python_ns_per_break"] = statistics.median(python_bench.bpf_ns_per_break(bench.cowtrace, POOL[0]) for _ in range(arguments.rounds))
     # Without statistics: they cost each BPF run two clock readings.
     with tempfile.TemporaryDirectory(prefix="cowtrace-bench-") as scratch:
         values["start_up_s"] = Bench(arguments, pathlib.Path(scratch)).start_up()
     # Of the same scenario without its breaks: its parent fills as many new pages either way.
     values["bpf_ns_per_new_page"] = (table["cowtrace --allocators"]["calm_bpf_ns"] - table["cowtrace"]["calm_bpf_ns"]) / arguments.pages
-    print_table(table)
+    least, most = over_rounds(rounds, min), over_rounds(rounds, max)
+    print_table(table, least, most)
     print(f"--allocators: {values['bpf_ns_per_new_page']:.0f} ns of BPF time more for each new page")
-    print(f"a million breaks: {values['million_breaks']} breaks, {values['million_lost']} lost, {values['million_cpu_us_per_break']:.2f} us CPU a break of its own, all included, "
-          f"{values['million_wall_s']:.1f} s")
-    good = check_budgets(values)
+    print(f"a million breaks: {values['million_text_breaks']} breaks, {values['million_text_lost']} lost, "
+          f"{values['million_text_cpu_us_per_break']:.2f} us CPU a break of its own, all included")
+    found = targets.check(table, values)
+    for target in found:
+        print(f"{'kept' if target['kept'] else 'MISSED':6}  {target['what']}: {target['measured']:.2f}, target {target['limit']} {target['unit']}")
     if arguments.json:
         result = {"pages": arguments.pages, "children": arguments.children, "machine": machine(), "kernel": os.uname().release, "cpus": os.cpu_count(),
-                  "table": table, "values": values, "budgets": {key: limit for key, limit, _, _ in BUDGETS}, "rounds": rounds}
+                  "arguments": {"rounds": arguments.rounds, "tasks": arguments.tasks}, "table": table, "least": least, "most": most, "values": values,
+                  "targets": found, "rounds": rounds}
         arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 0 if good else 1
+    return 0 if all(target["kept"] for target in found) else 1
 
 
 if __name__ == "__main__":
