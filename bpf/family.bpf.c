@@ -42,17 +42,32 @@ int find_command(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/*
+ * Pointers are read by helper calls below. Where one is loaded from an argument, which is trusted, the verifier asks by name whether the loaded
+ * one is trusted as well (btf_nested_type_is_trusted(), 6.4), and looks through all types of the kernel for the answer: a millisecond for
+ * each such load on each path.
+ */
+static __always_inline u64 mm_of(struct task_struct *task)
+{
+	return (u64)BPF_CORE_READ(task, mm);
+}
+
 static __always_inline void forked(u64 *ctx)
 {
 	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
 	u64 parent_address = argument_address(ctx, 0), child_address = argument_address(ctx, 1);
 	struct task_state *state = state_of(parent_address), *child_state, *copied;
 	struct cowtrace_fork event = {};
+	u64 parent_mm, child_mm;
 	u32 space;
 
-	if (!state || !parent->mm)
+	if (!state)
 		return;
-	space = space_of(state, (u64)parent->mm);
+	parent_mm = mm_of(parent);
+	child_mm = mm_of(child);
+	if (!parent_mm)
+		return;
+	space = space_of(state, parent_mm);
 	/* The command before its exec is still us: what it forks is not traced. */
 	if (!space || (state->forked_task == child_address && state->forked_ns == child->start_boottime))
 		return;
@@ -60,20 +75,21 @@ static __always_inline void forked(u64 *ctx)
 	state->forked_ns = child->start_boottime;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_FORK, bpf_ktime_get_ns());
 	/* Namespaces of its own are made after the memory, and may look like the beginning of it. */
-	if (state->fork_began_ns && child->mm != parent->mm && child->nsproxy == parent->nsproxy)
+	if (state->fork_began_ns && child_mm != parent_mm &&
+	    BPF_CORE_READ(child, nsproxy) == BPF_CORE_READ(parent, nsproxy))
 		event.took_ns = event.header.time_ns - state->fork_began_ns;
 	state->fork_began_ns = 0;
 	translate_numbers(&event.header);
 	event.child_pid = visible_number(BPF_CORE_READ(child, group_leader));
 	event.child_tid = visible_number(child);
-	event.child_start_ns = child->group_leader->start_boottime;
+	event.child_start_ns = BPF_CORE_READ(child, group_leader, start_boottime);
 	event.parent_space = space;
 	event.is_thread = child->tgid == parent->tgid;
-	event.shares_memory = child->mm == parent->mm;
+	event.shares_memory = child_mm == parent_mm;
 	BPF_CORE_READ_STR_INTO(&event.command, child, comm);
 	child_state = create_state(child_address);
 	if (child_state) {
-		child_state->mm = (u64)child->mm;
+		child_state->mm = child_mm;
 		child_state->space = event.shares_memory ? space : 0;
 		/* Pages were copied inside the fork (fault_path.bpf.c): the child's space has its number already. */
 		copied = shared.visits && !event.shares_memory ? bpf_map_lookup_elem(&visits, &parent_address) : 0;
@@ -87,7 +103,7 @@ static __always_inline void forked(u64 *ctx)
 		event.child_space = child_state->space;
 		/* What is mapped is the same. */
 		if (options.unwind && bpf_core_field_exists(((struct mm_struct *)0)->exec_vm))
-			note_code(state, parent->mm->exec_vm);
+			note_code(state, BPF_CORE_READ(parent, mm, exec_vm));
 		child_state->code_owner = state->code_owner;
 		child_state->code_pages = state->code_pages;
 		child_state->guest = event.shares_memory && (!event.is_thread || state->guest);
@@ -112,13 +128,13 @@ static __always_inline void executed(u64 *ctx)
 
 	if (!state)
 		return;
-	mm = (u64)task->mm;
+	mm = mm_of(task);
 	if (state->told_exec && state->told_exec == state->space && state->mm == mm)
 		return;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXEC, bpf_ktime_get_ns());
 	translate_numbers(&event.header);
 	event.old_tid = layout.pid_level ? event.header.tid : (s32)ctx[1];
-	event.start_ns = task->group_leader->start_boottime;
+	event.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	if (state->mm != mm || !state->space)
 		enter_new_space(state, mm);
 	event.old_space = state->exec_from;
@@ -149,10 +165,10 @@ static __always_inline void exited(u64 *ctx)
 	state->open = 0;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_EXIT, bpf_ktime_get_ns());
 	translate_numbers(&event.header);
-	event.start_ns = task->group_leader->start_boottime;
+	event.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	event.space = state->space;
 	/* Already lowered for this thread, on every kernel, before the tracepoint. */
-	event.process_ended = task->signal->live.counter == 0;
+	event.process_ended = BPF_CORE_READ(task, signal, live.counter) == 0;
 	event.counts = state->counts;
 	if (event.process_ended && !state->guest)
 		forget_python(event.space);

@@ -268,18 +268,21 @@ static __noinline void send_to_ring(struct task_state *state, struct outcome *ou
 	submit_to_ring(event);
 }
 
-static __always_inline void resolve(u64 mm, struct task_state *state, struct outcome *outcome, u64 now)
+VERIFIED_ONCE int resolve(u64 mm, struct task_state *state, struct outcome *outcome, u64 now)
 {
 	struct cowtrace_lane *lane = this_lane();
-	u32 mechanism = outcome->mechanism;
 	struct cowtrace_slot *slot;
 	u64 stack = 0, turn;
+	u32 mechanism;
 
-	if (mechanism >= COWTRACE_MECHANISMS || !lane)
-		return;
+	if (!state || !outcome || !lane)
+		return 0;
+	mechanism = outcome->mechanism;
+	if (mechanism >= COWTRACE_MECHANISMS)
+		return 0;
 	if ((state->shared_mm || is_used_by_several(mm)) && lost_race(state, outcome, now)) {
 		COUNT(duplicates);
-		return;
+		return 0;
 	}
 	/* Atomic for the kernels where programs can be preempted: the totals are exact whatever else is lost. */
 	__sync_fetch_and_add(&lane->counters.resolutions.of[mechanism].count, 1);
@@ -288,7 +291,7 @@ static __always_inline void resolve(u64 mm, struct task_state *state, struct out
 	state->counts.of[mechanism].bytes += outcome->size;
 	if (options.counts_only) {
 		count_page(state, outcome, now);
-		return;
+		return 0;
 	}
 	if (state->user.ip) {
 		u64 thread = shared.pythons ? find_python_thread(state->space) : 0;
@@ -302,10 +305,11 @@ static __always_inline void resolve(u64 mm, struct task_state *state, struct out
 	slot = take_slot(lane, &turn);
 	if (!slot) {
 		send_to_ring(state, outcome, stack, state->user.ip, now);
-		return;
+		return 0;
 	}
 	fill_resolution((struct cowtrace_resolution *)slot->event, state, outcome, stack, state->user.ip, now);
 	submit_slot(lane, slot, turn, now);
+	return 0;
 }
 
 static __always_inline void send_populate(struct task_state *state, u64 address, u64 frame, u32 size)

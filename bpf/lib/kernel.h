@@ -25,6 +25,16 @@
 #define CALLBACKS 1
 #endif
 
+/*
+ * A global function: the kernel verifies it once for all ways that lead to it, without what these know, which is most of the start-up saved.
+ * Pointers among its arguments need 5.13, and may be null for all that it is told.
+ */
+#ifdef COWTRACE_BEFORE_5_13
+#define VERIFIED_ONCE static __noinline
+#else
+#define VERIFIED_ONCE __noinline __weak
+#endif
+
 /* Set by user space before load; the verifier prunes what is switched off. */
 const volatile struct cowtrace_config options SEC(".rodata") __weak;
 

@@ -125,14 +125,14 @@ static __always_inline u64 tell_mapping(u64 mm, struct task_state *state, struct
  * The hash of the mapping that holds `address`; 0: not known. `vma` is its vm_area_struct, 0: to be looked for in the current task's mm.
  * Leaves state->mapping_private_file for the caller.
  */
-static __always_inline u64 find_mapping(u64 mm, struct task_state *state, u64 address, u64 vma)
+VERIFIED_ONCE u64 find_mapping(u64 mm, struct task_state *state, u64 address, u64 vma)
 {
 	struct place_of_queries *place;
 	u32 seq = 0, key;
 	bool cacheable;
 	u64 hash = 0;
 
-	if (!options.find_mapping && !vma)
+	if (!state || (!options.find_mapping && !vma))
 		return 0;
 	if (in_cached_mapping(mm, state, address))
 		return state->mapping_hash;
