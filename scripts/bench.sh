@@ -4,11 +4,18 @@
 # Usage: bench.sh [--rounds N] [--pages N] [--children N] [--tasks N] [--json FILE]
 #        bench.sh web [--pages N] [--children N]              how fast the HTML report of a million breaks opens and answers
 #        bench.sh python [--python PROGRAM] [--objects N]     what Python processes cost
+#        bench.sh micro [GOOGLE-BENCHMARK-OPTIONS]            how fast single parts are
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
-need_root "trace the kernel"
 scripts/setup.sh bench
+if [ "${1:-}" = micro ]; then
+  shift
+  configure_and_build release cowtrace_micro
+  cd -- "$CALLER"
+  exec "$ROOT/build/release/tests/bench/cowtrace_micro" "$@"
+fi
+need_root "trace the kernel"
 if [ "${1:-}" = python ]; then
   shift
   configure_and_build release cowtrace heap_cost

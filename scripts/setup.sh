@@ -15,11 +15,13 @@ build=("${web[@]}" g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool lib
 apps=(gunicorn python3-celery redis-server python3-redis python3-torch python3-pytest)
 # scripts/package.sh: what a .deb depends on is found by dpkg-shlibdeps and file, notices are collected by Python.
 packaging=("${build[@]}" dpkg-dev file python3 gzip xz-utils)
+# tests/bench/micro: single parts are timed, and their instructions are counted.
+micro=(libbenchmark-dev valgrind)
 # Chromium opens the HTML reports; mandoc lints the manual pages; the shells are asked what they complete;
 # libdebuginfod is loaded where it is there; systemd verifies the example of a unit; lintian looks at the .deb, which is installed into a root that mmdebstrap makes.
 test=("${packaging[@]}" "${apps[@]}" zstd sudo python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc bash-completion zsh fish lintian
-      mmdebstrap debian-archive-keyring systemd libdebuginfod1)
-bench=("${build[@]}" python3 bpftrace linux-perf chromium)
+      mmdebstrap debian-archive-keyring systemd libdebuginfod1 "${micro[@]}")
+bench=("${build[@]}" "${micro[@]}" python3 bpftrace linux-perf chromium)
 # clang's sanitizers and libFuzzer.
 fuzz=("${build[@]}" libclang-rt-14-dev zstd)
 # The static cross-build: a compiler, and libraries of a second architecture.
