@@ -5,6 +5,7 @@
 #        bench.sh web [--pages N] [--children N]              how fast the HTML report of a million breaks opens and answers
 #        bench.sh python [--python PROGRAM] [--objects N]     what Python processes cost
 #        bench.sh micro [GOOGLE-BENCHMARK-OPTIONS]            how fast single parts are
+#        bench.sh guard [--record] [NAME...]                  how many instructions hot paths take, against tests/bench/budgets.json
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
@@ -14,6 +15,12 @@ if [ "${1:-}" = micro ]; then
   configure_and_build release cowtrace_micro
   cd -- "$CALLER"
   exec "$ROOT/build/release/tests/bench/cowtrace_micro" "$@"
+fi
+if [ "${1:-}" = guard ]; then
+  shift
+  configure_and_build release cowtrace_micro
+  cd -- "$CALLER"
+  exec /usr/bin/python3 -B "$ROOT/tests/bench/guard.py" --bin "$ROOT/build/release/bin" "$@"
 fi
 need_root "trace the kernel"
 if [ "${1:-}" = python ]; then
