@@ -95,6 +95,12 @@ class ScopeWalk {
     return false;
   }
 
+  // `scope` holds the address.
+  void enter(Dwarf_Die scope) {
+    if (is_function(dwarf_tag(&scope))) functions_.push_back(scope);
+    descend(scope);
+  }
+
   std::vector<Dwarf_Die>& functions() { return functions_; }
 
  private:
@@ -102,6 +108,26 @@ class ScopeWalk {
   std::size_t visited_ = 0;
   std::vector<Dwarf_Die> functions_;
 };
+
+using Ranges = std::vector<std::pair<Interval, Dwarf_Die>>;
+
+// Adds what holds code in `parent`, but nothing inside of that.
+void collect_scopes(Dwarf_Die parent, std::size_t depth, std::size_t& visited, std::size_t most, Ranges& found) {
+  Dwarf_Die child;
+  if (depth >= kMaxDepth || dwarf_child(&parent, &child) != 0) return;
+  do {
+    if (++visited > kMaxVisited || found.size() >= most) return;
+    const int tag = dwarf_tag(&child);
+    if (is_scope_without_code(tag)) {
+      if (dwarf_haschildren(&child) == 1) collect_scopes(child, depth + 1, visited, most, found);
+      continue;
+    }
+    if (!is_function(tag) && tag != DW_TAG_lexical_block && tag != DW_TAG_try_block && tag != DW_TAG_catch_block) continue;
+    Dwarf_Addr base = 0, start = 0, end = 0;
+    for (std::ptrdiff_t at = 0; (at = dwarf_ranges(&child, at, &base, &start, &end)) > 0 && found.size() < most;)
+      if (start < end) found.push_back({Interval{start, end}, child});
+  } while (dwarf_siblingof(&child, &child) == 0);
+}
 
 void set_function_name(Dwarf_Die& die, DwarfFrame& frame) {
   Dwarf_Attribute attribute;
@@ -208,6 +234,25 @@ void DwarfInfo::index_units() {
   unit_ranges_ = IntervalIndex(intervals);
 }
 
+const DwarfInfo::Scopes& DwarfInfo::scopes_of(Dwarf_Off unit_offset, Dwarf_Die unit) {
+  const auto [entry, is_new] = scopes_.try_emplace(unit_offset);
+  if (!is_new) return entry->second;
+  Ranges found;
+  std::size_t visited = 0;
+  collect_scopes(unit, 0, visited, kMaxRanges - scope_ranges_, found);
+  scope_ranges_ += found.size();
+  // Of several with the same range, as what was assembled has for aliases, the first one answers: last_covering() finds the last.
+  std::reverse(found.begin(), found.end());
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first.before(b.first); });
+  std::vector<Interval> intervals;
+  for (const auto& [interval, die] : found) {
+    intervals.push_back(interval);
+    entry->second.of_range.push_back(die);
+  }
+  entry->second.ranges = IntervalIndex(intervals);
+  return entry->second;
+}
+
 std::vector<DwarfFrame> DwarfInfo::frames_at(std::uint64_t address) {
   if (!indexed_) index_units();
   const auto range = unit_ranges_.last_covering(address);
@@ -215,7 +260,8 @@ std::vector<DwarfFrame> DwarfInfo::frames_at(std::uint64_t address) {
   if (!range || dwarf_offdie(dwarf_.get(), unit_of_range_[*range], &unit) == nullptr) return {};
 
   ScopeWalk walk(address);
-  walk.descend(unit);
+  const Scopes& scopes = scopes_of(unit_of_range_[*range], unit);
+  if (const auto scope = scopes.ranges.last_covering(address)) walk.enter(scopes.of_range[*scope]);
   auto& functions = walk.functions();
   // A function inside another one is no call: the frame ends at the innermost that is not inlined.
   const auto physical = std::find_if(functions.rbegin(), functions.rend(), [](Dwarf_Die& die) {

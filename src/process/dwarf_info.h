@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "process/debug_source.h"
@@ -48,7 +49,14 @@ class DwarfInfo {
 
   DwarfInfo(std::shared_ptr<const ElfFile> elf, std::unique_ptr<ElfFile> alternate_file,
             DwarfHandle alternate, DwarfHandle dwarf);
+  // What directly contains code in one unit: functions and blocks, by address.
+  struct Scopes {
+    IntervalIndex ranges;
+    std::vector<Dwarf_Die> of_range;
+  };
+
   void index_units();
+  const Scopes& scopes_of(Dwarf_Off unit_offset, Dwarf_Die unit);
 
   std::shared_ptr<const ElfFile> elf_;
   std::unique_ptr<ElfFile> alternate_file_;
@@ -57,6 +65,8 @@ class DwarfInfo {
   IntervalIndex unit_ranges_;
   std::vector<Dwarf_Off> unit_of_range_;  // DIE offsets
   bool indexed_ = false;
+  std::unordered_map<Dwarf_Off, Scopes> scopes_;  // by unit, of those that were asked about
+  std::size_t scope_ranges_ = 0;                  // in all of them
 };
 
 }  // namespace cowtrace::process
