@@ -37,11 +37,12 @@ MILLION = pathlib.Path(__file__).with_name("million.py")
 FORKS = 4
 
 
-def cost_of(tool, python, objects, *options):
+def cost_of(tool, python, objects, *options, rounds=3):
+    """What heap_cost says of one process; times are the best of the rounds."""
     with subprocess.Popen([python, "-B", MILLION, str(objects), "1", "--wait", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as held:
         pid = json.loads(held.stdout.readline())["pid"]
         try:
-            cost = json.loads(subprocess.run([tool, str(pid)], capture_output=True, check=True).stdout)
+            cost = json.loads(subprocess.run([tool, str(pid), str(rounds)], capture_output=True, check=True).stdout)
         finally:
             held.stdin.close()
             held.stdout.read()
