@@ -21,7 +21,7 @@ micro=(libbenchmark-dev valgrind)
 # libdebuginfod is loaded where it is there; systemd verifies the example of a unit; lintian looks at the .deb, which is installed into a root that mmdebstrap makes.
 test=("${packaging[@]}" "${apps[@]}" zstd sudo python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc bash-completion zsh fish lintian
       mmdebstrap debian-archive-keyring systemd libdebuginfod1 "${micro[@]}")
-bench=("${build[@]}" "${micro[@]}" python3 bpftrace linux-perf chromium)
+bench=("${build[@]}" "${micro[@]}" python3 python3-matplotlib bpftrace linux-perf chromium)
 # clang's sanitizers and libFuzzer.
 fuzz=("${build[@]}" libclang-rt-14-dev zstd)
 # The static cross-build: a compiler, and libraries of a second architecture.

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the table of docs/performance.md, "How it grows", from docs/performance/scaling.json, which scaling.py writes.
+
+Usage: refresh.py SOURCE             then tests/bench/plot.py for the pictures
+       refresh.py --check SOURCE     are the table and the pictures those of the figures?
+"""
+import json
+import pathlib
+import sys
+
+from plot import fingerprint
+
+BEGIN, END = "<!-- figures: tests/bench/refresh.py -->", "<!-- end of figures -->"
+
+
+def amount(value, unit):
+    if unit == "s":
+        return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.1f} s"
+    return f"{value / 1e6:.1f} MB" if value < 1e7 else f"{value / 1e6:.0f} MB"
+
+
+def table(figures):
+    """A row for each quantity, of its smallest and its largest size."""
+    rows = ["| by | of | at | | at | | slope | last decade |", "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for curve in figures["curves"].values():
+        least, most = (f"{size:,}" for size in (curve["sizes"][0], curve["sizes"][-1]))
+        for quantity in curve["quantities"].values():
+            first, last = (amount(quantity["medians"][index], quantity["unit"]) for index in (0, -1))
+            found = quantity["slopes"]
+            title = quantity["title"].replace("--stacks none", "`--stacks none`")
+            rows.append(f"| {curve['unit']} | {title} | {least} | {first} | {most} | {last} | {found['all']:.2f} | {found['last_decade']:.2f} |")
+    return "\n".join([f"Medians of {figures['rounds']} rounds on {figures['machine']}:", "", *rows]) + "\n"
+
+
+def with_table(text, figures):
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table(figures)}{END}{after}"
+
+
+def check(source, page, figures):
+    text = page.read_text(encoding="utf-8")
+    faults = [] if BEGIN in text and with_table(text, figures) == text else ["docs/performance.md: the table is not that of docs/performance/scaling.json: run tests/bench/refresh.py"]
+    for name, curve in figures["curves"].items():
+        picture = f"pictures/performance-{name}.svg"
+        path = source / "docs" / picture
+        if not path.exists() or fingerprint(curve) not in path.read_text(encoding="utf-8"):
+            faults.append(f"docs/{picture} is not that of docs/performance/scaling.json: run tests/bench/plot.py")
+        if f"({picture})" not in text:
+            faults.append(f"docs/performance.md does not show {picture}")
+    for fault in faults:
+        print(fault)
+    return 1 if faults else 0
+
+
+def main(arguments):
+    checks = arguments[1:2] == ["--check"]
+    if len(arguments) != 2 + checks:
+        print(__doc__, file=sys.stderr)
+        return 2
+    source = pathlib.Path(arguments[-1])
+    page = source / "docs" / "performance.md"
+    figures = json.loads((source / "docs" / "performance" / "scaling.json").read_text(encoding="utf-8"))
+    if checks:
+        return check(source, page, figures)
+    page.write_text(with_table(page.read_text(encoding="utf-8"), figures), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
