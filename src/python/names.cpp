@@ -18,6 +18,22 @@ constexpr std::uint64_t kMostKeys = 200'000; // of a module or a class
 
 Name unknown() { return {"", false, false}; }
 
+// With room for what is appended to it: names are made by the million.
+Name longer(const Name& name) {
+  constexpr std::size_t kRoom = 40;
+  Name copy{{}, name.evaluable, name.known, name.items};
+  copy.text.reserve(name.text.size() + kRoom);
+  copy.text = name.text;
+  return copy;
+}
+
+std::string subscript_of(std::uint32_t index) {
+  const fmt::format_int digits(index);
+  std::string text;
+  text.reserve(digits.size() + 2);
+  return text.append("[").append(digits.data(), digits.size()).append("]");
+}
+
 // What an attribute access gives back as it is in the class' dict: no descriptor.
 bool is_plain(const Type& type) {
   switch (type.kind) {
@@ -42,21 +58,21 @@ Name Names::group_of(std::uint32_t node) { return path(node, true, 0); }
 
 Name Names::path(std::uint32_t node, bool grouped, int depth) {
   if (node == HeapIndex::kNone || depth > kDeepest) return unknown();
-  if (auto name = qualified(node)) return {std::move(*name), true, true};
+  if (const auto& name = qualified(node)) return {*name, true, true};
   if (depth == 0) return step(node, grouped, depth);
   Prefix& prefix = prefixes_[(node * 2 + (grouped ? 1 : 0)) % prefixes_.size()];
   // One that was found further down had fewer steps left to the top.
   const bool holds = prefix.depth == depth || (prefix.name.known && prefix.depth > depth);
-  if (prefix.node == node && prefix.grouped == grouped && holds) return prefix.name;
+  if (prefix.node == node && prefix.grouped == grouped && holds) return longer(prefix.name);
   Name name = step(node, grouped, depth);
   prefix = {node, depth, grouped, name};
-  return name;
+  return longer(name);
 }
 
 Name Names::attribute(Name of, std::string_view key) const {
   if (!of.known) return of;
   if (is_identifier(key))
-    of.text += fmt::format(".{}", key);
+    of.text.append(".").append(key);
   else
     of.text += fmt::format(".__dict__[{}]", repr_of(key));
   return of;
@@ -106,9 +122,10 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
     name.evaluable = name.evaluable && evaluable;
     return name;
   };
-  const bool together = grouped && is_large(parent.address, parent_type);
+  const std::uint64_t items = grouped ? items_of(node.parent) : 0;
+  const bool together = items > kLarge;
   const auto of_many = [&](Name name) {
-    if (together) name.items = items_of(parent.address, parent_type);
+    if (together) name.items = items;
     return name;
   };
   switch (node.edge) {
@@ -134,15 +151,17 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
       return of_many(std::move(name));
     }
     case Edge::InlineValue: {
-      const auto keys = read_key_table(image_, types_.layout(), parent_type.cached_keys);
-      const auto key = keys ? text_at(types_, image_.word(keys->entry(node.slot) + keys->key_at), kLongestText) : std::nullopt;
-      if (!key) return unknown();
-      return attribute(path(node.parent, grouped, depth + 1), *key);
+      const auto& keys = key_table_at(parent_type.cached_keys);
+      if (!keys) return unknown();
+      const std::uint64_t key = image_.word(keys->entry(node.slot) + keys->key_at);
+      Name of = path(node.parent, grouped, depth + 1);
+      const auto& text = text_of_key(key);
+      return text ? attribute(std::move(of), *text) : unknown();
     }
     case Edge::Item:
       if (parent.edge == Edge::Field && parent.slot == static_cast<std::uint32_t>(FieldId::CodeLocals))
         return local_of_code(node, grouped, depth);
-      return of_many(suffixed(together ? "[...]" : fmt::format("[{}]", node.slot), !together));
+      return of_many(suffixed(together ? "[...]" : subscript_of(node.slot), !together));
     case Edge::SetItem: {
       Name name = path(node.parent, grouped, depth + 1);
       name.text = fmt::format("list({})[{}]", name.text, together ? "..." : std::to_string(set_rank(parent.address, node.slot)));
@@ -218,20 +237,19 @@ std::optional<std::string> Names::interned(const HeapIndex::Node& node) const {
 
 Name Names::dict_value(const HeapIndex::Node& node, bool grouped, int depth) {
   const HeapIndex::Node& parent = index_.nodes()[node.parent];
-  const auto dict = read_dict(image_, types_.layout(), parent.address);
+  const auto& dict = dict_at(parent.address);
   if (!dict) return unknown();
   const std::uint64_t key_object = read_entry(image_, *dict, node.slot).key;
   const bool may_be_attribute = parent.edge == Edge::ModuleDict || parent.edge == Edge::InstanceDict || parent.edge == Edge::TypeDict ||
                                 parent.edge == Edge::Field;
-  const auto key = may_be_attribute ? text_at(types_, key_object, kLongestText) : std::nullopt;
+  const auto key = may_be_attribute ? text_of_key(key_object) : std::nullopt;
   if (auto text = interned(node)) return {std::move(*text), true, true};
-  const auto subscript = [&](const Name& of) -> Name {
-    Name name = of;
+  const auto subscript = [&](Name name) {
     std::optional<std::string> text = repr_of_key(key_object);
     if (!text)
       if (const Type* type = types_.type_of(key_object); type != nullptr && type->kind == Kind::Type) text = find_qualified(key_object, *type);
     if (text)
-      name.text += fmt::format("[{}]", *text);
+      name.text.append("[").append(*text).append("]");
     else
       name.text = fmt::format("list({}.values())[{}]", name.text, rank(parent.address, node.slot));
     return name;
@@ -251,7 +269,7 @@ Name Names::dict_value(const HeapIndex::Node& node, bool grouped, int depth) {
       Name type = path(parent.parent, grouped, depth + 1);
       if (key && is_identifier(*key) && is_plain(index_.type(node))) return attribute(std::move(type), *key);
       type.text += ".__dict__";
-      return subscript(type);
+      return subscript(std::move(type));
     }
     default: break;
   }
@@ -260,12 +278,39 @@ Name Names::dict_value(const HeapIndex::Node& node, bool grouped, int depth) {
 
 // Dicts that are alike have the same keys.
 const std::optional<std::string>& Names::repr_of_key(std::uint64_t key) {
-  auto& [address, text] = keys_[key / 16 % keys_.size()];
+  auto& [address, text] = key_reprs_[key / 16 % key_reprs_.size()];
   if (address != key) {
     text = repr_at(types_, key);
     address = key;
   }
   return text;
+}
+
+const std::optional<std::string>& Names::text_of_key(std::uint64_t key) {
+  auto& [address, text] = key_texts_[key / 16 % key_texts_.size()];
+  if (address != key) {
+    text = text_at(types_, key, kLongestText);
+    address = key;
+  }
+  return text;
+}
+
+const std::optional<Dict>& Names::dict_at(std::uint64_t address) {
+  auto& [known, dict] = last_dict_;
+  if (known != address) {
+    dict = read_dict(image_, types_.layout(), address);
+    known = address;
+  }
+  return dict;
+}
+
+const std::optional<KeyTable>& Names::key_table_at(std::uint64_t address) {
+  auto& [known, table] = last_key_table_;
+  if (known != address) {
+    table = read_key_table(image_, types_.layout(), address);
+    known = address;
+  }
+  return table;
 }
 
 std::uint64_t Names::dict_of(std::uint64_t object) const {
@@ -292,16 +337,15 @@ std::uint64_t Names::look_up(std::uint64_t dict, const std::string& key) {
   return value == found->second.end() ? 0 : value->second;
 }
 
-std::optional<std::string> Names::qualified(std::uint32_t number) {
+const std::optional<std::string>& Names::qualified(std::uint32_t number) {
+  static constexpr std::optional<std::string> kNone;
   const HeapIndex::Node& node = index_.nodes()[number];
   const Type& type = index_.type(node);
-  if (type.kind != Kind::Type && type.kind != Kind::Function) return std::nullopt;
+  if (type.kind != Kind::Type && type.kind != Kind::Function) return kNone;
   const auto [found, is_new] = qualified_.try_emplace(number);
-  if (is_new) {
-    auto name = find_qualified(node.address, type);
-    found->second = std::move(name);
-  }
-  return qualified_[number];
+  std::optional<std::string>& name = found->second;  // stays where it is, whatever else is looked up
+  if (is_new) name = find_qualified(node.address, type);
+  return name;
 }
 
 std::optional<std::string> Names::find_qualified(std::uint64_t object, const Type& type) {
@@ -364,17 +408,19 @@ std::string Names::local_name(std::uint64_t code, std::uint32_t slot) const {
   return fmt::format("{}", slot);
 }
 
-bool Names::is_large(std::uint64_t container, const Type& type) const { return items_of(container, type) > kLarge; }
-
-// 0 of what is no container.
-std::uint64_t Names::items_of(std::uint64_t container, const Type& type) const {
+std::uint64_t Names::items_of(std::uint32_t container) {
+  if (last_items_.first == container) return last_items_.second;
   const Layout& layout = types_.layout();
-  switch (type.kind) {
-    case Kind::Dict: return image_.word(container + layout.dict.used);
-    case Kind::List: case Kind::Tuple: case Kind::Deque: return image_.word(container + layout.object.var_size);
-    case Kind::Set: return image_.word(container + layout.set.used);
-    default: return 0;
+  const HeapIndex::Node& node = index_.nodes()[container];
+  std::uint64_t items = 0;
+  switch (index_.type(node).kind) {
+    case Kind::Dict: items = image_.word(node.address + layout.dict.used); break;
+    case Kind::List: case Kind::Tuple: case Kind::Deque: items = image_.word(node.address + layout.object.var_size); break;
+    case Kind::Set: items = image_.word(node.address + layout.set.used); break;
+    default: break;
   }
+  last_items_ = {container, items};
+  return items;
 }
 
 std::uint64_t Names::rank(std::uint64_t dict, std::uint32_t entry) const {

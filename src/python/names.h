@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "python/dict.h"
 #include "python/heap_index.h"
 
 namespace cowtrace::python {
@@ -41,17 +42,21 @@ class Names {
   [[nodiscard]] Name attribute(Name of, std::string_view key) const;
   [[nodiscard]] std::string prefix_of_module(std::uint32_t module, bool grouped, int depth);
   // `module.qualname`, if that leads to the object.
-  [[nodiscard]] std::optional<std::string> qualified(std::uint32_t node);
+  [[nodiscard]] const std::optional<std::string>& qualified(std::uint32_t node);
   [[nodiscard]] std::optional<std::string> find_qualified(std::uint64_t object, const Type& type);
   [[nodiscard]] const std::optional<std::string>& repr_of_key(std::uint64_t key);
+  [[nodiscard]] const std::optional<std::string>& text_of_key(std::uint64_t key);
+  // Valid until the next one is asked for.
+  [[nodiscard]] const std::optional<Dict>& dict_at(std::uint64_t address);
+  [[nodiscard]] const std::optional<KeyTable>& key_table_at(std::uint64_t address);
   [[nodiscard]] std::uint64_t look_up(std::uint64_t dict, const std::string& key);
   [[nodiscard]] std::uint64_t dict_of(std::uint64_t object) const;
   [[nodiscard]] bool is_reached_by(const std::string& module, std::uint64_t object);
   [[nodiscard]] std::uint64_t subclass_rank(std::uint64_t type, std::uint32_t entry) const;
   [[nodiscard]] std::string function_of_code(std::uint32_t node, bool grouped, int depth);
   [[nodiscard]] std::string local_name(std::uint64_t code, std::uint32_t slot) const;
-  [[nodiscard]] bool is_large(std::uint64_t container, const Type& type) const;
-  [[nodiscard]] std::uint64_t items_of(std::uint64_t container, const Type& type) const;
+  // 0 of what is no container.
+  [[nodiscard]] std::uint64_t items_of(std::uint32_t container);
   [[nodiscard]] std::uint64_t rank(std::uint64_t dict, std::uint32_t entry) const;
   [[nodiscard]] std::uint64_t set_rank(std::uint64_t set, std::uint32_t slot) const;
 
@@ -70,7 +75,12 @@ class Names {
   std::unordered_map<std::uint64_t, std::unordered_map<std::string, std::uint64_t>> dicts_;  // of modules and types, by text
   std::unordered_map<std::uint32_t, std::optional<std::string>> qualified_;
   std::array<Prefix, 256> prefixes_;
-  std::array<std::pair<std::uint64_t, std::optional<std::string>>, 256> keys_;  // repr(key), by its address
+  using KeyTexts = std::array<std::pair<std::uint64_t, std::optional<std::string>>, 256>;  // by the address of the key
+  KeyTexts key_reprs_, key_texts_;
+  // Items of one container follow each other, and instances of one class share a table: the last one is the next one.
+  std::pair<std::uint64_t, std::optional<Dict>> last_dict_;
+  std::pair<std::uint64_t, std::optional<KeyTable>> last_key_table_;
+  std::pair<std::uint32_t, std::uint64_t> last_items_ = {HeapIndex::kNone, 0};  // of a node
   std::unordered_map<std::string, std::uint64_t> reached_;  // what the attributes of a dotted name lead to
 };
 
