@@ -7,8 +7,9 @@ usage: bench.py --bin DIRECTORY [--pages N] [--children N] [--tasks N] [--rounds
 Each figure is the median over the rounds; those that the tracers are compared by have their least and most beside it. "BPF ns/break" is the run time of the tracer's BPF programs over the breaks, "CPU
 us/break" the tracer's own user and system time, its report included; both less what they are for the same scenario without
 its breaks (`read`): what a break adds. "gross" is the figure before that: start-up, snapshots and symbols with it. "after s": from the end of the traced
-command to that of the tracer, to 20 ms. "Pool" is what a Python Pool (pool_work.py) takes over what it takes untraced. "bytes/break": of the file that it writes. "lost" as the tracer says it; "-" where it says nothing. Exit status: 0 every
-target (targets.py) is kept, 1 one is not, 2 used wrongly.
+command to that of the tracer, to 2 ms. "Pool" is what a Python Pool (pool_work.py) takes over what it takes untraced. "bytes/break": of the
+file that it writes. "lost" as the tracer says it; "-" where it says nothing. Exit status: 0 every target (targets.py) is kept, 1 one is not,
+2 used wrongly.
 """
 import argparse
 import json
