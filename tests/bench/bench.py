@@ -237,7 +237,7 @@ def parse(argv):
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of cowtrace and scenario")
     parser.add_argument("--pages", type=int, default=65536, help="of the storm; default %(default)s")
     parser.add_argument("--children", type=int, default=2, help="default %(default)s")
-    parser.add_argument("--tasks", type=int, default=400, help="of the Python Pool; default %(default)s")
+    parser.add_argument("--tasks", type=int, default=2000, help="of the Python Pool; default %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="default %(default)s")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write all figures of all rounds too")
     arguments = parser.parse_args(argv)

@@ -5,7 +5,7 @@ import multiprocessing
 import sys
 import time
 
-TASKS = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+TASKS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 RECORDS = [{"id": 1_000_000 + number, "name": f"item {number}", "price": number * 1.19, "tags": (number % 97, number % 89)} for number in range(100_000)]
 
 

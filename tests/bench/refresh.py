@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the table of docs/performance.md, "How it grows", from docs/performance/scaling.json, which scaling.py writes.
+"""Makes the tables of docs/performance.md from docs/performance/scaling.json and peers.json, which scaling.py and bench.py write.
 
 Usage: refresh.py SOURCE             then tests/bench/plot.py for the pictures
-       refresh.py --check SOURCE     are the table and the pictures those of the figures?
+       refresh.py --check SOURCE     are the tables and the pictures those of the figures?
 """
 import json
 import pathlib
 import sys
 
+import comparison
 from plot import fingerprint
 
-BEGIN, END = "<!-- figures: tests/bench/refresh.py -->", "<!-- end of figures -->"
+END = "<!-- end of figures -->"
 
 
 def amount(value, unit):
@@ -33,16 +34,32 @@ def table(figures):
     return "\n".join([f"Medians of {figures['rounds']} rounds on {figures['machine']}:", "", *rows]) + "\n"
 
 
-def with_table(text, figures):
-    before, _, rest = text.partition(BEGIN)
+TABLES = (  # its name in the page, whose figures, what makes it
+    ("targets", "peers.json", comparison.targets),
+    ("peers", "peers.json", comparison.peers),
+    ("scaling", "scaling.json", table),
+)
+
+
+def begin(name):
+    return f"<!-- figures: {name}, by tests/bench/refresh.py -->"
+
+
+def figures_of(source, file):
+    return json.loads((source / "docs/performance" / file).read_text(encoding="utf-8"))
+
+
+def with_table(text, name, made):
+    before, _, rest = text.partition(begin(name))
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(figures)}{END}{after}"
+    return f"{before}{begin(name)}\n{made}{END}{after}"
 
 
-def check(source, page, figures):
+def check(source, page):
     text = page.read_text(encoding="utf-8")
-    faults = [] if BEGIN in text and with_table(text, figures) == text else ["docs/performance.md: the table is not that of docs/performance/scaling.json: run tests/bench/refresh.py"]
-    for name, curve in figures["curves"].items():
+    faults = [f"docs/performance.md: the table '{name}' is not that of docs/performance/{file}: run tests/bench/refresh.py"
+              for name, file, make in TABLES if begin(name) not in text or with_table(text, name, make(figures_of(source, file))) != text]
+    for name, curve in figures_of(source, "scaling.json")["curves"].items():
         picture = f"pictures/performance-{name}.svg"
         path = source / "docs" / picture
         if not path.exists() or fingerprint(curve) not in path.read_text(encoding="utf-8"):
@@ -61,10 +78,12 @@ def main(arguments):
         return 2
     source = pathlib.Path(arguments[-1])
     page = source / "docs" / "performance.md"
-    figures = json.loads((source / "docs" / "performance" / "scaling.json").read_text(encoding="utf-8"))
     if checks:
-        return check(source, page, figures)
-    page.write_text(with_table(page.read_text(encoding="utf-8"), figures), encoding="utf-8")
+        return check(source, page)
+    text = page.read_text(encoding="utf-8")
+    for name, file, make in TABLES:
+        text = with_table(text, name, make(figures_of(source, file)))
+    page.write_text(text, encoding="utf-8")
     return 0
 
 

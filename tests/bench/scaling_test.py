@@ -21,6 +21,15 @@ def result_of(cost):
     return scaling.curve_result(curve, [[(size, {"cost_s": cost(size) * factor}) for size in SIZES] for factor in (1.1, 1, 0.9)])
 
 
+def peer(ratio):
+    return {"bpf_ns_per_break": 400.0, "write_ratio": ratio, "lost": 0}
+
+
+PEERS = {"machine": "one", "pages": 30000, "children": 2, "arguments": {"rounds": 3, "tasks": 7}, "table": {"one tracer": peer(1.25)},
+         "least": {"one tracer": peer(1.2)}, "most": {"one tracer": peer(1.3)},
+         "targets": [{"what": "a thing", "limit": 0.5, "unit": "s", "measured": 0.75, "kept": False}]}
+
+
 class Scaling(unittest.TestCase):
     def assert_slopes(self, cost, over_all, last_decade):
         found = result_of(cost)["quantities"]["cost_s"]["slopes"]
@@ -61,7 +70,8 @@ class Refresh(unittest.TestCase):
         (self.source / "docs/performance").mkdir(parents=True)
         (self.source / "docs/pictures").mkdir()
         self.page = self.source / "docs/performance.md"
-        self.page.write_text(f"{refresh.BEGIN}\n{refresh.END}\n![](pictures/performance-things.svg)\n")
+        self.page.write_text("".join(f"{refresh.begin(name)}\n{refresh.END}\n" for name, _, _ in refresh.TABLES) + "![](pictures/performance-things.svg)\n")
+        (self.source / "docs/performance/peers.json").write_text(json.dumps(PEERS))
         self.write(result_of(lambda size: size / 1000))
         (self.source / "docs/pictures/performance-things.svg").write_text(plot.fingerprint(self.curve))
         refresh.main(["", str(self.source)])
@@ -78,16 +88,18 @@ class Refresh(unittest.TestCase):
 
     def test_a_row_of_smallest_and_largest(self):
         self.assertIn("| things | cost | 1,000 | 1.0 s | 100,000 | 100.0 s | 1.00 | 1.00 |\n", self.page.read_text())
+        self.assertIn("| one tracer | 400 ns |  | 1.25 (1.20 to 1.30) |  |  |  |  | 0 |\n", self.page.read_text())
+        self.assertIn("| a thing | 0.5 s | 0.75 s | missed |\n", self.page.read_text())
         self.assertEqual(self.check(), "")
 
     def test_other_figures_are_found(self):
         self.write(result_of(lambda size: size / 500))
-        self.assertIn("the table is not that of", self.check())
+        self.assertIn("the table 'scaling' is not that of", self.check())
         self.assertIn("performance-things.svg is not that of", self.check())
 
     def test_a_page_without_a_place_or_a_picture_is_found(self):
         self.page.write_text("")
-        self.assertIn("the table is not that of", self.check())
+        self.assertIn("the table 'scaling' is not that of", self.check())
         self.assertIn("does not show pictures/performance-things.svg", self.check())
 
 
