@@ -215,6 +215,8 @@ void Family::finish() {
     if (auto rows = capture_.page_counts()) {
       for (const capture::PageCountRow& row : *rows)
         if (model::AddressSpace* space = session_.find_space(row.space)) space->page_counts.push_back(row.row);
+    } else {
+      info.notes.push_back(fmt::format("no pages are listed, totals alone: {}", rows.error().message()));
     }
   }
   session_.finish();
