@@ -27,6 +27,13 @@ Name longer(const Name& name) {
   return copy;
 }
 
+// What was last made for the address in `entry`; made anew for another one.
+template <typename Value, typename Make>
+const Value& known(std::pair<std::uint64_t, Value>& entry, std::uint64_t address, Make&& make) {
+  if (entry.first != address) entry = {address, make()};
+  return entry.second;
+}
+
 std::string subscript_of(std::uint32_t index) {
   const fmt::format_int digits(index);
   std::string text;
@@ -278,39 +285,19 @@ Name Names::dict_value(const HeapIndex::Node& node, bool grouped, int depth) {
 
 // Dicts that are alike have the same keys.
 const std::optional<std::string>& Names::repr_of_key(std::uint64_t key) {
-  auto& [address, text] = key_reprs_[key / 16 % key_reprs_.size()];
-  if (address != key) {
-    text = repr_at(types_, key);
-    address = key;
-  }
-  return text;
+  return known(key_reprs_[key / 16 % key_reprs_.size()], key, [&] { return repr_at(types_, key); });
 }
 
 const std::optional<std::string>& Names::text_of_key(std::uint64_t key) {
-  auto& [address, text] = key_texts_[key / 16 % key_texts_.size()];
-  if (address != key) {
-    text = text_at(types_, key, kLongestText);
-    address = key;
-  }
-  return text;
+  return known(key_texts_[key / 16 % key_texts_.size()], key, [&] { return text_at(types_, key, kLongestText); });
 }
 
 const std::optional<Dict>& Names::dict_at(std::uint64_t address) {
-  auto& [known, dict] = last_dict_;
-  if (known != address) {
-    dict = read_dict(image_, types_.layout(), address);
-    known = address;
-  }
-  return dict;
+  return known(last_dict_, address, [&] { return read_dict(image_, types_.layout(), address); });
 }
 
 const std::optional<KeyTable>& Names::key_table_at(std::uint64_t address) {
-  auto& [known, table] = last_key_table_;
-  if (known != address) {
-    table = read_key_table(image_, types_.layout(), address);
-    known = address;
-  }
-  return table;
+  return known(last_key_table_, address, [&] { return read_key_table(image_, types_.layout(), address); });
 }
 
 std::uint64_t Names::dict_of(std::uint64_t object) const {
