@@ -15,6 +15,7 @@
 #include "report/formats.h"
 #include "support/story.h"
 #include "trace/answers.h"
+#include "support/memory_file.h"
 #include "trace/reader.h"
 #include "trace/resolution_columns.h"
 
@@ -23,21 +24,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A file of which nothing is left.
-class MemoryFile {
- public:
-  [[nodiscard]] Fd writer() const { return Fd(::dup(file_.get())); }
-  [[nodiscard]] std::string content() const {
-    struct stat about {};
-    ::fstat(file_.get(), &about);
-    std::string bytes(static_cast<std::size_t>(about.st_size), '\0');
-    EXPECT_EQ(::pread(file_.get(), bytes.data(), bytes.size(), 0), about.st_size);
-    return bytes;
-  }
-
- private:
-  Fd file_{::memfd_create("trace", MFD_CLOEXEC)};
-};
+using test::MemoryFile;
 
 template <typename Each>
 void for_each_event(const model::Session& session, Each&& each) {

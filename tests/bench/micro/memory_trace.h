@@ -2,40 +2,19 @@
 // What a trace file is made of, and one in memory.
 #pragma once
 
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <stdexcept>
-#include <string>
 #include <vector>
 
 #include "analysis/join.h"
-#include "base/fd.h"
 #include "events.h"
 #include "family.h"
+#include "support/memory_file.h"
 #include "trace/recording_resolver.h"
 #include "trace/writer.h"
 
 namespace cowtrace::bench {
 
-class MemoryFile {
- public:
-  [[nodiscard]] Fd writer() const { return Fd(::dup(file_.get())); }
-  [[nodiscard]] std::uint64_t size() const {
-    struct stat about {};
-    ::fstat(file_.get(), &about);
-    return static_cast<std::uint64_t>(about.st_size);
-  }
-  [[nodiscard]] std::string content() const {
-    std::string bytes(size(), '\0');
-    if (::pread(file_.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) throw std::runtime_error("cannot read a trace back");
-    return bytes;
-  }
-
- private:
-  Fd file_{::memfd_create("trace", MFD_CLOEXEC)};
-};
+using test::MemoryFile;
 
 class TraceInput {
  public:
