@@ -223,13 +223,18 @@ def cell(key, form, figures, least, most):
     return f"{text} ({form.format(least[key])}-{form.format(most[key])})" if key in SPREAD and least[key] != most[key] else text
 
 
+def print_columns(rows):
+    """The first column to the left, the others to the right; a row is a list of texts."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print(row[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(row[1:], widths[1:])), sep="  ")
+
+
 def print_table(table, least, most):
     rows = [["tracer", *(head for head, _, _ in COLUMNS)]]
     for name, figures in table.items():
         rows.append([name, *(cell(key, form, figures, least[name], most[name]) for _, key, form in COLUMNS)])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print(row[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(row[1:], widths[1:])), sep="  ")
+    print_columns(rows)
 
 
 def parse(argv):

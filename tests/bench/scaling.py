@@ -21,7 +21,7 @@ import typing
 
 import measure
 import python_bench
-from bench import lost, machine, written
+from bench import lost, machine, print_columns, written
 
 STEEPEST = 1.1
 STORM_CHILDREN = 4     # a million breaks then need 5 GB
@@ -146,9 +146,7 @@ def print_curve(name, result):
         found = quantity["slopes"]
         rows.append([quantity["title"], *(amount(value, quantity["unit"]) for value in quantity["medians"]),
                      *("-" if found[key] is None else f"{found[key]:.2f}" for key in ("all", "last_decade"))])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        print(row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:])), sep="  ")
+    print_columns(rows)
     sys.stdout.flush()
 
 
