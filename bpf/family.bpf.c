@@ -44,8 +44,8 @@ int find_command(struct bpf_iter__task *ctx)
 
 /*
  * Pointers are read by helper calls below. Where one is loaded from an argument, which is trusted, the verifier asks by name whether the loaded
- * one is trusted as well (btf_nested_type_is_trusted(), 6.4), and looks through all types of the kernel for the answer: a millisecond for
- * each such load on each path.
+ * one is trusted as well (btf_nested_type_is_trusted() of kernel/bpf/btf.c), and looks through all types of the kernel for the answer: 80 ms
+ * for what these programs load, on 6.18.
  */
 static __always_inline u64 mm_of(struct task_struct *task)
 {
