@@ -128,10 +128,12 @@ class PythonHeap(IntegrationTest):
                 self.assertEqual(said["attributes"], ["first", "second"])
                 for row, words in zip(said["rows"], places):
                     owner = hex(row["owner"])
+                    # The owner itself may lie behind its values, for they are allocations of their own.
+                    itself = range((row["start"] - row["values"]) // 8, (row["stop"] - row["values"]) // 8)
                     fields = [place[3] if place[0] == owner else None for place in words]
                     self.assertEqual(fields[: len(said["attributes"])], ["attribute 'first'", "attribute 'second'"])
                     self.assertLessEqual(said["room"], (row["end"] - row["values"]) // 8)
-                    self.assertEqual([i for i, field in enumerate(fields) if field], list(range(said["room"])))
+                    self.assertEqual([i for i, field in enumerate(fields) if field and i not in itself], list(range(said["room"])))
 
 
 if __name__ == "__main__":
