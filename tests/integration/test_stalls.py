@@ -13,15 +13,14 @@ WRITTEN = 100 * FORKS
 
 class Stalls(IntegrationTest):
     def measured(self, *options):
-        """The trace, and what the program's clock said of each fork and of the writes behind it."""
+        """The trace, and what the program's clocks said of each fork, of the writes behind it, and of the processor's work for the fork."""
         trace = self.trace(program("fork_times"), MIB, FORKS, options=("-q", *options))
         self.start_of_memory, *times = trace.stdout.decode().splitlines()
-        forks, writes = zip(*(map(int, line.split()) for line in times))
-        return trace, forks, writes
+        return trace, *zip(*(map(int, line.split()) for line in times))
 
     def test_forks_take_what_the_program_measures(self):
         """Without stops, which the program cannot tell from the fork."""
-        trace, around, _ = self.measured("--snapshot", "passive")
+        trace, around, _, worked = self.measured("--snapshot", "passive")
         self.assertEqual(len(around), FORKS)
         took = [process["fork_took_ns"] for process in trace.processes[1:]]
         self.assertEqual(len(took), FORKS)
@@ -29,20 +28,21 @@ class Stalls(IntegrationTest):
         for inside, outside in zip(took, around):
             self.assertGreater(inside, 0)
             self.assertLessEqual(inside, outside)
-        # The tables of 256 MiB are nearly all of a fork. Preemption may come between the two clocks, of some.
-        close = [inside for inside, outside in zip(took, around) if inside > 0.8 * outside]
-        self.assertGreaterEqual(len(close), FORKS - 2, f"{took} {around}")
+        # The tables of 256 MiB are nearly all of a fork's work. Others may have the processor between the two clocks, which is why the
+        # lower bound is the work and not the time; an interrupt may still come there, of some.
+        close = [inside for inside, work in zip(took, worked) if inside > 0.8 * work]
+        self.assertGreaterEqual(len(close), FORKS - 2, f"{took} {worked}")
         stall = next(one for one in trace.report["stalls"] if one["process"] == 0)
         self.assertEqual((stall["forks"], stall["fork_max_ns"], stall["fork_total_ns"]), (FORKS, max(took), sum(took)))
 
     def test_stops_are_no_part_of_a_fork(self):
         """Exact snapshots stop the parent after the fork, which is not the fork's time."""
-        trace, around, _ = self.measured()
+        trace, around, _, _ = self.measured()
         for process, outside in zip(trace.processes[1:], around):
             self.assertLess(process["fork_took_ns"], outside)
 
     def test_breaks(self):
-        trace, _, around = self.measured("-o", self.directory / "events.jsonl")
+        trace, _, around, _ = self.measured("-o", self.directory / "events.jsonl")
         events = [json.loads(line) for line in (self.directory / "events.jsonl").read_text(encoding="utf-8").splitlines()]
         memory = range(int(self.start_of_memory, 16), int(self.start_of_memory, 16) + WRITTEN // FORKS * PAGE)
         waits = [event["latency_ns"] for event in events if event.get("mechanism") == "copy" and event["pid"] == trace.processes[0]["pid"] and
