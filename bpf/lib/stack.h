@@ -84,8 +84,13 @@ static __always_inline bool unwind_stack(struct stack_walk *walk, u32 key, u32 l
 			stack->truncated = 1;
 			return true;
 		}
-		if (!kind)
-			return false;
+		if (!kind) {
+			/* Whoever goes on from here is told registers. */
+			if (have_read(&walk->bp, &walk->bp_at) && have_read(&walk->bx, &walk->bx_at))
+				return false;
+			stack->truncated = 1;
+			return true;
+		}
 		unwound = unwind_step(key);
 		if (unwound) {
 			stack->truncated = unwound == UNWOUND_LOST;
@@ -235,6 +240,7 @@ static __always_inline void set_registers(u64 begun, u64 mm, struct task_state *
 	walk->sp = state->user.sp;
 	walk->bp = state->user.bp;
 	walk->bx = state->user.bx;
+	walk->bp_at = walk->bx_at = 0;
 	if (options.unwind)
 		walk->scope = unwind_scope(mm, state);
 }

@@ -32,10 +32,11 @@ struct stack_walk {
 	u64 hash;		   /* of the Python frames */
 	/* Of the native stack frame at hand: as the task entered the kernel, to begin with. */
 	u64 ip, sp, bp, bx;
+	u64 bp_at, bx_at; /* where these have still to be read, see have_read(); 0: they are known */
 	u64 scope;
 	u64 rule; /* of `ip` */
 	u64 exact; /* COWTRACE_UNWIND_EXACT: `ip` is no return address */
-	u64 caller_ip, caller_bp, caller_bx;
+	u64 caller_ip;
 };
 
 DEFINE_SCRATCH(struct stack_walk, stacks)
@@ -71,6 +72,22 @@ static __always_inline u64 kept_at(const struct stack_walk *walk, u64 cfa, u32 f
 	return base + (s64)words * 8;
 }
 
+/* The callers' registers are kept in many a stack frame, and of use for few: they are read when they are. False: cannot be. */
+static __always_inline bool have_read(u64 *value, u64 *kept)
+{
+	if (*kept && bpf_probe_read_user(value, sizeof(*value), (void *)*kept))
+		return false;
+	*kept = 0;
+	return true;
+}
+
+/* Whether bp has to be known to tell the caller's registers, or where they are kept. */
+static __always_inline bool takes_bp(u64 rule)
+{
+	return ((rule >> 5) & 3) == COWTRACE_UNWIND_BP || ((rule >> 8) & 3) == COWTRACE_UNWIND_AT_BP ||
+	       ((rule >> 10) & 3) == COWTRACE_UNWIND_AT_BP || ((rule >> 12) & 3) == COWTRACE_UNWIND_AT_BP;
+}
+
 enum unwound {
 	UNWOUND_CALLER = 0,
 	UNWOUND_ALL = 1, /* there was no caller */
@@ -93,6 +110,10 @@ __weak __noinline u32 unwind_step(u32 key)
 	walk = &place->content;
 	rule = walk->rule;
 	from = (rule >> 5) & 3;
+	if (takes_bp(rule) && !have_read(&walk->bp, &walk->bp_at))
+		return UNWOUND_LOST;
+	if (from == COWTRACE_UNWIND_BX && !have_read(&walk->bx, &walk->bx_at))
+		return UNWOUND_LOST;
 	/* Who calls with frame pointers ends their chain so. */
 	if (from == COWTRACE_UNWIND_BP && !walk->bp)
 		return UNWOUND_ALL;
@@ -109,19 +130,14 @@ __weak __noinline u32 unwind_step(u32 key)
 	/* Stacks grow down, and callers lie above; a signal may be handled on a stack of its own. */
 	if (!(rule & COWTRACE_UNWIND_SIGNAL) && (cfa <= walk->sp || cfa - walk->sp > MOST_IN_A_STACK_FRAME))
 		return UNWOUND_LOST;
-	walk->caller_bp = walk->bp;
-	from = (rule >> 8) & 3;
-	if (from && bpf_probe_read_user(&walk->caller_bp, sizeof(walk->caller_bp), (void *)kept_at(walk, cfa, from, rule >> 16)))
-		return UNWOUND_LOST;
 	from = (rule >> 10) & 3;
-	if (from) {
-		if (bpf_probe_read_user(&walk->caller_bx, sizeof(walk->caller_bx), (void *)kept_at(walk, cfa, from, rule >> 24)))
-			return UNWOUND_LOST;
-		walk->bx = walk->caller_bx;
-	}
+	if (from)
+		walk->bx_at = kept_at(walk, cfa, from, rule >> 24);
+	from = (rule >> 8) & 3;
+	if (from)
+		walk->bp_at = kept_at(walk, cfa, from, rule >> 16);
 	walk->ip = walk->caller_ip;
 	walk->sp = cfa;
-	walk->bp = walk->caller_bp;
 	walk->exact = rule & COWTRACE_UNWIND_SIGNAL ? COWTRACE_UNWIND_EXACT : 0;
 	walk->rule = find_rule(walk->scope, walk->ip | walk->exact);
 	return (walk->rule & COWTRACE_UNWIND_KIND) == COWTRACE_UNWIND_NO_CODE ? UNWOUND_LOST : UNWOUND_CALLER;

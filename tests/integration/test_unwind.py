@@ -85,8 +85,8 @@ class Unwinding(IntegrationTest):
                 found += begins
             self.assertEqual(found, pages, f"{told.names[frames]}: {frames}\nof {list(whole)}\nand {list(cut)}")
         self.assertEqual(sum(whole.values()) + sum(cut.values()), sum(told.pages.values()))
-        self.assertEqual(len(told.names), 10)
-        self.assertEqual(len(told.pages), 10)
+        self.assertEqual(len(told.names), 11)
+        self.assertEqual(len(told.pages), 11)
 
     def run_shapes(self, *arguments, options=()):
         trace = self.trace(SHAPES, *arguments, options=("-q", "--frames", 64, *options))

@@ -114,6 +114,16 @@ static APART void busy(int count)
 	sink += many_registers(count, sink, sink + 1, sink + 2, sink + 3, sink + 4);
 }
 
+/* Needs the bp that a stack frame further in keeps, and one between them leaves alone. */
+static APART void kept(int count)
+{
+	char *room = alloca((size_t)count * 100 + 16);
+
+	memset(room, count, 16);
+	busy(count);
+	sink += room[3];
+}
+
 static int wanted;
 
 static void on_signal(int number)
@@ -185,7 +195,7 @@ static const struct chain {
 	{ "plain", plain, 3 },	     { "twin-one", first_twin, 5 },    { "twin-two", second_twin, 7 },
 	{ "alloca", with_alloca, 4 }, { "realigned", realigned, 6 },	{ "registers", busy, 8 },
 	{ "signal", signalled, 9 },  { "other-stack", on_other_stack, 2 }, { "deep", deep, 10 },
-	{ "thread", in_thread, 11 },
+	{ "thread", in_thread, 11 }, { "kept", kept, 12 },
 };
 
 #define CHAINS (sizeof(chains) / sizeof(*chains))
