@@ -118,21 +118,26 @@ static __always_inline u64 walk_python(struct stack_walk *walk, u32 space, u64 t
 		walk->file_start = python->file_start;
 		walk->file_size = python->file_size;
 	}
+	walk->window.size = 0;
 	for (u32 i = 0; i < COWTRACE_MAX_FRAMES; i++) {
 		u32 size = python->frame_size & (COWTRACE_PYTHON_FRAME_BYTES - 1);
+		s32 place;
 
 		if (!frame)
 			return hash;
-		if (i >= limit || bpf_probe_read_user(walk->frame, size, (void *)(frame + python->frame_start)))
+		if (i >= limit)
 			break;
-		stack->python[i].code = frame_word(walk->frame, python->code) & ~(u64)python->tag_bits;
-		stack->python[i].instruction = frame_word(walk->frame, python->instruction);
+		place = look_at_frame(&walk->window, frame + python->frame_start, size, python->kind == COWTRACE_PYTHON_OLD);
+		if (place < 0)
+			break;
+		stack->python[i].code = frame_word(&walk->window, place, python->code) & ~(u64)python->tag_bits;
+		stack->python[i].instruction = frame_word(&walk->window, place, python->instruction);
 		if (python->kind == COWTRACE_PYTHON_OLD)
 			stack->python[i].instruction = (u32)stack->python[i].instruction;
-		*(u64 *)&stack->python[i].owner = python->owner < size ? frame_byte(walk->frame, python->owner) : 0;
+		*(u64 *)&stack->python[i].owner = python->owner < size ? frame_byte(&walk->window, place, python->owner) : 0;
 		stack->python_depth = i + 1;
 		hash = mix(mix(hash, stack->python[i].code), stack->python[i].instruction);
-		frame = frame_word(walk->frame, python->previous);
+		frame = frame_word(&walk->window, place, python->previous);
 	}
 	stack->python_truncated = !!frame;
 	return hash;

@@ -27,7 +27,7 @@ struct {
 
 struct stack_walk {
 	struct cowtrace_stack stack;
-	u64 frame[COWTRACE_PYTHON_FRAME_BYTES / 8]; /* the Python frame at hand */
+	struct python_window window;
 	u64 file_start, file_size; /* of the interpreter that these belong to; size 0: there are none */
 	u64 hash;		   /* of the Python frames */
 	/* Of the native stack frame at hand: as the task entered the kernel, to begin with. */
