@@ -35,5 +35,7 @@ def targets(figures):
     rows = ["| what | target | measured | |", "| --- | ---: | ---: | --- |"]
     for target in figures["targets"]:
         unit = "" if target["unit"] == "x" else f" {target['unit']}"
-        rows.append(f"| {target['what']} | {target['limit']}{unit} | {target['measured']:.2f}{unit} | {'kept' if target['kept'] else 'missed'} |")
+        # A third digit where two would look like the target.
+        measured = f"{target['measured']:.{3 if round(target['measured'], 2) == target['limit'] else 2}f}"
+        rows.append(f"| {target['what']} | {target['limit']}{unit} | {measured}{unit} | {'kept' if target['kept'] else 'missed'} |")
     return "\n".join(rows) + "\n"
