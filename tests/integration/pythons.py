@@ -12,8 +12,9 @@ import shutil
 import subprocess
 import tempfile
 import typing
+import unittest
 
-from support import SANITIZED, SOURCE
+from support import SANITIZED, SOURCE, IntegrationTest
 
 LIST = SOURCE / "scripts" / "pythons.sh"
 OLDEST = (3, 8)
@@ -57,6 +58,17 @@ def interpreters():
         versions = [tuple(map(int, word.split("."))) for word in wanted.split()]
         listed = [one for one in listed if one.version[:2] in versions]
     return list({one.version[:2]: one for one in listed}.values()) if SANITIZED else listed
+
+
+class EachInterpreter(IntegrationTest):
+    """A test of all `interpreters`, which are never none."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.interpreters = interpreters()
+        if not cls.interpreters:
+            raise unittest.SkipTest("no interpreter: scripts/pythons.sh unpacks some")
 
 
 def furnish(roots):

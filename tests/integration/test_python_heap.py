@@ -15,8 +15,8 @@ import subprocess
 import tempfile
 import unittest
 
-from pythons import interpreters
-from support import PAGE, SOURCE, IntegrationTest, program, status_of, wait_until
+from pythons import EachInterpreter, place
+from support import PAGE, SOURCE, program, status_of, wait_until
 
 ORACLE = SOURCE / "tests" / "programs" / "python_oracle"
 VALUES = SOURCE / "tests" / "programs" / "python_values.py"
@@ -59,14 +59,7 @@ def killed_on_failure(process):
         raise
 
 
-class PythonHeap(IntegrationTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.interpreters = interpreters()
-        if not cls.interpreters:
-            raise unittest.SkipTest("no interpreter: scripts/pythons.sh unpacks some")
-
+class PythonHeap(EachInterpreter):
     def judge(self, interpreter):
         """The verdict of a process about what was found in it, and what python_names said."""
         folder = pathlib.Path(tempfile.mkdtemp(prefix="cowtrace-oracle-", dir=interpreter.root / "tmp"))
@@ -105,10 +98,8 @@ class PythonHeap(IntegrationTest):
 
     def look_at_values(self, interpreter):
         """What python_values.py says, and the places of the words from the first value of each row on."""
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="cowtrace-values-", dir=interpreter.root / "tmp"))
-        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        shutil.copy(VALUES, folder)
-        process = self.start(*interpreter.command(pathlib.Path("/tmp") / folder.name / VALUES.name), stdout=subprocess.PIPE, text=True,
+        script = place(self.addCleanup, interpreter, VALUES.parent) / VALUES.name
+        process = self.start(*interpreter.command(script), stdout=subprocess.PIPE, text=True,
                              env={**os.environ, "PYTHONMALLOC": "malloc"})
         said = json.loads(process.stdout.readline())
         wait_until(lambda: status_of(said["pid"])["State"].startswith("T"), "the process to stop")

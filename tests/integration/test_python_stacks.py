@@ -2,13 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python stacks, under every interpreter of this machine: every page of a program that knows who called where it wrote has that chain."""
 import json
-import pathlib
-import shutil
-import tempfile
 import unittest
 
-from pythons import interpreters
-from support import PAGE, SOURCE, IntegrationTest
+from pythons import EachInterpreter, place
+from support import PAGE, SOURCE
 
 PROGRAM = SOURCE / "tests" / "programs" / "python_chains.py"
 FRAMES = 64  # the most, and fewer than the deepest recursion has
@@ -19,24 +16,14 @@ def chain_of(stack):
     return [(frame["function"].rpartition(".")[2], frame["line"]) for frame in stack["frames"] if frame["kind"] == "python"]
 
 
-class PythonStacks(IntegrationTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.interpreters = interpreters()
-        if not cls.interpreters:
-            raise unittest.SkipTest("no interpreter: scripts/pythons.sh unpacks some")
-
+class PythonStacks(EachInterpreter):
     def trace_chains(self, interpreter):
         """What the program says, and by page the stack of each copy in its child."""
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="cowtrace-chains-", dir=interpreter.root / "tmp"))
-        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        shutil.copy(PROGRAM, folder)
-        command = interpreter.command(pathlib.Path("/tmp") / folder.name / PROGRAM.name)
-        done = self.cowtrace("run", "-q", "--frames", FRAMES, "-o", folder / "events.jsonl", "--", *command)
+        script, log = place(self.addCleanup, interpreter, PROGRAM.parent) / PROGRAM.name, self.directory / "events.jsonl"
+        done = self.cowtrace("run", "-q", "--frames", FRAMES, "-o", log, "--", *interpreter.command(script))
         self.assertEqual(done.returncode, 0, done.stderr)
         said = json.loads(done.stdout.splitlines()[0])
-        events = [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+        events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         stacks = {event["stack"]: event for event in events if event["type"] == "stack"}
         pages = range(said["start"], said["start"] + len(said["callers"]) * PAGE, PAGE)
         found = {int(event["page"], 16): stacks[event["stack"]] for event in events
