@@ -15,7 +15,6 @@ enum cowtrace_python_kind {
 
 /* One read of so many bytes at most holds all that is wanted of a frame. */
 #define COWTRACE_PYTHON_FRAME_BYTES 128
-#define COWTRACE_PYTHON_WINDOW 512 /* and one of so many holds four frames of small functions; a power of two */
 
 /*
  * The pointer to the thread state is at `slot` from the thread's own pointer (FS base, TPIDR_EL0), or where that place points to and

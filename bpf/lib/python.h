@@ -47,9 +47,11 @@ __weak __noinline u64 find_python_thread(u32 space)
 	return collecting ? state | THREAD_COLLECTING : state;
 }
 
+#define PYTHON_WINDOW 512 /* bytes, a power of two: four frames of small functions */
+
 /* What was last read where frames are: from 3.11 on those of callers lie right before, and one read gets several of them. */
 struct python_window {
-	u64 words[COWTRACE_PYTHON_WINDOW / 8];
+	u64 words[PYTHON_WINDOW / 8];
 	u64 start; /* address of words[0] */
 	u64 size;  /* bytes; 0: nothing was read */
 };
@@ -60,7 +62,7 @@ struct python_window {
  */
 static __always_inline s32 look_at_frame(struct python_window *window, u64 address, u32 size, bool one_by_one)
 {
-	u64 at = address - window->start, most = (COWTRACE_PYTHON_WINDOW - size) & ~7U;
+	u64 at = address - window->start, most = (PYTHON_WINDOW - size) & ~7U;
 	u32 before = address & (4096 - 8);
 
 	if (at < window->size && at + size <= window->size && !(at & 7))
@@ -72,7 +74,7 @@ static __always_inline s32 look_at_frame(struct python_window *window, u64 addre
 	window->start = address - before;
 	window->size = 0;
 	size += before;
-	if (size > COWTRACE_PYTHON_WINDOW || bpf_probe_read_user(window->words, size, (void *)window->start))
+	if (size > PYTHON_WINDOW || bpf_probe_read_user(window->words, size, (void *)window->start))
 		return -1;
 	window->size = size;
 	return before / 8;
@@ -81,12 +83,12 @@ static __always_inline s32 look_at_frame(struct python_window *window, u64 addre
 /* 8 bytes of the frame at that place, and one. */
 static __always_inline u64 frame_word(const struct python_window *window, u32 place, u8 offset)
 {
-	return window->words[(place + (offset >> 3)) & (COWTRACE_PYTHON_WINDOW / 8 - 1)];
+	return window->words[(place + (offset >> 3)) & (PYTHON_WINDOW / 8 - 1)];
 }
 
 static __always_inline u8 frame_byte(const struct python_window *window, u32 place, u8 offset)
 {
-	return ((const u8 *)window->words)[(place * 8 + offset) & (COWTRACE_PYTHON_WINDOW - 1)];
+	return ((const u8 *)window->words)[(place * 8 + offset) & (PYTHON_WINDOW - 1)];
 }
 
 /* The innermost frame of a thread; 0: it runs no Python. */

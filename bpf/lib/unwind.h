@@ -72,7 +72,7 @@ static __always_inline u64 kept_at(const struct stack_walk *walk, u64 cfa, u32 f
 	return base + (s64)words * 8;
 }
 
-/* The callers' registers are kept in many a stack frame, and of use for few: they are read when they are. False: cannot be. */
+/* The callers' registers are kept in many a stack frame, and of use for few: they are read when they are. False: it cannot be read. */
 static __always_inline bool have_read(u64 *value, u64 *kept)
 {
 	if (*kept && bpf_probe_read_user(value, sizeof(*value), (void *)*kept))

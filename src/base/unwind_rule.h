@@ -48,7 +48,8 @@ struct UnwindRegisters {
 
 enum class Unwound : std::uint8_t { Caller, All, Lost };
 
-// From a stack frame to its caller's, as bpf/lib/unwind.h does it. `word(address)`: std::optional of the 8 bytes there.
+// From a stack frame to its caller's, as bpf/lib/unwind.h does it; but that reads bp and bx only when they are needed, for it
+// pays for each read. `word(address)`: std::optional of the 8 bytes there.
 template <typename Word>
 Unwound unwind(const UnwindRule& rule, UnwindRegisters& registers, const Word& word) {
   using From = UnwindRule::From;
