@@ -30,6 +30,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+// A helper that answers has all the time that it takes beside other tests; only one that never does is given up.
+constexpr DebuginfodLimits kPatient{std::chrono::minutes(2), std::chrono::minutes(4), 1 << 30};
 constexpr DebuginfodLimits kShort{std::chrono::milliseconds(200), std::chrono::milliseconds(500), 1 << 30};
 
 std::pair<Fd, Fd> make_sockets() {
@@ -50,7 +52,7 @@ class FakeHelper {
  public:
   using Answering = std::function<void(int socket, const std::string& request)>;
 
-  explicit FakeHelper(Answering answering, const DebuginfodLimits& limits = kShort) {
+  explicit FakeHelper(Answering answering, const DebuginfodLimits& limits = kPatient) {
     auto [ours, theirs] = make_sockets();
     debuginfod = std::make_unique<Debuginfod>(Result<Fd>(std::move(ours)), false, limits);
     thread_ = std::thread([answering = std::move(answering), socket = std::move(theirs)] {
@@ -147,10 +149,11 @@ TEST(Debuginfod, HoldsHowManyReasonsThereAre) {
 }
 
 TEST(Debuginfod, GivesUpAHelperThatIsSilent) {
-  FakeHelper helper([](int, const std::string&) {});
+  FakeHelper helper([](int, const std::string&) {}, kShort);
   const auto began = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(helper.debuginfod->find("0123456789"), nullptr);
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+  // One wait, and the others were spared it: the test itself may be slow.
+  EXPECT_GE(std::chrono::steady_clock::now() - began, kShort.still);
   EXPECT_EQ(helper.debuginfod->asked(), 1u);
   EXPECT_EQ(helper.debuginfod->not_asked(), 2u);
   EXPECT_THAT(helper.debuginfod->notes(), ElementsAre(HasSubstr("no answer in time (1)"), HasSubstr("not asked for 2 debug files")));
@@ -159,7 +162,7 @@ TEST(Debuginfod, GivesUpAHelperThatIsSilent) {
 TEST(Debuginfod, ProgressDoesNotGoOnForEver) {
   FakeHelper helper([](int socket, const std::string&) {
     while (send_answer(socket, Said::Progress, {})) usleep(10'000);
-  });
+  }, kShort);
   EXPECT_EQ(helper.debuginfod->find("0123456789"), nullptr);
   EXPECT_THAT(helper.debuginfod->notes(), ElementsAre(HasSubstr("no answer in time")));
 }
