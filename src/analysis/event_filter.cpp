@@ -67,10 +67,16 @@ Status EventFilter::add(std::string_view condition) {
       return refused(condition, "there is no such cause",
                      fmt::format("use one of {}", fmt::join(model::kCauseNames, ", ")));
     causes_.push_back(static_cast<model::Cause>(found - model::kCauseNames.begin()));
+  } else if (key == "phase") {
+    const auto found = std::find(model::kPhaseNames.begin(), model::kPhaseNames.end(), value);
+    if (found == model::kPhaseNames.end())
+      return refused(condition, "there is no such phase",
+                     fmt::format("use one of {}", fmt::join(model::kPhaseNames, ", ")));
+    phases_.push_back(static_cast<model::Phase>(found - model::kPhaseNames.begin()));
   } else {
     return refused(condition, "it is no condition",
-                   "use process=KEY, pid=PID, mechanism=NAME, cause=NAME, address=PAGE or "
-                   "address=START-END");
+                   "use process=KEY, pid=PID, mechanism=NAME, cause=NAME, phase=NAME, address=PAGE "
+                   "or address=START-END");
   }
   if (added) conditions_.emplace_back(condition);
   return added;
@@ -109,7 +115,8 @@ bool EventFilter::matches(const model::Process& process, const Touch& touch,
       });
   return at_address && allows(processes_, process.key.value) &&
          allows(pids_, static_cast<std::uint32_t>(process.pid)) &&
-         allows(mechanisms_, touch.mechanism) && allows(causes_, cause);
+         allows(mechanisms_, touch.mechanism) && allows(causes_, cause) &&
+         (phases_.empty() || (!touch.aggregated && allows(phases_, touch.phase)));
 }
 
 }  // namespace cowtrace::analysis

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which events an export is about: "pid=4711", "mechanism=copy", "cause=refcount", "address=0x7f00-0x8000".
+// Which events an export is about: "pid=4711", "mechanism=copy", "cause=refcount", "phase=ending", "address=0x7f00-0x8000".
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace cowtrace::analysis {
 class EventFilter {
  public:
   // One condition KEY=VALUE. Keys: process (a key of the report), pid (of the process whose memory it is),
-  // mechanism, cause, address (what was written: one base page, or START-END without END). Fails on
+  // mechanism, cause, phase (starting, running, ending; rows of counts have none), address (what was written: one base page, or START-END without END). Fails on
   // anything else, saying what there is.
   [[nodiscard]] Status add(std::string_view condition);
 
@@ -39,6 +39,7 @@ class EventFilter {
   std::vector<std::uint32_t> processes_, pids_;
   std::vector<model::Mechanism> mechanisms_;
   std::vector<model::Cause> causes_;
+  std::vector<model::Phase> phases_;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> addresses_;  // [first, last]
 };
 

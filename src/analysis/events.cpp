@@ -81,6 +81,7 @@ EventRow EventJoin::row(model::ProcessKey process, const Touch& touch,
   row.t_ns = since(session_.capture.started_ns, touch.last_ns);
   model::Write write = resolver_.write_at(touch.space->id, touch.address, touch.last_ns);
   row.cause = cause_of(touch, write);
+  row.phase = phase_of(session_, touch);
   row.field = std::move(write.field);
   const model::Object* mapping = summary_.object_index.mapping_of(session_, touch);
   if (mapping != nullptr) row.mapping = mapping->name;

@@ -24,6 +24,7 @@ struct EventRow {
   const model::Resolution* resolution = nullptr;  // nullptr: a row of counts
   std::uint64_t t_ns = 0;                         // since capture started; of the last one of a row of counts
   model::Cause cause = model::Cause::Unknown;
+  std::optional<model::Phase> phase;  // none: not known
   std::string field;         // of the object, where it is known; untrusted
   std::string_view mapping;  // empty: not known
   std::optional<ObjectId> object;

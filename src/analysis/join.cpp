@@ -71,6 +71,7 @@ class Aggregator {
         first_writes_(session),
         allocators_(session) {
     if (first_writes_.recorded()) summary_.allocators_unknown.emplace();
+    if (session.capture.endings_known) summary_.totals.by_phase.emplace();
   }
 
   void add(const PageGroup& group);
@@ -79,6 +80,7 @@ class Aggregator {
  private:
   void add_allocator(model::ProcessKey process, const Touch& touch);
   void add_break(model::ProcessKey process, const Touch& raw, std::uint32_t object);
+  void add_phase(model::ProcessKey process, const Touch& touch);
   ObjectSummary& object(std::uint32_t number);
   void finish_objects();
   void finish_mappings();
@@ -125,10 +127,11 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uin
   const std::uint64_t bytes = touch.bytes();
   const auto cause = static_cast<std::size_t>(touch.cause);
   summary_.totals.by_cause[cause].add(touch.count, bytes);
+  add_phase(process, touch);
   mappings_[summary_.object_index.mapping_of(session_, touch)].add(touch.count, bytes);
   if (!touch.aggregated) {
     timeline_.add(process, touch);
-    sites_.add(process, touch);
+    sites_.add(process, touch, number != PageObjects::kNone ? summary_.object_index.objects()[number] : nullptr);
     add_allocator(process, touch);
   }
   const auto stored = touch.aggregated || touch.in_kernel || touch.ip == 0
@@ -141,10 +144,20 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uin
   written.breaks += touch.count;
   written.copied_bytes += bytes;
   written.by_cause[cause].add(touch.count, bytes);
+  if (touch.is_ending()) add_to(written.ending, touch.cause, touch.count, bytes);
   if (!write.field.empty()) written.fields[write.field] += touch.count;
   note_process(written.processes, process);
-  if (touch.cause == model::Cause::Container || touch.cause == model::Cause::Value)
+  if (!touch.is_ending() && (touch.cause == model::Cause::Container || touch.cause == model::Cause::Value))
     note_process(written.changers, process);
+}
+
+void Aggregator::add_phase(model::ProcessKey process, const Touch& touch) {
+  Totals& totals = summary_.totals;
+  if (!totals.by_phase) return;
+  (*totals.by_phase)[static_cast<std::size_t>(touch.phase)].add(touch.count, touch.bytes());
+  if (!touch.is_ending()) return;
+  totals.ending_by_cause[static_cast<std::size_t>(touch.cause)].add(touch.count, touch.bytes());
+  summary_.processes[process.value].ending.add(touch.count, touch.bytes());
 }
 
 void Aggregator::add_allocator(model::ProcessKey process, const Touch& touch) {

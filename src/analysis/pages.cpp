@@ -80,6 +80,7 @@ void for_each_page(const Summary& summary, const model::Session& session, model:
     row.size = group.size;
     fill_from_touches(row, group, session.capture.started_ns);
     row.cause = cause_of(decisive, resolver.write_at(decisive.space->id, decisive.address, decisive.last_ns));
+    row.phase = phase_of(session, decisive);
     row.actor = actors.of(group.process, decisive);
     const model::Object* mapping = summary.object_index.mapping_of(session, decisive);
     row.mapping = mapping != nullptr ? std::string_view(mapping->name) : std::string_view();

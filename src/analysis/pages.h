@@ -22,7 +22,7 @@ struct Actor {
   std::string_view command;  // empty: not of the family
 };
 
-// `written`, frames, cause, mapping, object and actor are those of the last break, or of the last
+// `written`, frames, cause, phase, mapping, object and actor are those of the last break, or of the last
 // event if none was one.
 struct PageRow {
   model::ProcessKey process;
@@ -32,6 +32,7 @@ struct PageRow {
   std::uint64_t breaks = 0;
   ByMechanism by_mechanism{};
   model::Cause cause = model::Cause::Unknown;
+  std::optional<model::Phase> phase;        // none: not known
   std::uint64_t first_ns = 0, last_ns = 0;  // of all events, since capture started
   std::uint64_t written = 0;
   std::uint64_t old_frame = 0, new_frame = 0;  // 0: not known

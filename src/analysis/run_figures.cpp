@@ -37,6 +37,14 @@ void add_causes(const Totals& totals, Rows& rows) {
   }
 }
 
+void add_phases(const Totals& totals, Rows& rows) {
+  if (!totals.by_phase) return;
+  for (std::size_t phase = 0; phase < totals.by_phase->size(); ++phase) {
+    const BreakCount& sum = (*totals.by_phase)[phase];
+    if (sum.breaks != 0) rows[{std::string(model::kPhaseNames[phase]), {}, {}, 0, {}}].add({sum.breaks, sum.bytes, 0});
+  }
+}
+
 // The items of a large container are one row, as in the text report.
 void add_objects(const std::vector<ObjectSummary>& objects, RunFigures& figures) {
   for (const ObjectSummary& object : objects) {
@@ -111,6 +119,7 @@ RunFigures figures_of(const Summary& summary, const model::Session& session, mod
   figures.still_shared_bytes = summary.totals.still_shared_bytes;
   add_mechanisms(summary.totals, figures.of(Section::Mechanisms));
   add_causes(summary.totals, figures.of(Section::Causes));
+  add_phases(summary.totals, figures.of(Section::Phases));
   add_objects(summary.objects, figures);
   add_sites(summary, session, resolver, figures.of(Section::Sites));
   for (const MappingSummary& mapping : summary.mappings)

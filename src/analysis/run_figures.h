@@ -19,12 +19,12 @@
 namespace cowtrace::analysis {
 
 // The lists of a comparison.
-enum class Section : std::uint8_t { Mechanisms, Causes, Objects, Types, Sites, Mappings, Roles };
-inline constexpr std::size_t kSections = 7;
+enum class Section : std::uint8_t { Mechanisms, Causes, Objects, Types, Sites, Mappings, Roles, Phases };
+inline constexpr std::size_t kSections = 8;
 
-// What a row is about. Untrusted, but for mechanisms and causes.
+// What a row is about. Untrusted, but for mechanisms, causes and phases.
 struct RowName {
-  std::string name;              // mechanism, cause, object, type, mapping or command; empty: not known
+  std::string name;              // mechanism, cause, phase, object, type, mapping or command; empty: not known
   std::string type;              // of an object
   std::string kind;              // model::name(ObjectKind) of objects and types
   std::uint32_t generation = 0;  // of a role: 0 for what nobody of the family forked, 1 for its children, and so on

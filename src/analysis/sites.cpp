@@ -8,7 +8,16 @@
 
 namespace cowtrace::analysis {
 
-void SiteTable::add(model::ProcessKey process, const Touch& touch) {
+namespace {
+
+// As "<str>": known by its type alone.
+bool is_unnamed(const model::Object* object) {
+  return object != nullptr && object->kind == model::ObjectKind::Python && object->name.starts_with('<') && !object->kept_by_interpreter;
+}
+
+}  // namespace
+
+void SiteTable::add(model::ProcessKey process, const Touch& touch, const model::Object* written) {
   const SiteKeys::Key key = keys_.of(touch.stack, touch.space->id, touch.ip);
   const auto [at, is_new] = index_.emplace(key, static_cast<std::uint32_t>(sites_.size()));
   if (is_new) {
@@ -23,7 +32,11 @@ void SiteTable::add(model::ProcessKey process, const Touch& touch) {
   site.breaks += touch.count;
   site.copied_bytes += touch.bytes();
   site.by_cause[static_cast<std::size_t>(touch.cause)].add(touch.count, touch.bytes());
-  if (touch.collecting || touch.cause == model::Cause::GcHeader)
+  if (touch.is_ending())
+    site.ending.add(touch.count, touch.bytes());
+  else if (touch.cause == model::Cause::Refcount && is_unnamed(written) && !touch.collecting)
+    site.unnamed_refcounts.add(touch.count, touch.bytes());
+  else if (touch.collecting || touch.cause == model::Cause::GcHeader)
     site.collector.add(touch.count, touch.bytes());
   // Processes come in ascending order.
   if (site.processes.empty() || site.processes.back() != process) site.processes.push_back(process);

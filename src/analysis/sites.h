@@ -23,7 +23,8 @@ class SiteTable {
  public:
   explicit SiteTable(const model::Session& session) : keys_(session) {}
 
-  void add(model::ProcessKey process, const Touch& touch);
+  // `written`: the object that was written; nullptr: not known.
+  void add(model::ProcessKey process, const Touch& touch, const model::Object* written = nullptr);
   // By copied bytes, most first.
   [[nodiscard]] std::vector<SiteSummary> take();
 

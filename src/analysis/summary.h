@@ -37,6 +37,13 @@ struct Totals {
   std::optional<std::uint64_t> still_shared_bytes;
   std::array<MechanismSummary, model::kMechanisms> by_mechanism{};
   ByCause by_cause{};  // breaks without detail count as unknown, so that the sum is `breaks`
+  std::optional<ByPhase> by_phase;  // without breaks that have no detail; none: not known
+  ByCause ending_by_cause{};        // of by_cause, those of Phase::Ending
+
+  // What was copied while programs ended; 0 where that is not known.
+  [[nodiscard]] std::uint64_t ending_bytes() const {
+    return by_phase ? (*by_phase)[static_cast<std::size_t>(model::Phase::Ending)].bytes : 0;
+  }
 };
 
 struct ProcessSummary {
@@ -52,6 +59,7 @@ struct ProcessSummary {
   std::optional<std::uint64_t> inherited_bytes, still_shared_bytes;
   std::uint64_t breaks = 0;
   std::uint64_t copied_bytes = 0;
+  BreakCount ending;  // of these, while a program ended; as far as it is known
   std::optional<model::Audit> audit;
   std::string audit_missing;
 };
@@ -85,10 +93,24 @@ struct ObjectSummary {
   std::optional<std::uint64_t> written_bytes;  // as in Totals
   std::uint64_t neighbour_breaks = 0;  // of its pages, while nobody wrote it there
   ByCause by_cause{};
+  SomeCauses ending;  // of by_cause, what was broken while a program ended
   std::map<std::string, std::uint64_t> fields;  // breaks by the field that was written, where it is known; untrusted
   std::vector<model::ProcessKey> processes;  // that broke a page of it
-  std::vector<model::ProcessKey> changers;   // of these, those that changed what it holds (container, value)
+  std::vector<model::ProcessKey> changers;   // of these, those that changed what it holds (container, value) at work
   bool kept_by_interpreter = false;          // as model::Object has it
+
+  [[nodiscard]] BreakCount ending_total() const {
+    BreakCount sum;
+    for (const auto& [cause, count] : ending) sum.add(count.breaks, count.bytes);
+    return sum;
+  }
+  // Of one cause, without what was broken while a program ended.
+  [[nodiscard]] BreakCount at_work(model::Cause cause) const {
+    BreakCount count = by_cause[static_cast<std::size_t>(cause)];
+    for (const auto& [which, part] : ending)
+      if (which == cause) count = {count.breaks - part.breaks, count.bytes - part.bytes};
+    return count;
+  }
 };
 
 // A distinct stack that broke pages; SiteFrames names its frames.
@@ -100,7 +122,9 @@ struct SiteSummary {
   std::uint64_t breaks = 0;
   std::uint64_t copied_bytes = 0;
   ByCause by_cause{};
-  BreakCount collector;  // headers of the garbage collector, and whatever else was broken while it was at work
+  BreakCount ending;     // of `breaks`, while a program ended
+  BreakCount unnamed_refcounts;  // at work: of Python objects that no reference with a name leads to
+  BreakCount collector;  // at work: headers of the garbage collector, and whatever else was broken while it was at work
   std::vector<model::ProcessKey> processes;  // that broke pages here
 };
 
@@ -116,6 +140,7 @@ struct TimelineRow {
   model::ProcessKey process;
   std::uint64_t copied_bytes = 0;
   std::uint64_t breaks = 0;
+  std::uint64_t ending_bytes = 0;  // of copied_bytes, while a program ended
 };
 
 // What could be done about it, and what that would save at most, as far as this trace tells.

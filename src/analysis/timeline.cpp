@@ -18,7 +18,9 @@ void Timeline::add(model::ProcessKey process, const Touch& touch) {
   if (process != process_) flush();
   process_ = process;
   const std::uint64_t bucket = since(started_ns_, touch.last_ns) / bucket_ns_;
-  buckets_[std::min<std::uint64_t>(bucket, buckets_.size() - 1)].add(touch.count, touch.bytes());
+  Bucket& one = buckets_[std::min<std::uint64_t>(bucket, buckets_.size() - 1)];
+  one.all.add(touch.count, touch.bytes());
+  if (touch.is_ending()) one.ending_bytes += touch.bytes();
 }
 
 std::vector<TimelineRow> Timeline::take() {
@@ -28,8 +30,9 @@ std::vector<TimelineRow> Timeline::take() {
 
 void Timeline::flush() {
   for (std::size_t i = 0; i < buckets_.size(); ++i) {
-    if (buckets_[i].breaks == 0) continue;
-    rows_.push_back({i * bucket_ns_, process_, buckets_[i].bytes, buckets_[i].breaks});
+    const Bucket& one = buckets_[i];
+    if (one.all.breaks == 0) continue;
+    rows_.push_back({i * bucket_ns_, process_, one.all.bytes, one.all.breaks, one.ending_bytes});
     buckets_[i] = {};
   }
 }

@@ -27,7 +27,11 @@ class Timeline {
   std::uint64_t started_ns_;
   std::uint64_t bucket_ns_ = 1;
   model::ProcessKey process_;
-  std::vector<BreakCount> buckets_;
+  struct Bucket {
+    BreakCount all;
+    std::uint64_t ending_bytes = 0;
+  };
+  std::vector<Bucket> buckets_;
   std::vector<TimelineRow> rows_;
 };
 

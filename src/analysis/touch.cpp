@@ -9,6 +9,11 @@ model::Cause cause_of(const Touch& touch, const model::Write& write) {
   return touch.cause != model::Cause::Unknown ? touch.cause : write.cause;
 }
 
+std::optional<model::Phase> phase_of(const model::Session& session, const Touch& touch) {
+  if (touch.aggregated || !session.capture.endings_known) return std::nullopt;
+  return touch.phase;
+}
+
 Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution) {
   Touch touch;
   touch.space = &space;
@@ -27,6 +32,7 @@ Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolu
   touch.collecting = resolution.gc_collecting;
   touch.mechanism = resolution.mechanism;
   touch.cause = resolution.cause;
+  touch.phase = resolution.phase;
   return touch;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "model/objects.h"
 #include "model/session.h"
@@ -26,16 +27,21 @@ struct Touch {
   std::int32_t pid = 0;  // the actor; 0: not known
   model::Mechanism mechanism = model::Mechanism::Copy;
   model::Cause cause = model::Cause::Unknown;
+  model::Phase phase = model::Phase::Running;  // of a row of counts it is not known
   bool in_kernel = false;  // the instruction at `ip` is a system call, not the write
   bool collecting = false;  // Python's garbage collector was at work meanwhile
   bool aggregated = false;  // a row of counts: no stack, no actor, no moment for each
 
   [[nodiscard]] bool is_break() const { return model::is_break(mechanism); }
+  [[nodiscard]] bool is_ending() const { return phase == model::Phase::Ending; }
   [[nodiscard]] std::uint64_t bytes() const { return count * size; }
 };
 
 // The kernel knows who wrote, the resolver what to: that it was a system call or another process says more.
 model::Cause cause_of(const Touch& touch, const model::Write& write);
+
+// None where stacks did not tell when programs ended.
+std::optional<model::Phase> phase_of(const model::Session& session, const Touch& touch);
 
 Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution);
 Touch touch_of(const model::AddressSpace& space, const model::PageCount& row);

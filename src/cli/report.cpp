@@ -56,7 +56,7 @@ Action configure_report(CLI::App& app) {
   app.add_option("TRACE", to.trace, "a file that -o FILE.cow wrote")->required();
   add_repeatable(app, "-o,--output", to.outputs, "write a report; the suffix chooses the format, - is standard output", "FILE");
   app.add_option("--format", to.format, "what goes to standard output")->type_name(format_names());
-  add_repeatable(app, "--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause= or address=; repeatable", "KEY=VALUE");
+  add_repeatable(app, "--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause=, phase= or address=; repeatable", "KEY=VALUE");
   app.add_option("--color", to.color, "colours of the report")->type_name(kColors)->capture_default_str();
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
   add_budget_options(app, to.max_copied, to.max_copied_per_process);

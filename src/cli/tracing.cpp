@@ -176,7 +176,7 @@ void add_trace_options(CLI::App& app, TraceArguments& to) {
   app.add_flag("--no-page-tables", to.no_page_tables, "pair faults with allocations instead of reading page tables");
   app.add_flag("-q,--quiet", to.quiet, "no report and no progress on standard error");
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
-  add_repeatable(app, "--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause= or address=; repeatable", "KEY=VALUE");
+  add_repeatable(app, "--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause=, phase= or address=; repeatable", "KEY=VALUE");
 }
 
 void add_command_options(CLI::App& app, RunArguments& to) {

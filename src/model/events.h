@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "model/mechanism.h"
+#include "model/phase.h"
 
 namespace cowtrace::model {
 
@@ -43,6 +44,7 @@ struct Resolution {
   bool in_python : 1 = false;    // the thread has a Python thread state
   bool gc_collecting : 1 = false;  // and the garbage collector of its interpreter was at work, in this thread or in another
   bool has_before : 1 = false;
+  Phase phase = Phase::Running;  // Session::set_phases(); in a byte that is there anyway
   std::uint64_t before = 0;      // has_before: the aligned 8 bytes that hold `address`, as they were before the write
 };
 

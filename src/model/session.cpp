@@ -2,6 +2,9 @@
 #include "model/session.h"
 
 #include <algorithm>
+#include <iterator>
+#include <tuple>
+#include <utility>
 
 #include "base/sort.h"
 #include "base/units.h"
@@ -200,6 +203,64 @@ bool Session::restore(std::vector<Process> known_processes, std::vector<AddressS
   newest_of_pid.clear();
   for (const Process& process : processes) newest_of_pid[process.pid] = process.key;
   return true;
+}
+
+namespace {
+
+// When the program in each space forked for the first time; UINT64_MAX: never. Of those alone that began by an exec
+// that was seen: what is attached to has been at work for long, and what was forked goes on with its parent's work.
+std::unordered_map<SpaceId, std::uint64_t> ends_of_starting(const std::vector<Process>& processes) {
+  std::unordered_map<SpaceId, std::uint64_t> ends;
+  for (const Process& process : processes) {
+    const std::size_t by_exec = std::min(process.exec_ns.size(), process.spaces.size());
+    for (std::size_t i = process.spaces.size() - by_exec; i < process.spaces.size(); ++i)
+      ends.emplace(process.spaces[i], UINT64_MAX);
+  }
+  for (const Process& process : processes) {
+    if (!process.forked_space || !process.fork_ns) continue;
+    const auto end = ends.find(*process.forked_space);
+    if (end != ends.end()) end->second = std::min(end->second, *process.fork_ns);
+  }
+  return ends;
+}
+
+// In order of thread and time, and none overlaps another of its thread.
+std::vector<Ending> merged(std::vector<Ending> endings) {
+  std::sort(endings.begin(), endings.end(), [](const Ending& a, const Ending& b) {
+    return std::tie(a.tid, a.from_ns, a.to_ns) < std::tie(b.tid, b.from_ns, b.to_ns);
+  });
+  std::vector<Ending> result;
+  for (const Ending& ending : endings) {
+    if (!result.empty() && result.back().tid == ending.tid && ending.from_ns <= result.back().to_ns)
+      result.back().to_ns = std::max(result.back().to_ns, ending.to_ns);
+    else
+      result.push_back(ending);
+  }
+  return result;
+}
+
+bool is_ending(const std::vector<Ending>& endings, const Resolution& event) {
+  const auto later = std::upper_bound(
+      endings.begin(), endings.end(), std::pair(event.tid, event.time_ns),
+      [](const auto& moment, const Ending& ending) { return moment < std::pair(ending.tid, ending.from_ns); });
+  if (later == endings.begin()) return false;
+  const Ending& last = *std::prev(later);
+  return last.tid == event.tid && event.time_ns <= last.to_ns;
+}
+
+}  // namespace
+
+void Session::set_phases(std::vector<Ending> ended) {
+  endings = merged(std::move(ended));
+  const auto starting = ends_of_starting(processes);
+  for (AddressSpace& one : spaces) {
+    const auto start = starting.find(one.id);
+    const std::uint64_t started_ns = start != starting.end() ? start->second : 0;
+    for (Resolution& event : one.resolutions)
+      event.phase = is_ending(endings, event)    ? Phase::Ending
+                    : event.time_ns < started_ns ? Phase::Starting
+                                                 : Phase::Running;
+  }
 }
 
 bool Session::is_consistent() const {

@@ -96,6 +96,7 @@ struct CaptureInfo {
   std::string detail = "events";         // events | counts
   std::string snapshot = "exact";        // exact | passive | off
   bool allocators = false;               // first writes were asked for
+  bool endings_known = false;            // stacks told which breaks were made while a program ended
   std::int64_t started_at_unix_ns = 0;   // CLOCK_REALTIME
   std::uint64_t started_ns = 0;          // CLOCK_MONOTONIC at the same moment
   std::uint64_t duration_ns = 0;
@@ -123,6 +124,10 @@ class Session {
   // Instead of finish(), for a session that was recorded after it: takes what is not from events as it was then, and leaves the events to the
   // spaces that they are of. False: what is given contradicts itself.
   [[nodiscard]] bool restore(std::vector<Process> known_processes, std::vector<AddressSpace> known_spaces, std::vector<Mapping> known_mappings);
+  // Takes when threads were ending, which finish() and restore() do not know, and gives each resolution its phase. Call
+  // once, after either of them.
+  void set_phases(std::vector<Ending> ended);
+
   // No process descends from itself, as it may where events are not the kernel's.
   [[nodiscard]] bool is_consistent() const;
 
@@ -145,6 +150,7 @@ class Session {
   std::unordered_map<StackHash, Stack> stacks;
   std::unordered_map<std::int32_t, ProcessKey> newest_of_pid;
   std::unordered_map<std::int32_t, std::string> visitors;  // command by pid
+  std::vector<Ending> endings;  // by thread and time; set_phases()
   std::vector<Watch> watches;  // by expression, as the user gave them, then in the order in which the processes were met
 
  private:

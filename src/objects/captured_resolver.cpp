@@ -213,6 +213,21 @@ std::vector<model::StackFrame> CapturedResolver::frames_at(model::SpaceId space_
   return frames;
 }
 
+std::string CapturedResolver::function_at(model::SpaceId space_id, std::uint64_t ip,
+                                          bool is_return_address) {
+  const std::uint64_t address = is_return_address && ip != 0 ? ip - 1 : ip;
+  Space* space = find(space_id);
+  ModuleMap* maps = space != nullptr ? maps_at(*space, address) : nullptr;
+  if (maps == nullptr) return {};
+  const process::MapsEntry& mapping = *process::find_mapping(maps->maps(), address);
+  const auto module = mapping.executable() ? maps->module_of(mapping) : nullptr;
+  const process::ElfFile* elf = module != nullptr ? module->elf() : nullptr;
+  if (elf == nullptr) return {};
+  const auto in_file = elf->address_at(address - mapping.start + mapping.offset, true);
+  const auto symbol = in_file ? module->symbols().find(process::SymbolKind::Function, *in_file) : std::nullopt;
+  return symbol ? symbol->name : std::string();
+}
+
 std::optional<std::uint32_t> CapturedResolver::store_size_at(model::SpaceId space_id,
                                                              std::uint64_t ip) {
   Space* space = find(space_id);

@@ -51,6 +51,8 @@ class CapturedResolver final : public model::Resolver {
   [[nodiscard]] std::vector<model::StackFrame> frames_at(model::SpaceId space, std::uint64_t ip,
                                                          bool is_return_address,
                                                          std::uint64_t time_ns) override;
+  [[nodiscard]] std::string function_at(model::SpaceId space, std::uint64_t ip,
+                                        bool is_return_address) override;
   [[nodiscard]] std::optional<std::uint32_t> store_size_at(model::SpaceId space,
                                                            std::uint64_t ip) override;
 

@@ -10,25 +10,26 @@
 namespace cowtrace::pipeline {
 namespace {
 
-void say(Verdict& verdict, const std::string& who, std::uint64_t copied, std::uint64_t limit, const char* option) {
+void say(Verdict& verdict, const std::string& who, std::uint64_t copied, std::uint64_t ending, std::uint64_t limit, const char* option) {
   const bool more = copied > limit;
   // Rounded they may look the same.
   const std::string by = more && human_bytes(copied) == human_bytes(limit) ? fmt::format(" by {} bytes", copied - limit) : "";
   verdict.exceeded |= more;
   if (!verdict.line.empty()) verdict.line += "; ";
-  verdict.line += fmt::format("{} copied {}, {} {} {}{}", who, human_bytes(copied), more ? "more than" : "within", option, human_bytes(limit), by);
+  const std::string part = ending != 0 ? fmt::format(" ({} while ending)", human_bytes(ending)) : "";
+  verdict.line += fmt::format("{} copied {}{}, {} {} {}{}", who, human_bytes(copied), part, more ? "more than" : "within", option, human_bytes(limit), by);
 }
 
 }  // namespace
 
 Verdict judge(const Budget& budget, const analysis::Summary& summary) {
   Verdict verdict;
-  if (budget.family) say(verdict, "the family", summary.totals.copied_bytes, *budget.family, "--max-copied");
+  if (budget.family) say(verdict, "the family", summary.totals.copied_bytes, summary.totals.ending_bytes(), *budget.family, "--max-copied");
   if (budget.process && !summary.processes.empty()) {
     const auto most = std::max_element(summary.processes.begin(), summary.processes.end(),
                                        [](const auto& a, const auto& b) { return a.copied_bytes < b.copied_bytes; });
-    say(verdict, fmt::format("process {} ({})", most->pid, printable(most->command)), most->copied_bytes, *budget.process,
-        "--max-copied-per-process");
+    say(verdict, fmt::format("process {} ({})", most->pid, printable(most->command)), most->copied_bytes, most->ending.bytes,
+        *budget.process, "--max-copied-per-process");
   }
   verdict.line = fmt::format("budget {}: {}", verdict.exceeded ? "EXCEEDED" : "kept", verdict.line);
   return verdict;

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "analysis/endings.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "base/urgency.h"
@@ -206,6 +207,8 @@ void Tracing::finish(const std::string& why, const std::function<void(pid_t, int
 Traced Tracing::take() {
   Traced traced;
   traced.resolver = family_.take_resolver();
+  session_->capture.endings_known = options_.capture.frames != 0 && !options_.capture.counts_only;
+  session_->set_phases(analysis::find_endings(*session_, *traced.resolver));
   traced.session = std::move(session_);
   traced.debuginfod = std::move(debuginfod_);
   return traced;

@@ -38,6 +38,9 @@ class PythonResolver final : public model::Resolver {
                                                              std::uint64_t time_ns) override;
   [[nodiscard]] std::vector<model::StackFrame> frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
                                                          std::uint64_t time_ns) override;
+  [[nodiscard]] std::string function_at(model::SpaceId space, std::uint64_t ip, bool is_return_address) override {
+    return others_->function_at(space, ip, is_return_address);
+  }
   [[nodiscard]] std::optional<std::uint32_t> store_size_at(model::SpaceId space, std::uint64_t ip) override;
   [[nodiscard]] std::vector<model::StackFrame> python_frames(model::SpaceId space, const model::PythonFrame& frame,
                                                              std::uint64_t time_ns) override;

@@ -66,7 +66,7 @@ class DiffHtml {
     begin();
     summary();
     totals();
-    for (const Section section : {Section::Causes, Section::Objects, Section::Types, Section::Sites, Section::Mappings, Section::Roles,
+    for (const Section section : {Section::Causes, Section::Phases, Section::Objects, Section::Types, Section::Sites, Section::Mappings, Section::Roles,
                                   Section::Mechanisms})
       table(section);
     advice();

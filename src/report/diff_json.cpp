@@ -64,6 +64,7 @@ Json name_json(Section section, const analysis::RowName& name) {
   switch (section) {
     case Section::Mechanisms: return {{"mechanism", name.name}};
     case Section::Causes: return {{"cause", name.name}};
+    case Section::Phases: return {{"phase", name.name}};
     case Section::Objects: return {{"name", name.name}, {"type", or_null(name.type)}, {"kind", name.kind}};
     case Section::Types: return {{"type", or_null(name.name)}, {"kind", name.kind}};
     case Section::Mappings: return {{"label", or_null(name.name)}};
@@ -100,7 +101,7 @@ struct Key {
   Section section;
   const char* key;
 };
-constexpr Key kKeys[] = {{Section::Mechanisms, "mechanisms"}, {Section::Causes, "causes"}, {Section::Objects, "objects"},
+constexpr Key kKeys[] = {{Section::Mechanisms, "mechanisms"}, {Section::Causes, "causes"}, {Section::Phases, "phases"}, {Section::Objects, "objects"},
                          {Section::Types, "types"},           {Section::Sites, "sites"},   {Section::Mappings, "mappings"},
                          {Section::Roles, "roles"}};
 

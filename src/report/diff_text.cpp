@@ -33,7 +33,7 @@ class DiffText {
   void write() {
     head();
     totals();
-    for (const Section section : {Section::Causes, Section::Objects, Section::Types, Section::Sites, Section::Mappings, Section::Roles,
+    for (const Section section : {Section::Causes, Section::Phases, Section::Objects, Section::Types, Section::Sites, Section::Mappings, Section::Roles,
                                   Section::Mechanisms})
       rows(section);
     advice();
@@ -144,8 +144,11 @@ DiffText::Cells DiffText::numbers(const ChangedRow& row) const {
 void DiffText::rows(Section section) {
   const std::vector<ChangedRow>& rows = comparison_.of(section);
   const bool only_unknown = section == Section::Causes && rows.size() == 1 && rows.front().name.name == "unknown";
-  if (rows.empty() || only_unknown) return;
-  const bool all = section == Section::Causes || section == Section::Mechanisms;
+  // Nothing about phases where no program copied while it ended.
+  const bool only_work = section == Section::Phases &&
+                         std::none_of(rows.begin(), rows.end(), [](const auto& row) { return row.name.name == model::name(model::Phase::Ending); });
+  if (rows.empty() || only_unknown || only_work) return;
+  const bool all = section == Section::Causes || section == Section::Phases || section == Section::Mechanisms;
   const std::size_t shown = all ? rows.size() : std::min(rows.size(), options_.rows);
   title(section_words(section).title);
   section == Section::Sites ? sites(rows, shown) : table(section, rows, shown);

@@ -144,6 +144,7 @@ SectionWords section_words(Section section) {
   switch (section) {
     case Section::Mechanisms: return {"Mechanisms (* breaks: memory that was shared; only these count as copied)", "MECHANISM", {}};
     case Section::Causes: return {"Causes", "CAUSE", {}};
+    case Section::Phases: return {"Phases (of a program's life)", "PHASE", {}};
     case Section::Objects: return {"Objects that were written", "OBJECT", "OBJECTS"};
     case Section::Types: return {"Types of these objects", "TYPE", "OBJECTS"};
     case Section::Sites: return {"Sites that broke pages", "WRITTEN BY", {}};

@@ -49,6 +49,14 @@ bool is_known_of_all(const analysis::Summary& summary) {
                      [](const auto& process) { return !process.forked_from || process.inherited_bytes; });
 }
 
+// What was copied while programs ended, where that is more than a tenth: it is avoided in other ways than the rest.
+std::string ending_part(const analysis::Totals& totals) {
+  constexpr std::uint64_t kWorthSaying = 10;
+  const std::uint64_t ending = totals.ending_bytes();
+  if (ending <= totals.copied_bytes / kWorthSaying) return {};
+  return fmt::format(", {} of it while ending", human_bytes(ending));
+}
+
 }  // namespace
 
 bool nothing_was_shared(const analysis::Summary& summary) {
@@ -71,10 +79,10 @@ std::string headline(const analysis::Summary& summary) {
   // All of them lost or not assigned: the totals still know that there were some.
   const std::string who =
       breakers == 0 ? "unknown processes" : counted(breakers, "process", "processes");
-  return fmt::format("{} broke {}: {} copied{}{}; {}", who,
+  return fmt::format("{} broke {}: {} copied{}{}{}; {}", who,
                      counted(totals.breaks, "shared page", "shared pages"),
                      human_bytes(totals.copied_bytes), inherited.empty() ? "" : " of ", inherited,
-                     audit_verdict(summary));
+                     ending_part(totals), audit_verdict(summary));
 }
 
 std::vector<std::string> warnings(const analysis::Summary& summary) {

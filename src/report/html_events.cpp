@@ -100,7 +100,8 @@ void EventWriter::add_event(const PageGroup& group, const Touch& touch, std::uin
                touch.address - std::min(touch.address, group.page), touch.count,
                touch.size / kPageSize, static_cast<std::uint64_t>(touch.mechanism),
                static_cast<std::uint64_t>(analysis::cause_of(touch, write)),
-               (touch.collecting ? kCollecting : 0) | (touch.in_kernel ? kInKernel : 0),
+               (touch.collecting ? kCollecting : 0) | (touch.in_kernel ? kInKernel : 0) |
+                   static_cast<std::uint64_t>(touch.phase) << kPhaseShift,
                number != HtmlObjects::kNone ? number + 1 : 0, what_.strings.of(write.field),
                site ? *site + 1 : 0, by_another ? actors_.of(touch.pid) : 0, touch.old_frame,
                touch.new_frame});

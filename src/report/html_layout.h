@@ -27,5 +27,6 @@ inline const std::vector<HtmlColumn> kEventColumns = {
 // Bits of `flags`.
 inline constexpr std::uint64_t kCollecting = 1;
 inline constexpr std::uint64_t kInKernel = 2;
+inline constexpr std::uint64_t kPhaseShift = 2;  // above: model::Phase
 
 }  // namespace cowtrace::report

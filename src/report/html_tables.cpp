@@ -111,6 +111,7 @@ void write_html_meta(const analysis::Summary& summary, const model::Session& ses
                  {"warnings", warnings(summary)},
                  {"mechanisms", mechanisms},
                  {"causes", model::kCauseNames},
+                 {"phases", model::kPhaseNames},
                  {"kinds", kinds},
                  {"objects_left_out", objects.left_out()},
                  {"capture", capture_json(summary.capture)},

@@ -65,13 +65,24 @@ std::string timestamp(std::int64_t unix_ns) {
                      utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, fraction);
 }
 
+Json count_json(const analysis::BreakCount& count) {
+  return {{"breaks", count.breaks}, {"bytes", count.bytes}};
+}
+
 // Causes that occurred: a zero would claim that it was looked for.
 Json by_cause_json(const analysis::ByCause& by_cause) {
   Json json = Json::object();
   for (std::size_t c = 0; c < by_cause.size(); ++c)
     if (by_cause[c].breaks != 0)
-      json[std::string(model::kCauseNames[c])] = {{"breaks", by_cause[c].breaks},
-                                                  {"bytes", by_cause[c].bytes}};
+      json[std::string(model::kCauseNames[c])] = count_json(by_cause[c]);
+  return json;
+}
+
+Json by_phase_json(const std::optional<analysis::ByPhase>& by_phase) {
+  if (!by_phase) return nullptr;
+  Json json = Json::object();
+  for (std::size_t phase = 0; phase < by_phase->size(); ++phase)
+    json[std::string(model::kPhaseNames[phase])] = count_json((*by_phase)[phase]);
   return json;
 }
 
@@ -151,7 +162,9 @@ Json totals_json(const analysis::Totals& totals) {
           {"inherited_bytes", or_null(totals.inherited_bytes)},
           {"still_shared_bytes", or_null(totals.still_shared_bytes)},
           {"by_mechanism", mechanisms},
-          {"by_cause", by_cause_json(totals.by_cause)}};
+          {"by_cause", by_cause_json(totals.by_cause)},
+          {"by_phase", by_phase_json(totals.by_phase)},
+          {"ending_by_cause", by_cause_json(totals.ending_by_cause)}};
 }
 
 Json process_json(const analysis::ProcessSummary& process) {
@@ -169,6 +182,7 @@ Json process_json(const analysis::ProcessSummary& process) {
           {"copied_bytes", process.copied_bytes},
           {"still_shared_bytes", or_null(process.still_shared_bytes)},
           {"breaks", process.breaks},
+          {"ending", count_json(process.ending)},
           {"audit", audit_json(process.audit)},
           {"audit_missing", or_null(process.audit_missing)}};
 }
@@ -209,6 +223,7 @@ Json object_json(const analysis::ObjectSummary& object) {
           {"written_bytes", or_null(object.written_bytes)},
           {"neighbour_breaks", object.neighbour_breaks},
           {"by_cause", by_cause_json(object.by_cause)},
+          {"ending", count_json(object.ending_total())},
           {"processes", processes}};
 }
 
@@ -220,7 +235,8 @@ Json site_json(const analysis::SiteSummary& site, const std::vector<model::Stack
           {"truncated", truncated},
           {"breaks", site.breaks},
           {"copied_bytes", site.copied_bytes},
-          {"by_cause", by_cause_json(site.by_cause)}};
+          {"by_cause", by_cause_json(site.by_cause)},
+          {"ending", count_json(site.ending)}};
 }
 
 Json mapping_json(const analysis::MappingSummary& mapping) {
@@ -257,7 +273,8 @@ Json timeline_json(const analysis::TimelineRow& row) {
   return {{"t_ns", row.t_ns},
           {"process", row.process.value},
           {"copied_bytes", row.copied_bytes},
-          {"breaks", row.breaks}};
+          {"breaks", row.breaks},
+          {"ending_bytes", row.ending_bytes}};
 }
 
 Json advice_json(const analysis::Advice& advice) {

@@ -30,6 +30,7 @@ Json event_json(const analysis::EventRow& row, std::string_view type, std::int32
           {"mechanism", model::info(touch.mechanism).name},
           {"is_break", touch.is_break()},
           {"cause", model::name(row.cause)},
+          {"phase", row.phase ? Json(model::name(*row.phase)) : Json(nullptr)},
           {"address", hex(touch.address)},
           {"page", hex(touch.page)},
           {"size", touch.size},

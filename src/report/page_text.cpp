@@ -46,7 +46,12 @@ std::string_view PageText::of(const analysis::PageRow& page) {
   fmt::format_to(out, FMT_COMPILE(R"({{"process":{},"pid":{},"address":"{:#x}","size":{},"breaks":{},"by_mechanism":)"), page.process.value, page.pid,
                  page.address, page.size, page.breaks);
   append_mechanisms(text_, page.by_mechanism);
-  fmt::format_to(out, FMT_COMPILE(R"(,"cause":"{}","first_ns":{},"last_ns":{},"written":"{:#x}","old_frame":)"), model::name(page.cause), page.first_ns,
+  fmt::format_to(out, FMT_COMPILE(R"(,"cause":"{}","phase":)"), model::name(page.cause));
+  if (page.phase)
+    fmt::format_to(out, FMT_COMPILE("\"{}\""), model::name(*page.phase));
+  else
+    append(text_, "null");
+  fmt::format_to(out, FMT_COMPILE(R"(,"first_ns":{},"last_ns":{},"written":"{:#x}","old_frame":)"), page.first_ns,
                  page.last_ns, page.written);
   append_frame(text_, page.old_frame);
   append(text_, R"(,"new_frame":)");

@@ -33,7 +33,9 @@ void print_site(const TextContext& context, const analysis::SiteSummary& site,
     context.out << std::string(kNumbers, ' ') << "<- " << described(stack[depth], room - 3) << '\n';
   if (stack.size() > end)
     context.out << fmt::format("{:{}}<- and {} more\n", "", kNumbers, stack.size() - end);
-  const std::string causes = main_causes(site.by_cause);
+  std::string causes = main_causes(site.by_cause);
+  if (site.ending.breaks != 0)
+    causes += fmt::format("{}while ending {}", causes.empty() ? "" : "; ", percent(site.ending.breaks, site.breaks));
   if (!causes.empty())
     context.out << fmt::format("{:{}}cause: {}\n", "", kNumbers, fitted(causes, room - 7));
 }

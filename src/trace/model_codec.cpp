@@ -258,6 +258,7 @@ void put(const model::CaptureInfo& info, Capture& to) {
   if (info.memory_limit) to.set_memory_limit(*info.memory_limit);
   to.set_memory_limit_of(info.memory_limit_of);
   to.set_allocators(info.allocators);
+  to.set_endings_known(info.endings_known);
   put_texts(info.blind_spots, *to.mutable_blind_spots());
   put_texts(info.notes, *to.mutable_notes());
   put_counts(info.totals, *to.mutable_totals());
@@ -282,6 +283,7 @@ bool get(const Capture& from, model::CaptureInfo& info) {
   if (from.has_memory_limit()) info.memory_limit = from.memory_limit();
   info.memory_limit_of = from.memory_limit_of();
   info.allocators = from.allocators();
+  info.endings_known = from.endings_known();
   info.blind_spots = texts_of(from.blind_spots());
   info.notes = texts_of(from.notes());
   return get_counts(from.totals(), info.totals);
@@ -327,6 +329,16 @@ bool get(const Process& from, model::Process& process) {
   process.python = from.python();
   process.exec_ns.assign(from.exec_ns().begin(), from.exec_ns().end());
   return !from.has_audit() || get_audit(from.audit(), process.audit.emplace());
+}
+
+void put(const model::Ending& ending, Ending& to) {
+  to.set_tid(ending.tid);
+  to.set_from_ns(ending.from_ns);
+  if (ending.to_ns != UINT64_MAX) to.set_to_ns(ending.to_ns);
+}
+
+model::Ending ending_of(const Ending& from) {
+  return {from.tid(), from.from_ns(), from.to_ns() != 0 ? from.to_ns() : UINT64_MAX};
 }
 
 void put(const model::AddressSpace& space, Space& to) {

@@ -17,6 +17,7 @@ void put(const model::AddressSpace& space, Space& to);
 void put(const model::AddressSpace& space, PageCounts& to);
 void put(const model::Mapping& mapping, Mapping& to);
 void put(const model::Watch& watch, Watch& to);
+void put(const model::Ending& ending, Ending& to);
 
 // False also for an event of a kind that this program does not know.
 [[nodiscard]] bool get(const Event& from, model::Event& event);
@@ -25,6 +26,7 @@ void put(const model::Watch& watch, Watch& to);
 [[nodiscard]] bool get(const Space& from, model::AddressSpace& space);
 [[nodiscard]] bool get(const PageCounts& from, model::AddressSpace& space);
 [[nodiscard]] bool get(const Watch& from, model::Watch& watch);
+[[nodiscard]] model::Ending ending_of(const Ending& from);
 model::Mapping mapping_of(const Mapping& from);
 
 }  // namespace cowtrace::trace

@@ -39,6 +39,7 @@ struct Conclusion {
   std::unordered_map<std::uint32_t, std::size_t> space_of;  // by id
   std::vector<model::Mapping> mappings;
   std::vector<model::Watch> watches;
+  std::vector<model::Ending> endings;
   bool complete = false;
 };
 
@@ -98,7 +99,7 @@ bool Decoder::take_events(const Block& block) {
 }
 
 bool Decoder::take_conclusion(const Block& block) {
-  const int rows = block.processes_size() + block.spaces_size() + block.mappings_size() + block.watches_size();
+  const int rows = block.processes_size() + block.spaces_size() + block.mappings_size() + block.watches_size() + block.endings_size();
   if (!allowance_.take(static_cast<std::uint64_t>(rows) * kRowBytes)) return false;
   if (block.has_capture() && !get(block.capture(), conclusion_.capture.emplace())) return false;
   for (const Process& from : block.processes()) {
@@ -117,6 +118,7 @@ bool Decoder::take_conclusion(const Block& block) {
   for (const Mapping& from : block.mappings()) conclusion_.mappings.push_back(mapping_of(from));
   for (const Watch& from : block.watches())
     if (!get(from, conclusion_.watches.emplace_back())) return false;
+  for (const Ending& from : block.endings()) conclusion_.endings.push_back(ending_of(from));
   conclusion_.complete = block.complete();
   return true;
 }
@@ -166,6 +168,7 @@ Result<Trace> Decoder::finish() {
     capture.notes.emplace_back("the trace is incomplete, for its writer did not come to its end or the file was cut off: what came later is "
                                "missing, as are the names of objects and functions, the exact counts and the audit");
   }
+  session_->set_phases(std::move(conclusion_.endings));
   if (!session_->is_consistent()) return damaged();
   trace.session = std::move(session_);
   trace.resolver = std::make_unique<RecordedResolver>(answers_.take());

@@ -79,6 +79,7 @@ Status Writer::finish(const model::Session& session, const Answers& answers) {
   std::sort(mappings.begin(), mappings.end(), [](const auto* a, const auto* b) { return a->hash < b->hash; });
   for (const model::Mapping* mapping : mappings) put(*mapping, *block_.add_mappings());
   for (const model::Watch& watch : session.watches) put(watch, *block_.add_watches());
+  for (const model::Ending& ending : session.endings) put(ending, *block_.add_endings());
   block_.set_complete(true);
   flush();
   return status_;

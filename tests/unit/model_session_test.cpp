@@ -68,6 +68,55 @@ Attach attach(std::int32_t pid, std::int32_t parent, SpaceId space, SpaceId pare
   return event;
 }
 
+std::vector<Phase> phases_of(const Session& session, SpaceId space) {
+  std::vector<Phase> phases;
+  for (const Resolution& event : session.find_space(space)->resolutions) phases.push_back(event.phase);
+  return phases;
+}
+
+TEST(Session, AProgramStartsUntilItForksForTheFirstTime) {
+  Session session;
+  session.apply(exec(kParent, kFirst));
+  session.apply(copy(kFirst, kParent, 0x1000, 19));
+  session.apply(copy(kFirst, kParent, 0x2000, 21));
+  session.apply(fork(kChild, kFirst, kSecond));
+  session.apply(copy(kSecond, kChild, 0x1000, 30));
+  session.apply(exec(kChild, SpaceId{3}, 40, kSecond));  // a program that never forks
+  session.apply(copy(SpaceId{3}, kChild, 0x1000, 50));
+  session.finish();
+  session.set_phases({});
+  EXPECT_EQ(phases_of(session, kFirst), (std::vector{Phase::Starting, Phase::Running}));
+  EXPECT_EQ(phases_of(session, kSecond), (std::vector{Phase::Running}));
+  EXPECT_EQ(phases_of(session, SpaceId{3}), (std::vector{Phase::Starting}));
+}
+
+TEST(Session, WhatIsAttachedToHasStarted) {
+  Session session;
+  session.apply(attach(kParent, 1, kFirst));
+  session.apply(copy(kFirst, kParent, 0x1000, 6));
+  session.finish();
+  session.set_phases({});
+  EXPECT_EQ(phases_of(session, kFirst), (std::vector{Phase::Running}));
+}
+
+TEST(Session, EndingIsAMatterOfTheThreadAndTheTime) {
+  Session session;
+  session.apply(exec(kParent, kFirst));
+  for (const std::uint64_t time : {30, 40, 50, 60, 70}) session.apply(copy(kFirst, kParent, time * 0x1000, time));
+  Resolution other = copy(kFirst, kParent, 80 * 0x1000, 45);
+  other.tid = kParent + 7;
+  session.apply(other);
+  session.apply(fork(kChild, kFirst, kSecond));
+  session.finish();
+  // They overlap, and come in any order.
+  session.set_phases({{kParent, 70, UINT64_MAX}, {kChild, 0, UINT64_MAX}, {kParent, 45, 50}, {kParent, 40, 47}});
+  ASSERT_EQ(session.endings.size(), 3U);
+  EXPECT_EQ(session.endings[0].from_ns, 40U);
+  EXPECT_EQ(session.endings[0].to_ns, 50U);
+  EXPECT_EQ(phases_of(session, kFirst),
+            (std::vector{Phase::Running, Phase::Ending, Phase::Ending, Phase::Running, Phase::Ending, Phase::Running}));
+}
+
 TEST(Session, WhoRanAlreadyHasTheParentThatWasTold) {
   Session session;
   session.apply(attach(kParent, 1, kFirst));

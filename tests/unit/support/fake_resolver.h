@@ -66,6 +66,12 @@ class FakeResolver : public model::Resolver {
     return {unnamed};
   }
 
+  // The first of frames_at(), if it has a name.
+  std::string function_at(model::SpaceId, std::uint64_t ip, bool) override {
+    const auto found = frames_.find(ip);
+    return found != frames_.end() && !found->second.empty() ? found->second.front().function : std::string();
+  }
+
   // A code object without a name is an entry frame.
   void name_code(std::uint64_t code, std::string function, std::string file = "app.py") {
     codes_[code] = {std::move(function), std::move(file)};

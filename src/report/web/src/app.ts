@@ -17,7 +17,7 @@ export interface View {
 
 export type MakeView = (app: App) => View;
 
-const FILTERS: (keyof State)[] = ['time', 'process', 'cause', 'mechanism', 'site', 'object', 'group', 'type', 'module', 'mapping', 'frame'];
+const FILTERS: (keyof State)[] = ['time', 'process', 'cause', 'phase', 'mechanism', 'site', 'object', 'group', 'type', 'module', 'mapping', 'frame'];
 
 export class App {
   readonly store = new Store();

@@ -28,15 +28,19 @@ export interface Capture {
   memory_limit_bytes: number | null; memory_limit_of: string | null; blind_spots: string[]; notes: string[];
 }
 export interface Meta {
-  version: string; headline: string; nothing_was_shared: boolean; warnings: string[]; mechanisms: Mechanism[]; causes: string[]; kinds: string[]; objects_left_out: number;
+  version: string; headline: string; nothing_was_shared: boolean; warnings: string[]; mechanisms: Mechanism[]; causes: string[]; phases: string[]; kinds: string[]; objects_left_out: number;
   capture: Capture;
   totals: {
     breaks: number; copied_bytes: number; written_bytes: number | null; inherited_bytes: number | null; still_shared_bytes: number | null;
     by_mechanism: Record<string, { count: number; bytes: number; latency_ns: Latency | null }>; by_cause: Record<string, Sums>;
+    by_phase: Record<string, Sums> | null;
   };
   processes: Process[]; stalls: Stall[]; mappings: { label: string | null; breaks: number; copied_bytes: number }[]; watches: Watch[]; advice: Advice[];
 }
 export interface Frame { fn: string; file: string; line: number; module: string; python: boolean; inlined: boolean; unnamed: string }
+
+// Of an event's flags, what is above these bits is its phase (kPhaseShift in html_layout.h).
+export const PHASE_SHIFT = 2;
 
 type Column = Float64Array | Uint32Array;
 type Table = Record<string, Column>;

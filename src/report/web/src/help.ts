@@ -18,6 +18,12 @@ const KEYS: [string, string][] = [
   ['+  −', 'zoom the memory map'],
 ];
 
+export const PHASE_MEANS: Record<string, string> = {
+  starting: 'a program that an exec began, until its first fork',
+  running: 'at work',
+  ending: 'exit handlers, destructors or the end of an interpreter were at work: copied right before it was given back',
+};
+
 export const CAUSE_MEANS: Record<string, string> = {
   unknown: 'not known what kind of write it was',
   refcount: 'a reference to a Python object was counted, which a mere read does',

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which events the filters let through, and sums over them. One pass over the columns each; a million events take some 20 ms.
-import type { Report } from './data';
+import { PHASE_SHIFT, type Report } from './data';
 import type { State } from './state';
 
 export interface Sum { breaks: Float64Array; bytes: Float64Array }
@@ -12,7 +12,7 @@ export interface Selection {
   breaks: number;
   bytes: number;
   // Indexed as the events have it (sites, objects and ranges: 0 is none).
-  process: Sum; cause: Sum; site: Sum; object: Sum; range: Sum;
+  process: Sum; cause: Sum; phase: Sum; site: Sum; object: Sum; range: Sum;
   mechanism: Sum;  // all answers, not breaks alone
   first: number;   // time of the first and the last break
   last: number;
@@ -82,6 +82,7 @@ export function select(report: Report, names: Names, state: State): Selection {
   const inList = (list: number[]) => (list.length ? (i: number) => list.includes(i) : null);
   const processOk = allowed(meta.processes.length, inList(state.process));
   const causeOk = allowed(meta.causes.length, inList(state.cause));
+  const phaseOk = allowed(meta.phases.length, inList(state.phase));
   const mechanismOk = allowed(meta.mechanisms.length, inList(state.mechanism));
   const siteOk = allowed(report.sites.n + 1, siteTest(report, names, state));
   const objectOk = allowed(report.objects.n + 1, objectTest(report, names, state));
@@ -89,9 +90,9 @@ export function select(report: Report, names: Names, state: State): Selection {
   const rangeOk = allowed(report.ranges.length + 1, mapping.size ? (i) => mapping.has(i ? report.ranges[i - 1].name : '(not known)') : null);
   const [from, to] = state.time ?? [-1, Infinity];
   const result: Selection = {
-    filtered: !!(state.time || processOk || causeOk || mechanismOk || siteOk || objectOk || rangeOk),
+    filtered: !!(state.time || processOk || causeOk || phaseOk || mechanismOk || siteOk || objectOk || rangeOk),
     chosen: new Uint8Array(events.n), breaks: 0, bytes: 0,
-    process: sumOf(meta.processes.length), cause: sumOf(meta.causes.length), mechanism: sumOf(meta.mechanisms.length),
+    process: sumOf(meta.processes.length), cause: sumOf(meta.causes.length), phase: sumOf(meta.phases.length), mechanism: sumOf(meta.mechanisms.length),
     site: sumOf(report.sites.n + 1), object: sumOf(report.objects.n + 1), range: sumOf(report.ranges.length + 1), first: Infinity, last: 0,
   };
   const { chosen } = result;
@@ -104,6 +105,7 @@ export function select(report: Report, names: Names, state: State): Selection {
       const mechanism = events.mechanism[i];
       if (time < from || time > to) continue;
       if (causeOk && !causeOk[events.cause[i]]) continue;
+      if (phaseOk && !phaseOk[events.flags[i] >> PHASE_SHIFT]) continue;
       if (mechanismOk && !mechanismOk[mechanism]) continue;
       if (siteOk && !siteOk[events.site[i]]) continue;
       if (objectOk && !objectOk[events.object[i]]) continue;
@@ -120,6 +122,7 @@ export function select(report: Report, names: Names, state: State): Selection {
       put(result.process, process, count, bytes);
       put(result.range, range, count, bytes);
       put(result.cause, events.cause[i], count, bytes);
+      put(result.phase, events.flags[i] >> PHASE_SHIFT, count, bytes);
       put(result.site, events.site[i], count, bytes);
       put(result.object, events.object[i], count, bytes);
     }

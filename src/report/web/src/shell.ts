@@ -132,6 +132,7 @@ export class Shell {
     };
     list('process', (key) => app.processName(key));
     list('cause', (cause) => app.report.meta.causes[cause] ?? '?');
+    list('phase', (phase) => app.report.meta.phases[phase] ?? '?');
     list('mechanism', (mechanism) => app.report.meta.mechanisms[mechanism]?.name ?? '?');
     list('object', (object) => (object > 0 && object <= app.report.objects.n ? app.objectName(object - 1) : '(not known)'));
     list('group', (object) => (object > 0 && object <= app.report.objects.n ? app.groupName(object - 1) : '(not known)'));

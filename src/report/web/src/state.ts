@@ -6,7 +6,7 @@ export interface State {
   theme: string;                // '' follows the system
   time: [number, number] | null;
   // Filters: whatever is listed, or everything where the list is empty.
-  process: number[]; cause: number[]; mechanism: number[]; site: number[]; object: number[]; group: number[];
+  process: number[]; cause: number[]; phase: number[]; mechanism: number[]; site: number[]; object: number[]; group: number[];
   type: string[]; module: string[]; mapping: string[]; frame: number[];
   // Of single views.
   table: string; sort: string; find: string; row: string; together: boolean;
@@ -15,13 +15,13 @@ export interface State {
   curve: string;
 }
 
-const LISTS = ['process', 'cause', 'mechanism', 'site', 'object', 'group', 'frame'] as const;
+const LISTS = ['process', 'cause', 'phase', 'mechanism', 'site', 'object', 'group', 'frame'] as const;
 const NAMES = ['type', 'module', 'mapping'] as const;
 export type ListKey = typeof LISTS[number];
 export type NameKey = typeof NAMES[number];
 
 const EMPTY: State = {
-  view: 'overview', theme: '', time: null, process: [], cause: [], mechanism: [], site: [], object: [], group: [], type: [], module: [], mapping: [], frame: [],
+  view: 'overview', theme: '', time: null, process: [], cause: [], phase: [], mechanism: [], site: [], object: [], group: [], type: [], module: [], mapping: [], frame: [],
   table: 'objects', sort: '', find: '', row: '', together: true, by: 'bytes', inverted: false, search: '', zoom: '', map: 'cause', scope: null,
   page: '', level: null, curve: 'copied',
 };
@@ -83,7 +83,7 @@ export class Store {
   }
 
   clearFilters(): void {
-    this.change({ time: null, process: [], cause: [], mechanism: [], site: [], object: [], group: [], type: [], module: [], mapping: [], frame: [] });
+    this.change({ time: null, process: [], cause: [], phase: [], mechanism: [], site: [], object: [], group: [], type: [], module: [], mapping: [], frame: [] });
   }
 
   toggle(key: ListKey, value: number): void {

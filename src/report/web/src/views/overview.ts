@@ -3,7 +3,7 @@
 import type { App, View } from '../app';
 import { button, h } from '../dom';
 import * as format from '../format';
-import { CAUSE_MEANS } from '../help';
+import { CAUSE_MEANS, PHASE_MEANS } from '../help';
 import { swatch } from '../look';
 import type { Sum } from '../selection';
 import type { Change } from '../state';
@@ -45,7 +45,7 @@ class Overview implements View {
     this.element.replaceChildren(
       h('div', { class: 'headline' }, h('h1', {}, this.headline()),
         filtered ? h('p', { class: 'muted' }, 'Filtered: what follows speaks of the selected breaks; inherited, shared and the audit are of the whole run.') : null),
-      h('div', { class: 'main-columns' }, this.figures(), h('div', { class: 'column' }, this.causes(), this.processes()),
+      h('div', { class: 'main-columns' }, this.figures(), h('div', { class: 'column' }, this.causes(), this.phases(), this.processes()),
         h('div', { class: 'column' }, this.where(), this.sites())),
       h('div', { class: 'column' }, this.advice(), this.trust()));
   }
@@ -92,6 +92,24 @@ class Overview implements View {
           h('td', {}, button(`${one.name}${one.is_break ? ' *' : ''}`, () => app.store.toggle('mechanism', i), { class: 'plain', title: one.about })),
           h('td', {}, format.count(count)), h('td', {}, latency ? format.duration(latency.p50) : '–'), h('td', {}, latency ? format.duration(latency.p99) : '–'))))),
       h('p', { class: 'muted small' }, '* memory that was shared; only these count as copied'));
+  }
+
+  // In which part of a program's life; null where that is one for all, or not known.
+  private phases(): HTMLElement | null {
+    const { app } = this;
+    const { phases, totals } = app.report.meta;
+    const { selection } = app;
+    if (!totals.by_phase) return null;
+    const byPhase = totals.by_phase;
+    const list = phases.map((name, i): Bar => {
+      const bytes = selection.filtered ? selection.phase.bytes[i] : byPhase[name].bytes;
+      return {
+        name, title: PHASE_MEANS[name], value: bytes, detail: `${format.bytes(bytes)}  ${format.percent(bytes, app.bytes)}`,
+        action: () => app.store.toggle('phase', i),
+      };
+    }).filter((bar) => bar.value > 0);
+    if (list.length < 2 && !app.store.state.phase.length) return null;
+    return panel('When', 'part of a program’s life', 'phases', bars(list, Math.max(...list.map((bar) => bar.value), 0), 'Nothing was broken.'));
   }
 
   private where(): HTMLElement {
