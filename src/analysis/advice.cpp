@@ -17,6 +17,7 @@ struct Row {
 };
 
 constexpr std::array kTable = {
+    Row{"end-at-once", &end_at_once},
     Row{"gc-freeze", &gc_freeze},
     Row{"preload", &preload},
     Row{"refcounts", &refcounts},

@@ -63,6 +63,7 @@ def switched(advice, stem=None):
 
 # All of these run with any version; immortal objects are a matter of the version, and workers-fit saves nothing.
 PAIRS = {
+    "end-at-once": switched("end-at-once"),
     "gc-freeze": pair("gc-freeze"),
     "preload": pair("preload"),
     "warm-up": switched("preload", "warm_up"),

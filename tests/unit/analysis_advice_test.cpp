@@ -44,6 +44,13 @@ class AnalysisAdvice : public ::testing::Test {
     event.cause = cause;
     for (std::uint64_t i = 0; i < count; ++i) builder.write(process, ++time_, first + i * kPageSize, event);
   }
+  // As Session::set_phases() leaves a break that was made while a program ended.
+  model::Resolution ending() {
+    builder.session.capture.endings_known = true;
+    model::Resolution event;
+    event.phase = model::Phase::Ending;
+    return event;
+  }
   // What covers all that break_pages() breaks.
   void python_object(std::string name, std::string type, std::string group = {}, bool kept = false) {
     model::Object object;
@@ -70,7 +77,7 @@ class AnalysisAdvice : public ::testing::Test {
 TEST_F(AnalysisAdvice, NothingIsAdvisedWithoutBreaks) { EXPECT_THAT(advice(), IsEmpty()); }
 
 TEST_F(AnalysisAdvice, EachIdHasAPage) {
-  EXPECT_EQ(analysis::advice_ids().size(), 8U);
+  EXPECT_EQ(analysis::advice_ids().size(), 9U);
   for (const std::string_view id : analysis::advice_ids())
     EXPECT_TRUE(std::filesystem::exists(std::string(COWTRACE_TEST_DATA) + "/../" + analysis::path_of(Advice{std::string(id), "", {}}))) << id;
 }
@@ -130,6 +137,44 @@ TEST_F(AnalysisAdvice, AThreadThatWritesWhileAnotherCollectsIsNoCollection) {
   EXPECT_FALSE(advice("gc-freeze"));
 }
 
+TEST_F(AnalysisAdvice, TheLastCollectionsOfAnInterpreterAreNotSavedByFreeze) {
+  break_pages(one, kEnough, Cause::GcHeader, ending());
+  EXPECT_FALSE(advice("gc-freeze"));
+  break_pages(one, kEnough, Cause::GcHeader, {}, kHeap + kEnough * kPageSize);
+  EXPECT_EQ(saves("gc-freeze"), kEnough * kPageSize);
+}
+
+// -- end-at-once ----------------------------------------------------------------------------------------------------------------
+
+TEST_F(AnalysisAdvice, WorkersThatTakeThemselvesApartAreToEndAtOnce) {
+  break_pages(one, kEnough, Cause::Refcount, ending());
+  break_pages(one, 7, Cause::Refcount, {}, kHeap + kEnough * kPageSize);
+  break_pages(two, 10, Cause::Container, ending());
+  const auto row = advice("end-at-once");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, (kEnough + 10) * kPageSize);
+  EXPECT_THAT(row->text, AllOf(HasSubstr("2 forked processes copied 110 shared pages"), HasSubstr("_exit()")));
+}
+
+TEST_F(AnalysisAdvice, TheEndOfTheParentIsNoWorkers) {
+  break_pages(parent, kEnough, Cause::Refcount, ending());
+  EXPECT_FALSE(advice("end-at-once"));
+}
+
+TEST_F(AnalysisAdvice, WhatAnEndBreaksWasNotRead) {
+  python_object("app.ROWS[7]", "str", "app.ROWS[...]");
+  break_pages(one, kEnough, Cause::Refcount, ending());
+  break_pages(two, kEnough, Cause::Container, ending());
+  EXPECT_FALSE(advice("refcounts"));
+  EXPECT_FALSE(advice("per-request-writes"));
+  // An array would have saved that too, where something was read.
+  break_pages(two, kEnough, Cause::Refcount, {}, kHeap + kEnough * kPageSize);
+  const auto row = advice("refcounts");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
+  EXPECT_THAT(row->text, HasSubstr("100 shared pages were broken"));
+}
+
 // -- refcounts ------------------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, ItemsOfALargeContainerAskForArrays) {
@@ -140,6 +185,35 @@ TEST_F(AnalysisAdvice, ItemsOfALargeContainerAskForArrays) {
   ASSERT_TRUE(row);
   EXPECT_EQ(row->saves_at_most_bytes, kEnough * kPageSize);
   EXPECT_THAT(row->text, AllOf(HasSubstr("the items of app.ROWS counted"), HasSubstr("100 shared pages")));
+}
+
+TEST_F(AnalysisAdvice, AContainerThatIsChangedAsWellCannotBeAnArray) {
+  model::Object list;
+  list.kind = model::ObjectKind::Python;
+  list.address = kHeap - kPageSize;
+  list.size = 64;
+  list.name = "app.ROWS";
+  list.type = "list";
+  resolver.add(list);
+  python_object("app.ROWS[7]", "float", "app.ROWS[...]");
+  break_pages(one, kEnough, Cause::Refcount);
+  EXPECT_TRUE(advice("refcounts"));
+  break_pages(one, 1, Cause::Container, ending(), list.address);
+  EXPECT_TRUE(advice("refcounts"));
+  break_pages(one, 1, Cause::Container, {}, list.address);
+  EXPECT_FALSE(advice("refcounts"));
+}
+
+TEST_F(AnalysisAdvice, ObjectsWithoutANameAreToldByTheLineThatReads) {
+  python_object("<str>", "str");
+  resolver.name_code(0x9000, "serve", "/srv/app.py");
+  model::Resolution reading;
+  reading.stack = builder.stack(one, {0x1000}, false, {{0x9000, 12, 0}});
+  break_pages(one, kEnough, Cause::Refcount, reading);
+  const auto row = advice("refcounts");
+  ASSERT_TRUE(row);
+  EXPECT_EQ(row->saves_at_most_bytes, kEnough * kPageSize);
+  EXPECT_THAT(row->text, HasSubstr("Reading objects without a name (app.py:12) counted"));
 }
 
 TEST_F(AnalysisAdvice, WhatIsInNoContainerAsksForNone) {

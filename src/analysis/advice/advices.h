@@ -9,6 +9,7 @@
 namespace cowtrace::analysis {
 
 std::optional<Finding> allocator_churn(const Evidence& evidence);
+std::optional<Finding> end_at_once(const Evidence& evidence);
 std::optional<Finding> gc_freeze(const Evidence& evidence);
 std::optional<Finding> immortal_objects(const Evidence& evidence);
 std::optional<Finding> per_request_writes(const Evidence& evidence);

@@ -12,7 +12,7 @@ std::optional<Finding> allocator_churn(const Evidence& evidence) {
   // Any interpreter has a few free blocks of each size, and whoever does much also fills these.
   constexpr std::uint64_t kUsual = 64 * 4096;  // bytes a process
   constexpr std::uint64_t kShare = 4;
-  const BreakCount& count = of_cause(evidence.summary.totals.by_cause, model::Cause::Allocator);
+  const BreakCount count = evidence.at_work(model::Cause::Allocator);
   std::uint64_t forked = 0;
   for (const ProcessSummary& process : evidence.summary.processes) forked += process.forked_from.has_value() ? 1 : 0;
   if (!evidence.is_worth_it(count.bytes) || count.bytes < kUsual * forked) return std::nullopt;

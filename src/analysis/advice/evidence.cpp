@@ -16,6 +16,12 @@ bool Evidence::is_worth_it(std::uint64_t bytes) const {
   return bytes >= kLeast && bytes >= summary.totals.copied_bytes / kShare;
 }
 
+BreakCount Evidence::at_work(model::Cause cause) const {
+  const BreakCount& all = of_cause(summary.totals.by_cause, cause);
+  const BreakCount& ending = of_cause(summary.totals.ending_by_cause, cause);
+  return {all.breaks - ending.breaks, all.bytes - ending.bytes};
+}
+
 bool Evidence::was_forked(model::ProcessKey process) const {
   return process.value < summary.processes.size() && summary.processes[process.value].forked_from.has_value();
 }

@@ -21,6 +21,8 @@ struct Evidence {
 
   // Is it enough to bother anybody with? At least 256 KiB, and a twentieth of all that was copied.
   [[nodiscard]] bool is_worth_it(std::uint64_t bytes) const;
+  // Of all breaks with that cause, those that were not made while a program ended.
+  [[nodiscard]] BreakCount at_work(model::Cause cause) const;
   // It has memory of another process of the family.
   [[nodiscard]] bool was_forked(model::ProcessKey process) const;
   // How many of `processes` were forked.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Collections in forked processes, or in their parent while they live, write to the header of every container that they look at.
 // Evidence: breaks of such headers, and breaks of anything else while the collector was at work. Bound: all of these, for a collection that
-// leaves inherited objects alone writes to none of them; what broke the page first for another reason is not counted.
+// leaves inherited objects alone writes to none of them; what broke the page first for another reason is not counted, nor
+// is what the last collections of an interpreter that ends have broken: its end then breaks most of these pages anyway.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,7 +22,7 @@ std::optional<Finding> gc_freeze(const Evidence& evidence) {
     processes.insert(processes.end(), site.processes.begin(), site.processes.end());
   }
   // Without headers among them another thread was at work while the collector was.
-  const BreakCount& headers = of_cause(evidence.summary.totals.by_cause, model::Cause::GcHeader);
+  const BreakCount headers = evidence.at_work(model::Cause::GcHeader);
   if (!evidence.is_worth_it(headers.bytes)) return std::nullopt;
   std::sort(processes.begin(), processes.end());
   processes.erase(std::unique(processes.begin(), processes.end()), processes.end());

@@ -52,7 +52,7 @@ std::optional<Finding> per_request_writes(const Evidence& evidence) {
     if (name.starts_with('<') || is_of_python_itself(name)) continue;
     Changed& one = changed[name];
     for (const auto cause : {model::Cause::Container, model::Cause::Value})
-      one.cost.add(of_cause(object.by_cause, cause).breaks, of_cause(object.by_cause, cause).bytes);
+      one.cost.add(object.at_work(cause).breaks, object.at_work(cause).bytes);
     one.processes.insert(one.processes.end(), object.changers.begin(), object.changers.end());
   }
   std::size_t workers = 0;

@@ -54,7 +54,7 @@ Imports imports_of(const Evidence& evidence) {
     const auto by = importer(frames.python_of(site), frames.truncated(site));
     if (!by) continue;
     Imported& imported = by_importer[*by];
-    imported.cost.add(site.breaks, site.copied_bytes);
+    imported.cost.add(site.breaks - site.ending.breaks, site.copied_bytes - site.ending.bytes);
     imported.processes.insert(imported.processes.end(), site.processes.begin(), site.processes.end());
   }
   Imports all;
@@ -76,7 +76,7 @@ BreakCount specialised(const Evidence& evidence) {
   for (const ObjectSummary& object : evidence.summary.objects) {
     if (object.kind != model::ObjectKind::Python || object.type != "code" || evidence.forked(object.changers) < 2) continue;
     if (!is_since(evidence.summary.processes[object.changers.front().value].python, kSpecialises)) continue;
-    const BreakCount& count = of_cause(object.by_cause, model::Cause::Value);
+    const BreakCount count = object.at_work(model::Cause::Value);
     all.add(count.breaks, count.bytes);
   }
   return all;
