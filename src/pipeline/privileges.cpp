@@ -14,10 +14,13 @@
 #include <memory>
 #include <vector>
 
+#include "pipeline/unused_user.h"
+
 namespace cowtrace::pipeline {
 namespace {
 
-// Not the caller: a traced program may well be his, and could end us.
+// What has nothing to guard becomes this user. The tracer itself does not: a traced program may be
+// nobody's, too.
 constexpr uid_t kNobody = 65534;
 
 constexpr std::array<cap_value_t, 6> kNeeded = {
@@ -75,10 +78,13 @@ Status keep_what_tracing_needs() {
   const bool root = geteuid() == 0;
   if (root) {
     prctl(PR_SET_KEEPCAPS, 1);
-    if (!become_nobody()) {
-      const int error = errno;
+    // Not the caller, not nobody: with the same user id a traced program could stop, kill and limit
+    // us.
+    const auto unused = find_unused_user();
+    if (!unused || !become(*unused, *unused)) {
+      const int error = unused ? errno : EAGAIN;
       prctl(PR_SET_KEEPCAPS, 0);
-      return fail_errno("cannot become nobody", error, "");
+      return fail_errno("cannot become a user of its own", error, "");
     }
   }
   if (cap_set_proc(kept.get()) != 0) return fail_errno("cannot give up capabilities", errno, "");

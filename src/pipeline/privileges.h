@@ -18,8 +18,10 @@ struct Caller {
 // Who called sudo (SUDO_UID and SUDO_GID); none if we are not root or nobody did.
 [[nodiscard]] std::optional<Caller> caller();
 
-// All is loaded and the command is started: the rest of this process runs as nobody, with the capabilities that reading other processes takes, and
-// can get no others. Before there are threads. Errors: this machine does not allow it, and nothing has changed.
+// All is loaded and the command is started: the rest of this process runs as a user that no other
+// process has (unused_user.h), with the capabilities that reading other processes takes, and can
+// get no others. Before there are threads. Errors: this machine does not allow it, and nothing has
+// changed.
 [[nodiscard]] Status keep_what_tracing_needs();
 
 // The rest of this process is `who`, or nobody if there is no such caller or it is root, without groups, capabilities or a way to get any; without

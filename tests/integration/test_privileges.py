@@ -3,6 +3,7 @@
 """What of root's power cowtrace keeps while it traces, and how it writes files for somebody who called sudo."""
 import os
 import pathlib
+import pwd
 import resource
 import shutil
 import signal
@@ -10,10 +11,10 @@ import stat
 import subprocess
 import unittest
 
-from support import COWTRACE, SANITIZED, IntegrationTest, status_of, wait_until
+from support import COWTRACE, SANITIZED, IntegrationTest, load, report_errors, status_of, wait_until
 
 CALLER = 12345  # a user that need not be in any file
-NOBODY = "65534"
+NOBODY = 65534
 # linux/capability.h: DAC_READ_SEARCH, KILL, SYS_PTRACE, SYS_ADMIN, PERFMON, BPF
 KEPT = sum(1 << number for number in (2, 5, 19, 21, 38, 39))
 
@@ -22,13 +23,22 @@ def nice_of(pid):
     return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[16])
 
 
+def processes_of(uid):
+    """Every process that has the user id `uid`, be it real, effective or saved."""
+    statuses = ((int(name), status_of(name)) for name in os.listdir("/proc") if name.isdigit())
+    return {pid for pid, status in statuses if status and str(uid) in status["Uid"].split()}
+
+
 class WhileItTraces(IntegrationTest):
     def assert_little_is_left(self, pid):
         wait_until(lambda: status_of(pid)["NoNewPrivs"] == "1", "privileges to be given up")
+        (uid,) = set(status_of(pid)["Uid"].split())
+        self.assertNotIn(int(uid), [user.pw_uid for user in pwd.getpwall()])
+        self.assertEqual(processes_of(uid), {pid}, "no other process is of the tracer's user")
         for task in os.listdir(f"/proc/{pid}/task"):
             status = status_of(task)
-            self.assertEqual(set(status["Uid"].split()), {NOBODY})
-            self.assertEqual(set(status["Gid"].split()), {NOBODY})
+            self.assertEqual(set(status["Uid"].split()), {uid})
+            self.assertEqual(set(status["Gid"].split()), {uid})
             self.assertEqual(status.get("Groups", "").strip(), "")
             for kind in ("CapEff", "CapPrm"):
                 self.assertEqual(int(status[kind], 16) & ~KEPT, 0, status[kind])
@@ -71,6 +81,83 @@ class WhileItTraces(IntegrationTest):
         for snapshot in ("exact", "passive"):
             done = self.cowtrace("-q", "--snapshot", snapshot, "-u", "nobody", "--", program, "-u")
             self.assertEqual((done.returncode, done.stdout), (0, b"0\n"), done.stderr)
+
+
+# A program that does what its user may to the process in its last argument, and says how that went. It forks, so that there is something to trace.
+ATTACKER = """
+import os, resource, signal, sys
+how, go, victim = sys.argv[1], sys.argv[2], int(sys.argv[3]) or os.getppid()
+attempts = {
+    "stop": lambda: os.kill(victim, signal.SIGSTOP),
+    "end": lambda: os.kill(victim, signal.SIGTERM),
+    "kill": lambda: os.kill(victim, signal.SIGKILL),
+    "files": lambda: resource.prlimit(victim, resource.RLIMIT_FSIZE, (4096, 4096)),
+    "time": lambda: resource.prlimit(victim, resource.RLIMIT_CPU, (0, 0)),
+    "descriptors": lambda: resource.prlimit(victim, resource.RLIMIT_NOFILE, (3, 3)),
+    "memory": lambda: resource.prlimit(victim, resource.RLIMIT_AS, (1, 1)),
+    "urgency": lambda: os.setpriority(os.PRIO_PROCESS, victim, 19),
+    "policy": lambda: os.sched_setscheduler(victim, os.SCHED_IDLE, os.sched_param(0)),
+    "processor": lambda: os.sched_setaffinity(victim, {0}),
+    "read": lambda: open(f"/proc/{victim}/mem", "rb"),
+    "look": lambda: os.listdir(f"/proc/{victim}/fd"),
+}
+if go != "-":
+    open(go).read()
+for name in attempts if how == "all" else [how]:
+    try:
+        attempts[name]()
+        print(name, "done", flush=True)
+    except PermissionError:
+        print(name, "refused", flush=True)
+memory = bytearray(4096 * 50)
+if os.fork() == 0:
+    for at in range(0, len(memory), 4096):
+        memory[at] = 1
+    os._exit(0)
+os.wait()
+"""
+
+
+class AgainstWhoItTraces(IntegrationTest):
+    """A traced program of a plain user cannot stop, end, limit or slow the tracer, whoever the user is."""
+
+    def setUp(self):
+        super().setUp()
+        self.directory.chmod(0o755)
+        self.attacker = self.directory / "attacker.py"
+        self.attacker.write_text(ATTACKER)
+        self.report = self.directory / "report.json"
+
+    def assert_all_refused(self, said):
+        self.assertGreaterEqual(len(said), 1)
+        self.assertEqual([line for line in said if not line.endswith(" refused")], [])
+        report = load(self.report)
+        self.assertEqual(report_errors(report), [])
+        self.assertGreaterEqual(report["totals"]["breaks"], 50)
+
+    def test_run(self):
+        for how in ("all", "kill"):
+            done = self.cowtrace("-q", "-u", "nobody", "-o", self.report, "--", "/usr/bin/python3", self.attacker, how, "-", 0)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assert_all_refused(done.stdout.decode().splitlines())
+
+    def test_attach(self):
+        go, said = self.directory / "go", self.directory / "said"
+        os.mkfifo(go)
+        go.chmod(0o644)
+        nobody = ("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups")
+        # The attacker learns late whom to attack: its victim is started after it.
+        script = 'read victim < "$1"; exec /usr/bin/python3 "$2" all - "$victim"'
+        with said.open("wb") as output:
+            attacker = self.start(*nobody, "sh", "-c", script, "sh", go, self.attacker, stdout=output)
+        told = self.directory / "told"
+        with told.open("wb") as output:
+            child = self.start(COWTRACE, "attach", "-o", self.report, attacker.pid, stderr=output)
+        wait_until(lambda: "attached to 1 process" in told.read_text(), "cowtrace to be attached")
+        go.write_text(f"{child.pid}\n")
+        self.assertEqual(attacker.wait(timeout=60), 0)
+        self.assertEqual(child.wait(timeout=60), 0)
+        self.assert_all_refused(said.read_text().splitlines())
 
 
 class Files(IntegrationTest):
