@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/diff.h"
 
-#include <cerrno>
-#include <fstream>
 #include <utility>
 
 #include "analysis/join.h"
 #include "base/units.h"
+#include "pipeline/output_file.h"
 #include "trace/reader.h"
 
 namespace cowtrace::pipeline {
@@ -39,7 +38,7 @@ Status DiffOutputs::add_files(const std::vector<std::string>& paths, const repor
   for (const std::string& path : paths) {
     const auto format = report::diff_format_of_file(path);
     if (!format) return tl::unexpected(format.error());
-    outputs_.push_back({path, nullptr, nullptr, *format, options});
+    outputs_.push_back({path, nullptr, nullptr, nullptr, *format, options});
   }
   return {};
 }
@@ -47,8 +46,10 @@ Status DiffOutputs::add_files(const std::vector<std::string>& paths, const repor
 Status DiffOutputs::open() {
   for (Output& output : outputs_) {
     if (output.stream != nullptr) continue;
-    output.owned = std::make_unique<std::ofstream>(output.path, std::ios::binary | std::ios::trunc);
-    if (!*output.owned) return fail_errno("cannot write " + printable(output.path), errno, "choose another -o");
+    auto file = open_output(output.path);
+    if (!file) return tl::unexpected(file.error());
+    output.buffer = std::make_unique<FileBuffer>(file->release(), std::ios::out | std::ios::binary);
+    output.owned = std::make_unique<std::ostream>(output.buffer.get());
     output.stream = output.owned.get();
   }
   return {};
@@ -57,7 +58,7 @@ Status DiffOutputs::open() {
 Status DiffOutputs::show(const std::string& format, const report::ReportOptions& options, std::ostream& out) {
   const auto found = report::diff_format_named(format);
   if (!found) return tl::unexpected(found.error());
-  outputs_.push_back({{}, nullptr, &out, *found, options});
+  outputs_.push_back({{}, nullptr, nullptr, &out, *found, options});
   return {};
 }
 

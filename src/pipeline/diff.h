@@ -2,6 +2,8 @@
 // From trace files to a comparison, and where it is written to.
 #pragma once
 
+#include <ext/stdio_filebuf.h>
+
 #include <memory>
 #include <ostream>
 #include <string>
@@ -30,8 +32,11 @@ class DiffOutputs {
   [[nodiscard]] Status write(const analysis::Comparison& comparison);
 
  private:
+  using FileBuffer =
+      __gnu_cxx::stdio_filebuf<char>;  // a stream over a descriptor that we opened our own way
   struct Output {
     std::string path;  // for messages; empty: not a file of ours
+    std::unique_ptr<FileBuffer> buffer;
     std::unique_ptr<std::ostream> owned;
     std::ostream* stream = nullptr;
     const report::DiffFormat* format = nullptr;

@@ -33,7 +33,9 @@ Result<Fd> open_output(const std::string& path) {
   const std::string what = "cannot write " + printable(path);
   // Not for the command to inherit.
   constexpr int kFlags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-  Fd fd(::open(path.c_str(), kFlags | O_CREAT | O_EXCL, 0666));
+  // It quotes what was in the memory of processes: their users decide who else may read it.
+  constexpr mode_t kOwnerOnly = 0600;
+  Fd fd(::open(path.c_str(), kFlags | O_CREAT | O_EXCL, kOwnerOnly));
   if (fd) {
     const auto who = caller();
     if (who && fchown(fd.get(), who->uid, who->gid) != 0) return fail_errno(what, errno, kRemedy);

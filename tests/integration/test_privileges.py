@@ -188,6 +188,37 @@ class Files(IntegrationTest):
         self.assertNotIn("x" * 100, path.read_text())
         self.assertEqual(path.stat().st_uid, CALLER)
 
+    def test_nobody_else_may_read_a_new_file(self):
+        """Whatever the umask allows: it quotes what processes had in their memory."""
+        def modes(*names):
+            return [stat.S_IMODE((self.directory / name).stat().st_mode) for name in names]
+
+        old = self.directory / "old.json"
+        old.write_text("{}")
+        old.chmod(0o640)
+        mask = os.umask(0)
+        self.addCleanup(os.umask, mask)
+        names = ("t.cow", "t.json", "t.html", "t.txt", "t.jsonl")
+        for name in (*names, "old.json"):
+            self.assertEqual(self.write(self.directory / name).returncode, 0)
+        self.assertEqual(modes(*names), [0o600] * len(names))
+        self.assertEqual(modes("old.json"), [0o640])
+        trace = self.directory / "t.cow"
+        for command in (("report", trace, "-o", self.directory / "r.json"), ("diff", trace, trace, "-o", self.directory / "d.json")):
+            done = self.cowtrace(*command)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(modes("r.json", "d.json"), [0o600] * 2)
+
+    def test_a_diff_is_written_through_no_link(self):
+        trace, target, link = (self.directory / name for name in ("t.cow", "precious", "link.json"))
+        self.assertEqual(self.write(trace).returncode, 0)
+        target.write_text("keep me")
+        link.symlink_to(target)
+        done = self.cowtrace("diff", trace, trace, "-o", link)
+        self.assertNotEqual(done.returncode, 0)
+        self.assert_one_error_line(done.stderr, "link.json", "symbolic link")
+        self.assertEqual(target.read_text(), "keep me")
+
     def test_nothing_is_written_through_a_link(self):
         target = self.directory / "precious"
         target.write_text("keep me")
