@@ -20,7 +20,9 @@ Action configure_attach(CLI::App& app) {
   app.add_flag("--all", to.all, "the whole machine");
   add_trace_options(app, to);
   add_detail_option(app, to);
-  app.add_option("--format", to.format, "what -o - prints on standard output")->type_name(format_names());
+  app.add_option("--format", to.format, "what -o - prints on standard output")
+      ->type_name(format_names())
+      ->check(not_empty());
   add_budget_options(app, to.max_copied, to.max_copied_per_process);
   return [arguments](const std::vector<std::string>& after_dashes) {
     if (!after_dashes.empty()) return report_error({"wrong use", "no command is run here", "see cowtrace attach --help"}, kUsedWrongly);

@@ -29,6 +29,15 @@ inline void add_repeatable(CLI::App& app, const char* name, std::vector<std::str
   app.add_option(name, to, about)->type_name(type)->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+// For an option whose absence means something: an empty value, as "$UNSET" gives, is not the same
+// as none.
+inline CLI::Validator not_empty() {
+  return {[](const std::string& text) {
+            return text.empty() ? std::string("it is empty") : std::string();
+          },
+          ""};
+}
+
 // What an option with fixed values shows and completions offer: "auto|always|never".
 inline constexpr const char* kColors = "auto|always|never";
 

@@ -53,7 +53,9 @@ Action configure_top(CLI::App& app) {
   const auto arguments = std::make_shared<RunArguments>();
   const auto pids = std::make_shared<std::vector<std::string>>();
   app.add_option("PID", *pids, "processes that run, with all their children; or a command and its arguments, after --");
-  app.add_option("-u,--user", arguments->user, "run COMMAND as this user")->type_name("NAME");
+  app.add_option("-u,--user", arguments->user, "run COMMAND as this user")
+      ->type_name("NAME")
+      ->check(not_empty());
   add_trace_options(app, *arguments);
   const CLI::Option* snapshot = app.get_option("--snapshot");
   return [arguments, pids, snapshot](const std::vector<std::string>& after_dashes) {

@@ -166,7 +166,10 @@ int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code) {
 
 void add_trace_options(CLI::App& app, TraceArguments& to) {
   add_repeatable(app, "-o,--output", to.outputs, "write a report; the suffix chooses the format (.cow, .html, .json, .txt, .folded, ...)", "FILE");
-  app.add_option("-d,--duration", to.duration, "stop after TIME (30s, 5m) and let what is traced go on")->type_name("TIME");
+  app.add_option("-d,--duration", to.duration,
+                 "stop after TIME (30s, 5m) and let what is traced go on")
+      ->type_name("TIME")
+      ->check(not_empty());
   app.add_option("--backend", to.backend, "what sees the breaks; auto is the first that loads")->type_name("auto|fentry|kprobe|static")->capture_default_str();
   app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")->capture_default_str();
   app.add_option("--stacks", to.stacks, "whose functions are named")->type_name("python,native|python|native|none")->capture_default_str();
@@ -181,7 +184,9 @@ void add_trace_options(CLI::App& app, TraceArguments& to) {
 
 void add_command_options(CLI::App& app, RunArguments& to) {
   app.add_option("COMMAND", to.command, "the command and its arguments, after --");
-  app.add_option("-u,--user", to.user, "run COMMAND as this user")->type_name("NAME");
+  app.add_option("-u,--user", to.user, "run COMMAND as this user")
+      ->type_name("NAME")
+      ->check(not_empty());
 }
 
 void add_detail_option(CLI::App& app, TraceArguments& to) {
@@ -190,8 +195,12 @@ void add_detail_option(CLI::App& app, TraceArguments& to) {
 }
 
 void add_budget_options(CLI::App& app, std::string& family, std::string& process) {
-  app.add_option("--max-copied", family, "exit with 124 if all processes together copied more")->type_name("SIZE");
-  app.add_option("--max-copied-per-process", process, "exit with 124 if one process copied more")->type_name("SIZE");
+  app.add_option("--max-copied", family, "exit with 124 if all processes together copied more")
+      ->type_name("SIZE")
+      ->check(not_empty());
+  app.add_option("--max-copied-per-process", process, "exit with 124 if one process copied more")
+      ->type_name("SIZE")
+      ->check(not_empty());
 }
 
 }  // namespace cowtrace::cli

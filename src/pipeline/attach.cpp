@@ -93,6 +93,8 @@ Status Attachment::find_targets() {
 std::vector<std::string> Attachment::command() const {
   if (options_.all) return {"--all"};
   if (!options_.pids.empty()) {
+    // The top group would be the whole machine.
+    if (name.empty()) return fail("--cgroup", "it is empty", "name a control group, or give --all");
     auto words = process::read_cmdline(running_.pids.front());
     if (!words || words->empty()) return {fmt::format("{}", running_.pids.front())};
     // Who writes a title over them fills the rest with blanks or zeros.

@@ -241,6 +241,20 @@ class Surroundings(IntegrationTest):
         self.assertEqual(done.stdout.decode().splitlines(),
                          [str(nobody.pw_uid), str(nobody.pw_gid), groups, f"{nobody.pw_dir} nobody nobody", "CapEff:\t0000000000000000"])
 
+    def test_an_empty_value_is_no_value(self):
+        """What "$UNSET" gives is refused, and COMMAND does not run: as root it would where another user was meant."""
+        marker = self.directory / "ran"
+        for option in ("--user", "-u", "--duration", "--max-copied", "--max-copied-per-process"):
+            done = self.cowtrace("-q", option, "", "--", "touch", marker)
+            self.assertEqual(done.returncode, 125, option)
+            self.assert_one_error_line(done.stderr, "--" if option == "-u" else option, "empty")
+            self.assertFalse(marker.exists(), option)
+        for words in (("top", "-u", "", "--", "touch", marker), ("attach", "--cgroup", "")):
+            done = self.cowtrace(*words)
+            self.assertNotEqual(done.returncode, 0, words)
+            self.assert_one_error_line(done.stderr, words[-1] and "empty")
+            self.assertFalse(marker.exists(), words)
+
     def test_another_user_is_traced_like_any(self):
         shapes = program("family_shapes")
         directory = self.directory / "public"
