@@ -17,6 +17,7 @@
 #include "abi/config.h"
 #include "abi/python.h"
 #include "base/fd.h"
+#include "base/privilege.h"
 #include "base/units.h"
 #include "capture/again.h"
 #include "capture/bpf_log.h"
@@ -107,7 +108,12 @@ Status BpfCapture::open() {
   if (const long page = sysconf(_SC_PAGESIZE); page != static_cast<long>(kPageSize))
     return fail("cannot trace on this kernel", fmt::format("its pages have {} bytes, and cowtrace knows those of {}", page, kPageSize),
                 "boot one with pages of 4 KiB");
-  if (auto can = possible(); !can) return can;
+  if (auto can = possible(); !can) {
+    // What is refused to everybody here is no fault of the kernel's.
+    if (const auto lack = powerless())
+      return fail(fmt::format("cannot use the {} backend", backend()), lack->why, lack->remedy);
+    return can;
+  }
   if (auto loaded = load(); !loaded) return loaded;
   auto calibration = calibrate(*skeleton_);
   if (!calibration) return tl::unexpected(calibration.error());

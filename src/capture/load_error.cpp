@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "base/privilege.h"
+
 namespace cowtrace::capture {
 
 bool locked_down() {
@@ -17,7 +19,7 @@ bool locked_down() {
 bool kernel_has_types() { return access("/sys/kernel/btf/vmlinux", R_OK) == 0; }
 
 Error load_error(const std::string& what, const BpfLog& log, int number) {
-  if (geteuid() != 0) return {what, "not root", "run it with sudo"};
+  if (const auto lack = powerless()) return {what, lack->why, lack->remedy};
   if (!kernel_has_types())
     return {what, "the kernel describes no types (/sys/kernel/btf/vmlinux)", "use a kernel built with CONFIG_DEBUG_INFO_BTF"};
   if (locked_down())

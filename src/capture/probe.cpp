@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/privilege.h"
 #include "base/units.h"
 #include "capture/bpf_log.h"
 #include "capture/calibrate.h"
@@ -56,19 +57,21 @@ Check check_lockdown() {
 }
 
 Check check_capabilities() {
-  static constexpr std::array<std::pair<int, const char*>, 4> kNeeded = {{{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
-                                                                        {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
-                                                                        {CAP_PERFMON, "CAP_PERFMON"},
-                                                                        {CAP_BPF, "CAP_BPF"}}};
-  std::ifstream status("/proc/self/status");
-  std::uint64_t effective = 0;
-  for (std::string line; std::getline(status, line);)
-    if (line.rfind("CapEff:", 0) == 0) effective = std::stoull(line.substr(7), nullptr, 16);
+  static constexpr std::array<std::pair<int, const char*>, 4> kNeeded = {
+      {{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
+       {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
+       {CAP_PERFMON, "CAP_PERFMON"},
+       {CAP_BPF, "CAP_BPF"}}};
   std::string missing;
   for (const auto& [number, name] : kNeeded)
-    if ((effective >> number & 1) == 0) missing += (missing.empty() ? "" : ", ") + std::string(name);
-  if (missing.empty()) return {"capabilities", State::Good, "all that are needed", ""};
-  return {"capabilities", State::Bad, "missing " + missing, "run as root (sudo)"};
+    if (!has_capability(number)) missing += (missing.empty() ? "" : ", ") + std::string(name);
+  const auto lack = powerless();
+  if (!missing.empty())
+    return {"capabilities", State::Bad, "missing " + missing,
+            lack ? "run as root (sudo)" : "give them to this root"};
+  // Capabilities of a user namespace look like any, and count in it alone.
+  if (lack && geteuid() == 0) return {"capabilities", State::Bad, lack->why, lack->remedy};
+  return {"capabilities", State::Good, "all that are needed", ""};
 }
 
 Check check_memlock() {

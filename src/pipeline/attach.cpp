@@ -2,6 +2,7 @@
 #include "pipeline/attach.h"
 
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "base/privilege.h"
 #include "base/units.h"
 #include "process/cgroup_members.h"
 #include "process/maps.h"
@@ -24,14 +26,28 @@ namespace {
 
 constexpr std::uint64_t kRescanNs = 500'000'000;  // who joins a control group later is found so soon
 
+// Why a process cannot be read that is there, and what to do.
+tl::unexpected<Error> unreadable(const std::string& what, const Error& error) {
+  if (const auto lack = powerless())
+    return fail(what, fmt::format("{} ({})", lack->why, error.message()), lack->remedy);
+  if (!has_capability(CAP_SYS_PTRACE))
+    return fail(what, "this root lacks CAP_SYS_PTRACE (" + error.message() + ")",
+                "run it as a root that has it");
+  return fail(what, error.message() + ", even to root: the kernel or a security module protects it",
+              "name another process");
+}
+
 // The process that `pid`, which may be one of its threads, is of.
 Result<pid_t> process_of(pid_t pid) {
   const std::string what = fmt::format("cannot attach to {}", pid);
   const auto process = process::thread_group(pid);
-  if (!process) return fail(what, "there is no such process", "see ps -e");
+  if (!process && kill(pid, 0) != 0 && errno == ESRCH)
+    return fail(what, "there is no such process", "see ps -e");
+  if (!process)
+    return fail(what, "it is there, but /proc does not show it", "mount /proc without hidepid");
   if (*process == getpid()) return fail(what, "this is cowtrace itself", "name another process");
   const auto maps = process::read_maps(*process);
-  if (!maps) return fail(what, maps.error().message(), "run as root");
+  if (!maps) return unreadable(what, maps.error());
   if (maps->empty()) return fail(what, "it has no memory of its own: a kernel thread, or one that has ended", "name another process");
   return *process;
 }
@@ -47,6 +63,8 @@ class Attachment {
   Status start(Tracing& tracing);
   void loop();
   void finish();
+  // "the control group NAME"
+  [[nodiscard]] std::string group_names() const;
 
  private:
   Status search();
@@ -75,6 +93,8 @@ Status Attachment::find_targets() {
     running_.pids.push_back(*process);
   }
   for (const std::string& name : options_.cgroups) {
+    // The top group would be the whole machine.
+    if (name.empty()) return fail("--cgroup", "it is empty", "name a control group, or give --all");
     const auto found = process::find_cgroup(name);
     if (!found) return tl::unexpected(found.error());
     groups_.insert(groups_.end(), found->begin(), found->end());
@@ -93,8 +113,6 @@ Status Attachment::find_targets() {
 std::vector<std::string> Attachment::command() const {
   if (options_.all) return {"--all"};
   if (!options_.pids.empty()) {
-    // The top group would be the whole machine.
-    if (name.empty()) return fail("--cgroup", "it is empty", "name a control group, or give --all");
     auto words = process::read_cmdline(running_.pids.front());
     if (!words || words->empty()) return {fmt::format("{}", running_.pids.front())};
     // Who writes a title over them fills the rest with blanks or zeros.
@@ -129,9 +147,20 @@ Status Attachment::start(Tracing& tracing) {
   if (tracing.exact())
     if (auto seized = seize_family(); !seized) return seized;
   const std::size_t count = tracing.session().processes.size();
-  if (options_.progress)
+  if (count == 0 && !options_.all)
+    tracing.say(fmt::format(
+        "no process is in {} yet: those that join are traced; Ctrl-C ends it and reports",
+        group_names()));
+  else if (options_.progress)
     tracing.say(fmt::format("attached to {} process{}{}", count, count == 1 ? "" : "es", options_.view == nullptr ? "; Ctrl-C ends it and reports" : ""));
   return {};
+}
+
+std::string Attachment::group_names() const {
+  std::string names = options_.cgroups.size() == 1 ? "the control group" : "the control groups";
+  for (std::size_t i = 0; i < options_.cgroups.size(); ++i)
+    names += (i == 0 ? " " : ", ") + printable(options_.cgroups[i]);
+  return names;
 }
 
 // Processes may be forked until their parents are seized.
@@ -212,7 +241,11 @@ Result<Traced> attach(const AttachOptions& options, Recorder& recorder) {
   }
   attachment.loop();
   attachment.finish();
-  return (*tracing)->take();
+  Traced traced = (*tracing)->take();
+  if (traced.session->processes.empty() && !options.cgroups.empty())
+    traced.session->capture.notes.push_back(
+        fmt::format("no process was in {} while it was traced", attachment.group_names()));
+  return traced;
 }
 
 }  // namespace cowtrace::pipeline

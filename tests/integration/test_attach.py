@@ -10,7 +10,7 @@ import time
 import unittest
 
 from running import LongRunning
-from support import COWTRACE, PAGE, TIMEOUT, IntegrationTest, is_running, report_errors, status_of, wait_until
+from support import COWTRACE, PAGE, TIMEOUT, IntegrationTest, is_running, load, report_errors, status_of, wait_until
 
 PYTHON = "/usr/bin/python3"
 
@@ -181,6 +181,18 @@ class Attach(IntegrationTest):
         for program in (first, second, other):
             self.end(program.process)
 
+    def test_a_control_group_without_processes(self):
+        folders = (pathlib.Path("/sys/fs/cgroup/systemd"), pathlib.Path("/sys/fs/cgroup"))
+        group = [folder for folder in folders if (folder / "cgroup.procs").exists()][0] / "cowtrace-empty"
+        group.mkdir()
+        self.addCleanup(group.rmdir)
+        report = self.directory / "report.json"
+        done = self.cowtrace("attach", "-q", "--cgroup", "cowtrace-empty", "-d", "100ms", "-o", report)
+        self.assertEqual(done.returncode, 0)
+        self.assert_one_error_line(done.stderr, "no process is in the control group cowtrace-empty yet")
+        self.assertEqual([note for note in load(report)["capture"]["notes"] if "cowtrace-empty" in note],
+                         ["no process was in the control group cowtrace-empty while it was traced"])
+
     def test_the_whole_machine(self):
         one, two = LongRunning(self), LongRunning(self)
         before = [program.frames() for program in (one, two)]
@@ -234,10 +246,23 @@ class Attach(IntegrationTest):
         self.assertEqual(child.returncode, 124)
         self.assertRegex(stderr.decode().splitlines()[-1], r"^cowtrace: budget EXCEEDED: the family copied .*, more than --max-copied 100.0 KiB$")
 
+    def test_why_a_process_cannot_be_read(self):
+        """A root that lacks something is told what; it is not told to be root."""
+        child = self.start("sleep", "60")
+        for wrapper, words in ((("setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"), ("CAP_SYS_PTRACE", "lacks")),
+                               (("unshare", "--user", "--map-root-user"), ("user namespace", "root of the machine")),
+                               (("setpriv", "--reuid", "65534", "--clear-groups"), ("not root", "sudo"))):
+            with self.subTest(wrapper):
+                done = subprocess.run([*wrapper, COWTRACE, "attach", str(child.pid)], capture_output=True, check=False, timeout=TIMEOUT)
+                self.assertEqual(done.returncode, 1)
+                self.assert_one_error_line(done.stderr, f"cannot attach to {child.pid}", "Permission denied", *words)
+                self.assertNotIn(b"run as root\n", done.stderr)
+
     def test_what_cannot_be(self):
         for arguments, status, words in ((("999999",), 1, ("999999", "no such process")), (("2",), 1, ("kernel thread",)),
                                          (("self",), 2, ("'self'", "no PID")), (("0",), 2, ("'0'",)), (("12x",), 2, ("'12x'",)), (("--watch", "x", "1"), 2, ("--watch",)), ((), 2, ("nobody to attach to",)),
                                          (("--cgroup", "no/such/group"), 1, ("no control group",)),
+                                         (("--cgroup", ""), 1, ("--cgroup", "empty")),
                                          (("--all", "--snapshot", "exact"), 2, ("--all",)), (("1", "--", "true"), 2, ("no command",))):
             with self.subTest(arguments):
                 done = self.cowtrace("attach", *arguments)

@@ -49,6 +49,22 @@ class Environment(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(ran)
 
+    def test_root_of_a_user_namespace(self):
+        wrapper = ("unshare", "--user", "--map-root-user")
+        done, ran = self.run_denied(*wrapper)
+        self.assert_refused(done, ran, "user namespace", "root of the machine")
+        self.assertNotIn("doctor", done.stderr)
+        done = subprocess.run([*wrapper, COWTRACE, "doctor"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        (line,) = [line for line in done.stdout.splitlines() if " capabilities " in line]
+        self.assertTrue(line.startswith("missing "), line)
+        self.assertIn("user namespace", line)
+        # No advice for a kernel that is not at fault, and none to ask doctor.
+        for backend in ("fentry", "kprobe", "static"):
+            (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"no       {backend} ")]
+            self.assertIn("user namespace", line)
+        self.assertNotIn("cowtrace doctor", done.stdout)
+
     def test_doctor_says_what_is_missing(self):
         done = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", COWTRACE, "doctor"],
                               capture_output=True, text=True, timeout=60)
