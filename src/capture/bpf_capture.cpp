@@ -56,17 +56,6 @@ constexpr std::array<std::pair<int, int>, 3> kFeatures = {{
 }};
 constexpr int kNewInstructions = 1, kTaskRegisters = 2, kDirectLoads = 3;
 
-std::uint64_t ring_size(std::uint64_t wanted) {
-  return std::bit_ceil(std::clamp<std::uint64_t>(wanted, kPageSize, std::uint64_t{1} << 30));
-}
-
-// Copies of stacks come in a burst when a program begins to break pages, from each CPU, and hardly any more. All of it counts as our memory, twice,
-// from the beginning.
-std::uint64_t copy_ring_size(std::uint32_t cpus) {
-  constexpr std::uint64_t kForEachCpu = 4 << 20;
-  return std::clamp<std::uint64_t>(std::bit_ceil(cpus * kForEachCpu), 8 << 20, 64 << 20);
-}
-
 // Hooks on faults are named by how they are attached; everything else every backend needs.
 bool is_fault_hook(std::string_view program) {
   for (const std::string_view prefix : {"fentry_", "fexit_", "kprobe_", "kretprobe_", "fault_"})
@@ -178,9 +167,12 @@ void BpfCapture::tell_layout() {
 
 void BpfCapture::configure(int features) {
   auto& skeleton = *skeleton_;
-  find_mapping_ = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_find_vma, nullptr) == 1;
-  const std::uint64_t ring = ring_size(options_.buffer_bytes);
+  find_mapping_ =
+      libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_find_vma, nullptr) == 1;
   const auto cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
+  buffers_ = usual_buffer_sizes(cpus, options_.available_memory);
+  if (options_.buffer_bytes) buffers_.breaks = ring_size(*options_.buffer_bytes);
+  const std::uint64_t ring = buffers_.breaks;
   cowtrace_config& config = *const_cast<cowtrace_config*>(&skeleton.rodata->options);
   config.zero_frame = options_.zero_frame;
   config.frames = std::min<std::uint32_t>(options_.frames, COWTRACE_MAX_FRAMES);
@@ -194,8 +186,13 @@ void BpfCapture::configure(int features) {
   config.direct_loads = features >= kDirectLoads;
   config.cpus = cpus;
   config.unwind = kUnwinds && config.frames > 0 && !config.counts_only;
-  if (config.unwind == 0) bpf_map__set_max_entries(skeleton.maps.unwind_rules, 1);
-  bpf_map__set_max_entries(skeleton.maps.copy_ring, static_cast<std::uint32_t>(config.unwind != 0 ? copy_ring_size(cpus) : kPageSize));
+  if (config.unwind == 0) {
+    bpf_map__set_max_entries(skeleton.maps.unwind_rules, 1);
+    buffers_.copies = kPageSize;
+  }
+  bpf_map__set_max_entries(skeleton.maps.copy_ring, static_cast<std::uint32_t>(buffers_.copies));
+  bpf_map__set_max_entries(skeleton.maps.control_ring,
+                           static_cast<std::uint32_t>(buffers_.control));
   // Half full: a wake-up for about 150,000 breaks of the default buffer, and as much room again until we come.
   config.wakeup_bytes = static_cast<std::uint32_t>(ring / 2);
   bpf_map__set_max_entries(skeleton.maps.data_ring, static_cast<std::uint32_t>(ring));

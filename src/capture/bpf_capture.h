@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "capture/buffer_sizes.h"
 #include "capture/capture.h"
 #include "capture/coverage.h"
 #include "capture/lanes.h"
@@ -38,6 +39,7 @@ class BpfCapture : public Capture {
   std::uint64_t drain_copies(const CopySink& sink) override;
   std::uint64_t copies_sent() const override;
   void add_rule(std::uint64_t scope, std::uint64_t address, bool exact, const UnwindRule& rule) override { rules_.add(scope, address, exact, rule); }
+  std::uint64_t mapped_bytes() const override { return 2 * buffers_.sum(); }
   int poll_fd() const override;
   std::uint64_t drain(const Sink& sink) override;
   void stop() override;
@@ -89,6 +91,7 @@ class BpfCapture : public Capture {
   };
 
   Calibration calibration_;
+  BufferSizes buffers_;
   bool find_mapping_ = true;
   bool preempted_;  // this kernel preempts itself
   std::unique_ptr<cowtrace_bpf, Destroy> skeleton_;

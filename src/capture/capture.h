@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,11 @@
 namespace cowtrace::capture {
 
 struct CaptureOptions {
-  std::uint64_t buffer_bytes = 64 << 20;  // of the ring buffer of breaks; rounded up to a power of two
+  std::optional<std::uint64_t>
+      buffer_bytes;  // of the ring buffer of breaks, rounded up to a power of two; none: what suits
+                     // the machine (buffer_sizes.h)
+  std::optional<std::uint64_t>
+      available_memory;                   // bytes of the machine that may be taken; none: not known
   std::uint32_t frames = 16;              // native stack frames a break, 0: none
   std::uint32_t python_frames = 16;       // Python stack frames a break, 0: none
   bool counts_only = false;               // --detail counts
@@ -85,6 +90,8 @@ class Capture {
   virtual void add_rule(std::uint64_t scope, std::uint64_t address, bool exact, const UnwindRule& rule) = 0;
   // How many copies were sent until now.
   [[nodiscard]] virtual std::uint64_t copies_sent() const = 0;
+  // Bytes of memory of ours that are the kernel's buffers, as often as they are mapped.
+  [[nodiscard]] virtual std::uint64_t mapped_bytes() const { return 0; }
   // A descriptor for epoll: readable when a ring buffer is well filled.
   [[nodiscard]] virtual int poll_fd() const = 0;
   // Hands all events that are there to `sink`, without waiting. Returns how many could not be decoded.

@@ -36,6 +36,7 @@ Status set_stacks(const TraceArguments& arguments, capture::CaptureOptions& opti
 }
 
 Status set_buffer(const TraceArguments& arguments, capture::CaptureOptions& options) {
+  if (arguments.buffer.empty()) return {};  // what suits the machine
   const auto buffer = parse_bytes(arguments.buffer);
   if (!buffer) return tl::unexpected(buffer.error());
   constexpr std::uint64_t kLargestBuffer = std::uint64_t{1} << 30;
@@ -174,7 +175,10 @@ void add_trace_options(CLI::App& app, TraceArguments& to) {
   app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")->capture_default_str();
   app.add_option("--stacks", to.stacks, "whose functions are named")->type_name("python,native|python|native|none")->capture_default_str();
   app.add_option("--snapshot", to.snapshot, "exact stops processes at fork, exec and exit; passive uses no ptrace")->type_name("exact|passive|off")->capture_default_str();
-  app.add_option("--buffer", to.buffer, "size of the ring buffer")->type_name("SIZE")->capture_default_str();
+  app.add_option("--buffer", to.buffer,
+                 "size of the ring buffer; 64MiB, or less where little memory is available")
+      ->type_name("SIZE")
+      ->check(not_empty());
   app.add_option("--color", to.color, "colours of the report")->type_name(kColors)->capture_default_str();
   app.add_flag("--no-page-tables", to.no_page_tables, "pair faults with allocations instead of reading page tables");
   app.add_flag("-q,--quiet", to.quiet, "no report and no progress on standard error");

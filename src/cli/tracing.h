@@ -20,7 +20,8 @@ namespace cowtrace::cli {
 struct TraceArguments {
   std::vector<std::string> outputs;
   std::string format;  // of standard output, if anything goes there
-  std::string duration, backend = "auto", stacks = "python,native", detail = "events", snapshot = "exact", buffer = "64MiB", color = "auto";
+  std::string duration, backend = "auto", stacks = "python,native", detail = "events",
+                        snapshot = "exact", buffer, color = "auto";
   std::vector<std::string> watch, filter;
   std::string max_copied, max_copied_per_process;
   std::uint32_t frames = 16;

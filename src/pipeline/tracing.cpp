@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "base/urgency.h"
+#include "pipeline/oom_score.h"
 #include "pipeline/privileges.h"
 #include "process/cgroup_memory.h"
 #include "process/zero_frames.h"
@@ -74,6 +75,7 @@ Result<std::unique_ptr<Tracing>> Tracing::open(const TraceOptions& options, std:
   capture_options.zero_frame = zero.page;
   capture_options.audit = options.snapshot == SnapshotMode::Exact && !capture_options.counts_only;
   capture_options.wake_early = options.snapshot != SnapshotMode::Exact;
+  capture_options.available_memory = process::available_memory();
   auto capture = capture::open_capture(options.backend, capture_options);
   if (!capture) return tl::unexpected(capture.error());
   AuditLimits limits;
@@ -113,6 +115,7 @@ Status Tracing::begin() {
     if (auto less = keep_what_tracing_needs(); !less) session_->capture.notes.push_back("cowtrace kept all of its privileges: " + less.error().message());
     family_.begin();
   }
+    do_not_count_for_oom(capture_->mapped_bytes());
   session_->capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
   session_->capture.started_ns = monotonic_ns();
   recorder_.begin(session_->capture);

@@ -56,13 +56,54 @@ std::optional<std::uint64_t> parse_memory_limit(std::string_view text) {
 }
 
 std::optional<std::uint64_t> parse_total_memory(std::string_view meminfo) {
-  constexpr std::string_view kTotal = "MemTotal:";
-  const std::size_t at = meminfo.find(kTotal);
+  return parse_memory_field(meminfo, "MemTotal:");
+}
+
+std::optional<std::uint64_t> parse_memory_field(std::string_view meminfo, std::string_view field) {
+  const std::size_t at = meminfo.find(field);
   if (at == std::string_view::npos) return std::nullopt;
-  std::string_view rest = meminfo.substr(at + kTotal.size());
+  std::string_view rest = meminfo.substr(at + field.size());
   rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
   const auto kib = parse_memory_limit(rest.substr(0, rest.find(' ')));
   return kib ? std::optional(*kib * 1024) : std::nullopt;
+}
+
+std::uint64_t left_of_limit(std::uint64_t limit, std::uint64_t used, std::string_view statistics) {
+  std::uint64_t idle = 0;
+  // Version 1 has the sum with the groups below under another name, and its own part under this
+  // one: the larger of the two.
+  for (const std::string_view line : split(statistics, '\n'))
+    for (const std::string_view name :
+         {std::string_view("inactive_file "), std::string_view("total_inactive_file ")})
+      if (line.starts_with(name))
+        idle = std::max(idle, parse_memory_limit(line.substr(name.size())).value_or(0));
+  const std::uint64_t busy = used - std::min(idle, used);
+  return limit - std::min(busy, limit);
+}
+
+std::optional<std::uint64_t> available_memory() {
+  std::optional<std::uint64_t> least;
+  if (const auto text = read_whole_file("/proc/meminfo", kSmallFile))
+    least = parse_memory_field(*text, "MemAvailable:");
+  const auto cgroup = read_whole_file("/proc/self/cgroup", kSmallFile);
+  const auto mountinfo = read_whole_file("/proc/self/mountinfo", kMountTable);
+  if (!cgroup || !mountinfo) return least;
+  const auto number_in = [](const std::string& path) {
+    const auto text = read_whole_file(path, kSmallFile);
+    return text ? parse_memory_limit(*text) : std::nullopt;
+  };
+  for (const std::string& file : memory_limit_files(*cgroup, *mountinfo)) {
+    const std::string folder = file.substr(0, file.rfind('/') + 1);
+    const auto limit = number_in(file);
+    const auto used = number_in(
+        folder + (file.ends_with("memory.max") ? "memory.current" : "memory.usage_in_bytes"));
+    if (!limit || !used) continue;
+    const auto statistics = read_whole_file(folder + "memory.stat", kSmallFile);
+    const std::uint64_t left =
+        left_of_limit(*limit, *used, statistics ? *statistics : std::string());
+    if (!least || left < *least) least = left;
+  }
+  return least;
 }
 
 std::optional<MemoryLimit> memory_limit(pid_t pid) {

@@ -62,6 +62,28 @@ TEST(ProcessCgroupMemory, LimitsAreNumbers) {
   EXPECT_EQ(process::parse_total_memory("MemFree: 1 kB\n"), std::nullopt);
 }
 
+TEST(ProcessCgroupMemory, WhatIsLeftOfALimit) {
+  using process::left_of_limit;
+  EXPECT_EQ(left_of_limit(1000, 400, ""), 600U);
+  // Files that nobody uses are as good as free, in both versions.
+  EXPECT_EQ(left_of_limit(1000, 900, "anon 200\ninactive_file 300\nactive_file 50\n"), 400U);
+  EXPECT_EQ(left_of_limit(1000, 900, "inactive_file 10\ntotal_inactive_file 300\n"), 400U);
+  EXPECT_EQ(left_of_limit(1000, 1200, ""), 0U);
+  EXPECT_EQ(left_of_limit(1000, 100, "inactive_file 500"), 1000U);
+  // No limit at all, as version 1 writes it.
+  EXPECT_EQ(left_of_limit(INT64_MAX, 0, "nonsense\n"), static_cast<std::uint64_t>(INT64_MAX));
+}
+
+TEST(ProcessCgroupMemory, WhatIsAvailable) {
+  EXPECT_EQ(
+      process::parse_memory_field("MemTotal: 5 kB\nMemAvailable:    20 kB\n", "MemAvailable:"),
+      20U * 1024);
+  const auto available = process::available_memory();
+  ASSERT_TRUE(available);
+  EXPECT_GT(*available, 1U << 20);
+  EXPECT_LE(*available, process::memory_limit(getpid())->bytes);
+}
+
 TEST(ProcessCgroupMemory, ThisProcessHasALimit) {
   const auto limit = process::memory_limit(getpid());
   ASSERT_TRUE(limit);
