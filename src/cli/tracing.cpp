@@ -143,7 +143,9 @@ TraceEnd trace(const TraceArguments& arguments, const CaptureWork& capture) {
   auto outcome = capture(outputs->recorder());
   if (!outcome) return failed(outcome.error(), kRunFailed);
   if (outcome->error) return failed(*outcome->error, outcome->exit_code);
-  auto written = outputs->write(*outcome->traced.session, *outcome->traced.resolver, outcome->traced.debuginfod.get());
+  auto written =
+      outputs->write(*outcome->traced.session, *outcome->traced.resolver,
+                     outcome->traced.debuginfod.get(), outcome->traced.debug_budget.get());
   const int exit_code = report_verdict(outputs->verdict(), outcome->exit_code);
   if (!written) return failed(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
   return {false, exit_code};

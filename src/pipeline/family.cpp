@@ -15,17 +15,19 @@
 
 namespace cowtrace::pipeline {
 
-Family::Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
-               std::vector<python::Expression> watches, Recorder& recorder, std::shared_ptr<process::DebugSource> debug_files)
+Family::Family(capture::Capture& capture, model::Session& session, bool stops,
+               const AuditLimits& limits, std::vector<python::Expression> watches,
+               Recorder& recorder, std::shared_ptr<process::DebugSource> debug_files,
+               const std::shared_ptr<process::DebugBudget>& budget)
     : capture_(capture),
       session_(session),
       stops_(stops),
       auditor_(session, limits),
-      modules_(std::make_shared<process::ModuleCache>(std::move(debug_files))),
+      modules_(std::make_shared<process::ModuleCache>(std::move(debug_files), budget)),
       objects_(session, modules_),
       python_(capture, session, *modules_),
       watcher_(std::move(watches), session, *modules_),
-      unwinder_(capture),
+      unwinder_(capture, budget),
       recorder_(recorder) {
   if (!stops) auditor_.give_up(fmt::format("--snapshot {}", session.capture.snapshot));
 }

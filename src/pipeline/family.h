@@ -26,10 +26,13 @@ namespace cowtrace::pipeline {
 
 class Family final : public StopHandler {
  public:
-  // `stops`: a Follower calls on_start and its like. Without, objects are read as processes go by. `debug_files`: asked by the resolver alone, when the
-  // family is gone; may be nullptr.
+  // `stops`: a Follower calls on_start and its like. Without, objects are read as processes go by.
+  // `debug_files`: asked by the resolver alone, when the family is gone; may be nullptr. `budget`:
+  // what all files of its processes may cost.
   Family(capture::Capture& capture, model::Session& session, bool stops, const AuditLimits& limits,
-         std::vector<python::Expression> watches, Recorder& recorder, std::shared_ptr<process::DebugSource> debug_files);
+         std::vector<python::Expression> watches, Recorder& recorder,
+         std::shared_ptr<process::DebugSource> debug_files,
+         const std::shared_ptr<process::DebugBudget>& budget);
 
   // Before the first event, with the privileges that tracing needs.
   void begin() { unwinder_.start(); }

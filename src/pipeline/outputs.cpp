@@ -65,13 +65,18 @@ Status Outputs::show(const std::string& format, const report::ReportOptions& opt
   return {};
 }
 
-Status Outputs::write(model::Session& session, model::Resolver& resolver, const Debuginfod* debuginfod) {
+Status Outputs::write(model::Session& session, model::Resolver& resolver,
+                      const Debuginfod* debuginfod, const process::DebugBudget* budget) {
   trace::RecordingResolver recording(resolver);
   model::Resolver& asked = recorder_->active() ? recording : resolver;
   analysis::Summary summary = analysis::join(session, asked);
-  if (debuginfod != nullptr && (!outputs_.empty() || recorder_->active())) {
+  if ((debuginfod != nullptr || budget != nullptr) && (!outputs_.empty() || recorder_->active())) {
     name_all(summary, session, asked);
-    for (std::string& note : debuginfod->notes()) {
+    std::vector<std::string> notes =
+        debuginfod != nullptr ? debuginfod->notes() : std::vector<std::string>();
+    if (budget != nullptr)
+      for (std::string& note : budget->notes()) notes.push_back(std::move(note));
+    for (std::string& note : notes) {
       summary.capture.notes.push_back(note);
       session.capture.notes.push_back(std::move(note));
     }

@@ -34,9 +34,12 @@ class Outputs {
   // What the session is held against when it is written.
   void set_budget(const Budget& budget) { budget_ = budget; }
 
-  // Joins the session and writes all outputs. Every one is tried; the first failure is returned. `debuginfod`: that the resolver asks, and whose notes
-  // become the session's; nullptr: nobody.
-  Status write(model::Session& session, model::Resolver& resolver, const Debuginfod* debuginfod = nullptr);
+  // Joins the session and writes all outputs. Every one is tried; the first failure is returned.
+  // `debuginfod`: that the resolver asks, and whose notes become the session's; nullptr: nobody. So
+  // do those of `budget`, that it takes from; nullptr: of none.
+  Status write(model::Session& session, model::Resolver& resolver,
+               const Debuginfod* debuginfod = nullptr,
+               const process::DebugBudget* budget = nullptr);
 
   // After write(); none without a budget.
   [[nodiscard]] const std::optional<Verdict>& verdict() const { return verdict_; }

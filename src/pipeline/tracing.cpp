@@ -85,14 +85,17 @@ Result<std::unique_ptr<Tracing>> Tracing::open(const TraceOptions& options, std:
       new Tracing(options, std::move(*watches), std::move(*capture), limits, std::move(command), recorder, std::move(debuginfod)));
 }
 
-Tracing::Tracing(const TraceOptions& options, std::vector<python::Expression> watches, std::unique_ptr<capture::Capture> capture,
-                 const AuditLimits& limits, std::vector<std::string> command, Recorder& recorder, std::shared_ptr<Debuginfod> debuginfod)
+Tracing::Tracing(const TraceOptions& options, std::vector<python::Expression> watches,
+                 std::unique_ptr<capture::Capture> capture, const AuditLimits& limits,
+                 std::vector<std::string> command, Recorder& recorder,
+                 std::shared_ptr<Debuginfod> debuginfod)
     : options_(options),
       capture_(std::move(capture)),
       session_(new_session(options, *capture_, std::move(command))),
       signals_(options.view != nullptr),
       debuginfod_(std::move(debuginfod)),
-      family_(*capture_, *session_, options.snapshot == SnapshotMode::Exact, limits, std::move(watches), recorder, debuginfod_),
+      family_(*capture_, *session_, options.snapshot == SnapshotMode::Exact, limits,
+              std::move(watches), recorder, debuginfod_, debug_budget_),
       recorder_(recorder),
       follower_(family_),
       progress_(options.progress && options.view == nullptr),
@@ -112,10 +115,10 @@ Status Tracing::begin() {
   {
     // Until rules for a new address are there, each break that meets it sends a copy of its stack, of which there is only so much room.
     const Urgency urgency;
+    do_not_count_for_oom(capture_->mapped_bytes());
     if (auto less = keep_what_tracing_needs(); !less) session_->capture.notes.push_back("cowtrace kept all of its privileges: " + less.error().message());
     family_.begin();
   }
-    do_not_count_for_oom(capture_->mapped_bytes());
   session_->capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
   session_->capture.started_ns = monotonic_ns();
   recorder_.begin(session_->capture);
@@ -214,6 +217,7 @@ Traced Tracing::take() {
   session_->set_phases(analysis::find_endings(*session_, *traced.resolver));
   traced.session = std::move(session_);
   traced.debuginfod = std::move(debuginfod_);
+  traced.debug_budget = debug_budget_;
   return traced;
 }
 

@@ -24,6 +24,7 @@
 #include "pipeline/recorder.h"
 #include "pipeline/signals.h"
 #include "pipeline/throttle.h"
+#include "process/debug_budget.h"
 #include "top/view.h"
 
 namespace cowtrace::pipeline {
@@ -48,6 +49,7 @@ struct Traced {
   std::unique_ptr<model::Session> session;
   std::unique_ptr<model::Resolver> resolver;
   std::shared_ptr<Debuginfod> debuginfod;  // that the resolver asks; nullptr: nobody is asked
+  std::shared_ptr<process::DebugBudget> debug_budget;  // that the resolver takes from
 };
 
 class Tracing {
@@ -97,6 +99,7 @@ class Tracing {
   std::unique_ptr<model::Session> session_;
   Signals signals_;
   std::shared_ptr<Debuginfod> debuginfod_;
+  std::shared_ptr<process::DebugBudget> debug_budget_ = std::make_shared<process::DebugBudget>();
   std::optional<Live> live_;
   Family family_;
   Recorder& recorder_;

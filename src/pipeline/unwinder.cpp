@@ -39,8 +39,12 @@ std::unique_ptr<objects::ModuleMap> read_code(const capture::StackCopy& copy, pr
 
 }  // namespace
 
-Unwinder::Unwinder(capture::Capture& capture)
-    : capture_(capture), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), poll_(epoll_create1(EPOLL_CLOEXEC)), vdso_(objects::own_vdso()) {
+Unwinder::Unwinder(capture::Capture& capture, std::shared_ptr<process::DebugBudget> budget)
+    : capture_(capture),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      poll_(epoll_create1(EPOLL_CLOEXEC)),
+      modules_(nullptr, std::move(budget)),
+      vdso_(objects::own_vdso()) {
   for (const int fd : {wake_.get(), capture.copies_fd()}) {
     epoll_event event{};
     event.events = EPOLLIN;

@@ -22,8 +22,8 @@ namespace cowtrace::pipeline {
 
 class Unwinder {
  public:
-  // `capture` outlives this.
-  explicit Unwinder(capture::Capture& capture);
+  // `capture` outlives this. `budget`: of all files of traced processes.
+  Unwinder(capture::Capture& capture, std::shared_ptr<process::DebugBudget> budget);
   ~Unwinder();
   Unwinder(const Unwinder&) = delete;
   Unwinder& operator=(const Unwinder&) = delete;

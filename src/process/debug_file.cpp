@@ -1,27 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process/debug_file.h"
 
-#include <unistd.h>
-
-#include <array>
-#include <cerrno>
 #include <vector>
 
 namespace cowtrace::process {
 namespace {
 
-constexpr std::uint64_t kMaxChecked = std::uint64_t{4} * 1024 * 1024 * 1024;
 constexpr std::uint64_t kMaxAltLink = 65'536;
-
-constexpr std::array<std::uint32_t, 256> crc_table() {
-  std::array<std::uint32_t, 256> table = {};
-  for (std::uint32_t i = 0; i < table.size(); ++i) {
-    std::uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320 : 0);
-    table[i] = value;
-  }
-  return table;
-}
 
 std::string build_id_path(std::string_view build_id) {
   if (build_id.size() < 2) return {};
@@ -40,66 +25,65 @@ std::string directory_of(const std::string& path) {
   return path.substr(0, path.rfind('/') + 1);
 }
 
-std::unique_ptr<ElfFile> try_open(const FileRoot& root, const std::string& path) {
-  auto file = root.open_regular_file(path);
+std::unique_ptr<ElfFile> opened(Result<Fd> file, const std::string& path, const ElfFile& of) {
   if (!file) return nullptr;
-  auto elf = ElfFile::open(std::move(*file), path);
+  auto elf = ElfFile::open(std::move(*file), path, of.budget());
   return elf ? std::move(*elf) : nullptr;
 }
 
-template <typename Matches>
-std::unique_ptr<ElfFile> first_match(const std::vector<std::string>& paths, const FileRoot& root,
-                                     Matches&& matches) {
+// Where the machine keeps debug files by their build ids: in the root of the process, and in our
+// own.
+std::unique_ptr<ElfFile> find_by_build_id(const std::string& build_id, const ElfFile& of,
+                                          const FileRoot& root) {
+  const std::string path = build_id_path(build_id);
   const FileRoot our_root;
   for (const FileRoot* place : {&root, &our_root}) {
-    for (const std::string& path : paths) {
-      auto candidate = try_open(*place, path);
-      if (candidate != nullptr && matches(*candidate)) return candidate;
-    }
+    auto candidate = opened(place->open_regular_file(path), path, of);
+    if (candidate != nullptr && candidate->build_id() == build_id) return candidate;
   }
   return nullptr;
 }
 
-}  // namespace
-
-Result<std::uint32_t> debug_link_crc(int file) {
-  static constexpr auto kTable = crc_table();
-  std::vector<unsigned char> block(262'144);
-  std::uint32_t crc = 0xFFFFFFFF;
-  for (std::uint64_t offset = 0;;) {
-    const ssize_t got = ::pread(file, block.data(), block.size(), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno("cannot check a debug file", errno);
-    if (got == 0) return ~crc;
-    for (ssize_t i = 0; i < got; ++i) {
-      crc = (crc >> 8) ^ kTable[(crc ^ block[static_cast<std::size_t>(i)]) & 0xFF];
-    }
-    offset += static_cast<std::uint64_t>(got);
-    if (offset > kMaxChecked) return fail("cannot check a debug file", "it is too large");
+// One of `paths`, which the file itself names: in the root of its process alone.
+template <typename Matches>
+std::unique_ptr<ElfFile> find_named(const std::vector<std::string>& paths, const ElfFile& of,
+                                    const FileRoot& root, Matches&& matches) {
+  for (const std::string& path : paths) {
+    auto candidate = opened(root.open_named_file(path, of.file()), path, of);
+    if (candidate != nullptr && matches(*candidate)) return candidate;
   }
+  return nullptr;
 }
+
+std::unique_ptr<ElfFile> ask(DebugSource* source, const std::string& build_id, const ElfFile& of) {
+  auto found = source != nullptr && !build_id.empty() ? source->find(build_id) : nullptr;
+  if (found != nullptr) found->share(of.budget());
+  return found;
+}
+
+}  // namespace
 
 std::unique_ptr<ElfFile> find_debug_file(const ElfFile& elf, const FileRoot& root,
                                          DebugSource* source) {
-  std::vector<std::string> paths;
-  const auto link = elf.debug_link();
-  if (!elf.build_id().empty()) paths.push_back(build_id_path(elf.build_id()));
-  if (link) {
-    const std::string directory = directory_of(elf.path());
-    paths.push_back(directory + link->file_name);
-    paths.push_back(directory + ".debug/" + link->file_name);
-    paths.push_back("/usr/lib/debug" + directory + link->file_name);
+  const std::string& build_id = elf.build_id();
+  if (!build_id.empty()) {
+    if (auto found = find_by_build_id(build_id, elf, root)) return found;
   }
-  auto found = first_match(paths, root, [&](const ElfFile& candidate) {
-    if (!elf.build_id().empty() && !candidate.build_id().empty()) {
-      return elf.build_id() == candidate.build_id();
-    }
-    if (!link) return false;
-    const auto crc = debug_link_crc(candidate.file());
-    return crc && *crc == link->crc;
-  });
-  if (found != nullptr || source == nullptr || elf.build_id().empty()) return found;
-  return source->find(elf.build_id());
+  if (const auto link = elf.debug_link()) {
+    const std::string directory = directory_of(elf.path());
+    const std::vector<std::string> paths = {directory + link->file_name,
+                                            directory + ".debug/" + link->file_name,
+                                            "/usr/lib/debug" + directory + link->file_name};
+    auto found = find_named(paths, elf, root, [&](const ElfFile& candidate) {
+      if (!build_id.empty() && !candidate.build_id().empty()) {
+        return build_id == candidate.build_id();
+      }
+      const auto crc = elf.budget()->checksum(candidate.file(), candidate.path());
+      return crc && *crc == link->crc;
+    });
+    if (found != nullptr) return found;
+  }
+  return ask(source, build_id, elf);
 }
 
 std::unique_ptr<ElfFile> find_alternate_debug_file(const ElfFile& elf, const FileRoot& root,
@@ -113,12 +97,12 @@ std::unique_ptr<ElfFile> find_alternate_debug_file(const ElfFile& elf, const Fil
   const std::string name(bytes->substr(0, length));
   const std::string build_id(bytes->substr(length + 1));
   if (build_id.empty()) return nullptr;
-  const std::vector<std::string> paths = {
-      build_id_path(build_id), name.starts_with('/') ? name : directory_of(elf.path()) + name};
-  auto found = first_match(
-      paths, root, [&](const ElfFile& candidate) { return candidate.build_id() == build_id; });
-  if (found != nullptr || source == nullptr) return found;
-  return source->find(build_id);
+  if (auto found = find_by_build_id(build_id, elf, root)) return found;
+  const std::string path = name.starts_with('/') ? name : directory_of(elf.path()) + name;
+  auto found = find_named({path}, elf, root, [&](const ElfFile& candidate) {
+    return candidate.build_id() == build_id;
+  });
+  return found != nullptr ? std::move(found) : ask(source, build_id, elf);
 }
 
 }  // namespace cowtrace::process

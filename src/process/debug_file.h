@@ -3,7 +3,6 @@
 // that the two belong together.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,8 +12,8 @@
 
 namespace cowtrace::process {
 
-// nullptr if there is none that matches. Looked for in `root` first, then in our own root, then
-// asked of `source` (nullptr: of nobody).
+// nullptr if there is none that matches. By its build id it is looked for in `root`, then in our
+// own root; by what `elf` names in `root` alone; then `source` is asked (nullptr: nobody is).
 [[nodiscard]] std::unique_ptr<ElfFile> find_debug_file(const ElfFile& elf, const FileRoot& root,
                                                        DebugSource* source = nullptr);
 
@@ -23,8 +22,5 @@ namespace cowtrace::process {
 [[nodiscard]] std::unique_ptr<ElfFile> find_alternate_debug_file(const ElfFile& elf,
                                                                  const FileRoot& root,
                                                                  DebugSource* source = nullptr);
-
-// The CRC-32 of .gnu_debuglink over a whole file.
-[[nodiscard]] Result<std::uint32_t> debug_link_crc(int file);
 
 }  // namespace cowtrace::process

@@ -16,6 +16,7 @@
 #include "process/elf_file.h"
 #include "process/file_root.h"
 #include "process/interval_index.h"
+#include "process/line_table_size.h"
 
 namespace cowtrace::process {
 
@@ -56,6 +57,8 @@ class DwarfInfo {
   };
 
   void index_units();
+  // May libdw read the unit's table of lines? It takes a place in the budget then.
+  bool lines_fit(Dwarf_Off unit_offset, Dwarf_Die& unit);
   const Scopes& scopes_of(Dwarf_Off unit_offset, Dwarf_Die unit);
 
   std::shared_ptr<const ElfFile> elf_;
@@ -65,6 +68,8 @@ class DwarfInfo {
   IntervalIndex unit_ranges_;
   std::vector<Dwarf_Off> unit_of_range_;  // DIE offsets
   bool indexed_ = false;
+  LineSections line_sections_;
+  std::unordered_map<Dwarf_Off, bool> lines_fit_;  // by unit
   std::unordered_map<Dwarf_Off, Scopes> scopes_;  // by unit, of those that were asked about
   std::size_t scope_ranges_ = 0;                  // in all of them
 };

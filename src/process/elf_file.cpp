@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process/elf_file.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -11,6 +13,10 @@ namespace {
 
 constexpr std::size_t kMaxHeaders = 65'536;
 constexpr std::uint64_t kMaxNote = 65'536;
+constexpr std::uint64_t kMaxSectionNames = 16 * 1024 * 1024;
+constexpr std::uint64_t kMemoryOfSection = 512;  // bytes: libelf's and ours
+constexpr std::uint64_t kMemoryOfSymbols =
+    4;  // times what the file has: as symbols are kept, and indexed
 
 tl::unexpected<Error> elf_failure(const std::string& path) {
   const char* why = elf_errmsg(-1);
@@ -18,11 +24,49 @@ tl::unexpected<Error> elf_failure(const std::string& path) {
               why != nullptr ? why : "not an ELF file");
 }
 
+// The first bytes at `offset` as they are on disk; this machine's byte order is that of what it
+// runs.
+template <typename Header>
+bool read_header(int file, std::uint64_t offset, Header& header) {
+  return offset <= INT64_MAX &&
+         ::pread(file, &header, sizeof(header), static_cast<off_t>(offset)) ==
+             static_cast<ssize_t>(sizeof(header));
+}
+
 }  // namespace
 
-Result<std::unique_ptr<ElfFile>> ElfFile::open(Fd file, std::string path) {
+// libelf makes room for as many headers as a file says that it has, and a sparse file can say that
+// it has billions.
+Status ElfFile::check_header() {
+  Elf64_Ehdr header = {};
+  if (!read_header(file_.get(), 0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+      header.e_ident[EI_CLASS] != ELFCLASS64) {
+    return fail("cannot read symbols of " + printable(path_), "it is not a 64-bit ELF file");
+  }
+  // Where a count does not fit, the first section header has it.
+  std::uint64_t sections = header.e_shnum;
+  std::uint64_t segments = header.e_phnum;
+  Elf64_Shdr first = {};
+  if (header.e_shoff != 0 && read_header(file_.get(), header.e_shoff, first)) {
+    if (sections == 0) sections = first.sh_size;
+    if (segments == PN_XNUM) segments = first.sh_info;
+  }
+  if (sections > kMaxHeaders || segments > kMaxHeaders) {
+    return fail("cannot read symbols of " + printable(path_), "it has too many headers");
+  }
+  if (!budget_->take_memory(sections * kMemoryOfSection + segments * sizeof(Elf64_Phdr), path_)) {
+    return fail("cannot read symbols of " + printable(path_),
+                "it is beyond the memory for all files");
+  }
+  return {};
+}
+
+Result<std::unique_ptr<ElfFile>> ElfFile::open(Fd file, std::string path,
+                                               std::shared_ptr<DebugBudget> budget) {
   if (elf_version(EV_CURRENT) == EV_NONE) return elf_failure(path);
-  std::unique_ptr<ElfFile> elf(new ElfFile(std::move(file), std::move(path)));
+  if (budget == nullptr) budget = std::make_shared<DebugBudget>();
+  std::unique_ptr<ElfFile> elf(new ElfFile(std::move(file), std::move(path), std::move(budget)));
+  if (auto sound = elf->check_header(); !sound) return tl::unexpected<Error>(sound.error());
   elf->elf_.reset(elf_begin(elf->file_.get(), ELF_C_READ, nullptr));
   if (elf->elf_ == nullptr) return elf_failure(elf->path_);
   GElf_Ehdr header;
@@ -59,13 +103,19 @@ Status ElfFile::load_sections() {
   if (elf_getshdrnum(elf_.get(), &count) != 0) return elf_failure(path_);
   if (count == 0) return {};
   if (elf_getshdrstrndx(elf_.get(), &names) != 0) return elf_failure(path_);
+  GElf_Shdr strings;
+  const bool has_names = gelf_getshdr(elf_getscn(elf_.get(), names), &strings) != nullptr &&
+                         strings.sh_size <= kMaxSectionNames &&
+                         (strings.sh_flags & SHF_COMPRESSED) == 0 &&
+                         budget_->take_memory(strings.sh_size, path_);
   for (std::size_t i = 0; i < std::min(count, kMaxHeaders); ++i) {
     GElf_Shdr header;
     Elf_Scn* section = elf_getscn(elf_.get(), i);
     if (section == nullptr || gelf_getshdr(section, &header) == nullptr) break;
-    const char* name = elf_strptr(elf_.get(), names, header.sh_name);
-    sections_.push_back({name != nullptr ? name : "", i, header.sh_addr, header.sh_size,
-                         header.sh_entsize, header.sh_type, header.sh_link, header.sh_flags});
+    const char* name = has_names ? elf_strptr(elf_.get(), names, header.sh_name) : nullptr;
+    sections_.push_back({name != nullptr ? name : "", i, header.sh_addr, header.sh_offset,
+                         header.sh_size, header.sh_entsize, header.sh_type, header.sh_link,
+                         header.sh_flags});
   }
   return {};
 }
@@ -100,6 +150,14 @@ std::optional<std::string_view> ElfFile::content(const ElfSection& section,
                                                  std::uint64_t limit) const {
   if (section.type == SHT_NOBITS || section.size > limit || (section.flags & SHF_COMPRESSED) != 0) {
     return std::nullopt;
+  }
+  if (loaded_.size() <= section.index) loaded_.resize(section.index + 1);
+  if (!loaded_[section.index]) {
+    const bool symbols = section.type == SHT_SYMTAB || section.type == SHT_DYNSYM;
+    if (!budget_->take_memory(section.size * (symbols ? kMemoryOfSymbols : 1), path_)) {
+      return std::nullopt;
+    }
+    loaded_[section.index] = true;
   }
   Elf_Data* data = elf_getdata(elf_getscn(elf_.get(), section.index), nullptr);
   if (data == nullptr || data->d_buf == nullptr) return std::nullopt;

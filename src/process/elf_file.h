@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "process/debug_budget.h"
 
 namespace cowtrace::process {
 
@@ -33,6 +34,7 @@ struct ElfSection {
   std::string_view name;  // valid as long as the ElfFile
   std::size_t index = 0;
   std::uint64_t address = 0;
+  std::uint64_t offset = 0;
   std::uint64_t size = 0;
   std::uint64_t entry_size = 0;
   std::uint32_t type = 0;
@@ -47,12 +49,17 @@ struct DebugLink {
 
 class ElfFile {
  public:
-  // `path` is only for messages and for finding the debug file.
-  [[nodiscard]] static Result<std::unique_ptr<ElfFile>> open(Fd file, std::string path);
+  // `path` is only for messages and for finding the debug file. What is loaded is taken from
+  // `budget`; nullptr: from one of its own.
+  [[nodiscard]] static Result<std::unique_ptr<ElfFile>> open(
+      Fd file, std::string path, std::shared_ptr<DebugBudget> budget = nullptr);
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] Elf* handle() const { return elf_.get(); }
   [[nodiscard]] int file() const { return file_.get(); }
+  [[nodiscard]] const std::shared_ptr<DebugBudget>& budget() const { return budget_; }
+  // From now on what is loaded is taken from this one.
+  void share(std::shared_ptr<DebugBudget> budget) { budget_ = std::move(budget); }
   [[nodiscard]] const std::vector<ElfSegment>& segments() const { return segments_; }
   [[nodiscard]] const std::vector<ElfSection>& sections() const { return sections_; }
   [[nodiscard]] const ElfSection* section(std::string_view name) const;
@@ -61,7 +68,7 @@ class ElfFile {
   [[nodiscard]] std::optional<DebugLink> debug_link() const;
 
   // The content of a section, uncompressed parts of it only; none if it is absent, larger than
-  // `limit` bytes or unreadable.
+  // `limit` bytes, beyond the budget or unreadable.
   [[nodiscard]] std::optional<std::string_view> content(const ElfSection& section,
                                                         std::uint64_t limit) const;
 
@@ -78,16 +85,20 @@ class ElfFile {
     void operator()(Elf* elf) const { elf_end(elf); }
   };
 
-  ElfFile(Fd file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+  ElfFile(Fd file, std::string path, std::shared_ptr<DebugBudget> budget)
+      : file_(std::move(file)), path_(std::move(path)), budget_(std::move(budget)) {}
+  [[nodiscard]] Status check_header();
   Status load_segments();
   Status load_sections();
   void load_build_id();
 
   Fd file_;
   std::string path_;
+  std::shared_ptr<DebugBudget> budget_;
   std::unique_ptr<Elf, EndElf> elf_;
   std::vector<ElfSegment> segments_;
   std::vector<ElfSection> sections_;
+  mutable std::vector<bool> loaded_;  // by section: libelf has its content, and keeps it
   std::string build_id_;
 };
 

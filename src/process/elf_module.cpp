@@ -11,22 +11,24 @@
 namespace cowtrace::process {
 
 ElfModule::ElfModule(Fd file, std::string path, std::shared_ptr<const FileRoot> root,
-                     std::shared_ptr<DebugSource> source)
+                     std::shared_ptr<DebugSource> source, std::shared_ptr<DebugBudget> budget)
     : path_(std::move(path)),
       root_(std::move(root)),
       source_(std::move(source)),
+      budget_(budget != nullptr ? std::move(budget) : std::make_shared<DebugBudget>()),
       unread_(std::move(file)) {}
 
 ElfModule::ElfModule(std::string path, std::string why_unavailable)
     : path_(std::move(path)),
       root_(std::make_shared<FileRoot>()),
+      budget_(std::make_shared<DebugBudget>(DebugBudget::Limits())),
       why_unavailable_(std::move(why_unavailable)) {}
 
 ElfModule::~ElfModule() = default;
 
 const ElfFile* ElfModule::elf() {
   if (unread_) {
-    auto elf = ElfFile::open(std::move(unread_), path_);
+    auto elf = ElfFile::open(std::move(unread_), path_, budget_);
     unread_.reset();
     if (elf) {
       elf_ = std::move(*elf);
@@ -92,7 +94,7 @@ std::shared_ptr<ElfModule> ModuleCache::open(const MapsEntry& entry, std::option
   auto file = open_mapped_file(entry, *root, pid);
   // A failure is not remembered: another process may still be able to show the file.
   if (!file) return std::make_shared<ElfModule>(entry.path, file.error().why);
-  auto module = std::make_shared<ElfModule>(std::move(*file), entry.path, root, source_);
+  auto module = std::make_shared<ElfModule>(std::move(*file), entry.path, root, source_, budget_);
   modules_.emplace(key, module);
   return module;
 }
@@ -115,7 +117,7 @@ std::shared_ptr<const FileRoot> ModuleCache::root_of(std::optional<pid_t> pid) {
       known = std::make_shared<FileRoot>(std::move(*root));
     }
   }
-  if (known == nullptr) known = std::make_shared<FileRoot>();
+  if (known == nullptr) known = std::make_shared<FileRoot>(FileRoot::unknown());
   return known;
 }
 

@@ -30,9 +30,10 @@ class UnwindTable;
 class ElfModule {
  public:
   // `source` is asked for the debug file when names or lines are asked for and this machine has
-  // none; nullptr: nobody is.
+  // none; nullptr: nobody is. `budget`: what reading it is taken from; nullptr: one of its own.
   ElfModule(Fd file, std::string path, std::shared_ptr<const FileRoot> root,
-            std::shared_ptr<DebugSource> source = nullptr);
+            std::shared_ptr<DebugSource> source = nullptr,
+            std::shared_ptr<DebugBudget> budget = nullptr);
   // A module that could not be opened.
   ElfModule(std::string path, std::string why_unavailable);
   ~ElfModule();
@@ -40,6 +41,7 @@ class ElfModule {
   ElfModule& operator=(const ElfModule&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] DebugBudget& budget() { return *budget_; }
   // nullptr if it is no ELF file or could not be opened; why_unavailable() then says so.
   [[nodiscard]] const ElfFile* elf();
   [[nodiscard]] const std::string& why_unavailable() const { return why_unavailable_; }
@@ -58,6 +60,7 @@ class ElfModule {
   std::string path_;
   std::shared_ptr<const FileRoot> root_;
   std::shared_ptr<DebugSource> source_;
+  std::shared_ptr<DebugBudget> budget_;
   Fd unread_;  // until elf() has taken it
   std::string why_unavailable_;
   std::shared_ptr<const ElfFile> elf_;
@@ -72,9 +75,11 @@ class ElfModule {
 // cannot become another file's.
 class ModuleCache {
  public:
-  // `source`: as in ElfModule.
-  explicit ModuleCache(std::shared_ptr<DebugSource> source = nullptr)
-      : source_(std::move(source)) {}
+  // `source`: as in ElfModule. `budget` is that of all modules; nullptr: of these alone.
+  explicit ModuleCache(std::shared_ptr<DebugSource> source = nullptr,
+                       std::shared_ptr<DebugBudget> budget = nullptr)
+      : source_(std::move(source)),
+        budget_(budget != nullptr ? std::move(budget) : std::make_shared<DebugBudget>()) {}
 
   // Never nullptr. `pid`: a living process that maps the file, if any; it finds files that are
   // deleted or in a container.
@@ -88,6 +93,7 @@ class ModuleCache {
   std::shared_ptr<const FileRoot> root_of(std::optional<pid_t> pid);
 
   std::shared_ptr<DebugSource> source_;
+  std::shared_ptr<DebugBudget> budget_;
   std::map<Key, std::shared_ptr<ElfModule>> modules_;
   std::map<std::string, std::shared_ptr<const FileRoot>>
       roots_;  // by mount namespace and root inode

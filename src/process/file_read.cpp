@@ -32,13 +32,22 @@ Result<std::string> read_whole_file(const std::string& path, std::size_t limit) 
 }
 
 Result<Fd> open_regular(const std::string& path) {
-  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file) return fail_errno("cannot open " + printable(path), errno);
+  return open_place(Fd(::open(path.c_str(), O_PATH | O_CLOEXEC)), path);
+}
+
+Result<Fd> open_place(Fd place, const std::string& path,
+                      const std::function<bool(const struct stat&)>& may) {
   struct stat about = {};
-  if (::fstat(file.get(), &about) != 0) return fail_errno("cannot open " + printable(path), errno);
-  if (!S_ISREG(about.st_mode)) {
+  if (!place || ::fstat(place.get(), &about) != 0)
+    return fail_errno("cannot open " + printable(path), errno);
+  if (!S_ISREG(about.st_mode))
     return fail("cannot open " + printable(path), "it is not a regular file");
-  }
+  if (may && !may(about))
+    return fail("cannot open " + printable(path), "it is not for everybody to read");
+  // The very file that was looked at, whatever has its name by now.
+  const std::string name = "/proc/self/fd/" + std::to_string(place.get());
+  Fd file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return fail_errno("cannot open " + printable(path), errno);
   return file;
 }
 

@@ -43,11 +43,8 @@ Result<Fd> check_identity(Fd file, const MapsEntry& entry) {
 Fd open_map_file(const MapsEntry& entry, pid_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/map_files/" +
                            hex(entry.start).substr(2) + "-" + hex(entry.end).substr(2);
-  // Through O_PATH first: opening a device may have effects, looking at it has none.
-  Fd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
-  struct stat about = {};
-  if (!place || ::fstat(place.get(), &about) != 0 || !S_ISREG(about.st_mode)) return Fd();
-  return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  auto file = open_regular(path);
+  return file ? std::move(*file) : Fd();
 }
 
 }  // namespace
@@ -59,21 +56,36 @@ Result<FileRoot> FileRoot::of_process(pid_t pid) {
   return FileRoot(std::move(directory));
 }
 
+FileRoot FileRoot::unknown() {
+  FileRoot root;
+  root.known_ = false;
+  return root;
+}
+
+// Only finds it: nothing is opened. -1 and errno if there is no such file.
+int FileRoot::find(const std::string& path, int flags) const {
+  if (!directory_) return ::open(path.c_str(), O_PATH | O_CLOEXEC | flags);
+  struct open_how how = {};
+  how.flags = static_cast<std::uint64_t>(O_PATH | O_CLOEXEC | flags);
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(
+      ::syscall(SYS_openat2, directory_.get(), path.c_str(), &how, sizeof(how)));
+}
+
 Result<Fd> FileRoot::open_regular_file(const std::string& path) const {
   if (!path.starts_with('/')) return fail("cannot open " + printable(path), "it is no path");
-  if (!directory_) return open_regular(path);
-  struct open_how how = {};
-  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  Fd file(
-      static_cast<int>(::syscall(SYS_openat2, directory_.get(), path.c_str(), &how, sizeof(how))));
-  if (!file) return fail_errno("cannot open " + printable(path), errno);
+  return open_place(Fd(find(path, 0)), path);
+}
+
+Result<Fd> FileRoot::open_named_file(const std::string& path, int namer) const {
   struct stat about = {};
-  if (::fstat(file.get(), &about) != 0) return fail_errno("cannot open " + printable(path), errno);
-  if (!S_ISREG(about.st_mode)) {
-    return fail("cannot open " + printable(path), "it is not a regular file");
-  }
-  return file;
+  if (!path.starts_with('/')) return fail("cannot open " + printable(path), "it is no path");
+  if (!known_)
+    return fail("cannot open " + printable(path), "the root of its process is not known");
+  if (::fstat(namer, &about) != 0) return fail_errno("cannot open " + printable(path), errno);
+  return open_place(Fd(find(path, O_NOFOLLOW)), path, [&](const struct stat& named) {
+    return (named.st_mode & S_IROTH) != 0 || named.st_uid == about.st_uid;
+  });
 }
 
 Result<Fd> open_mapped_file(const MapsEntry& entry, const FileRoot& root,

@@ -22,13 +22,26 @@ class FileRoot {
   // The root of `pid`, which may be a container's.
   [[nodiscard]] static Result<FileRoot> of_process(pid_t pid);
 
-  // A regular file by its absolute path; symbolic links cannot lead out of the root.
+  // The root of a process that has ended. Files are looked for in our own root: that is good enough
+  // for one whose identity is known.
+  [[nodiscard]] static FileRoot unknown();
+
+  // A regular file by its absolute path; symbolic links cannot lead out of the root. Nothing else
+  // is opened, not even to look.
   [[nodiscard]] Result<Fd> open_regular_file(const std::string& path) const;
 
+  // The same for a path that the content of the file `namer` gives, which may name anything: only
+  // what everybody may read, or what belongs to the owner of `namer`; no symbolic link; and nothing
+  // where the root is unknown.
+  [[nodiscard]] Result<Fd> open_named_file(const std::string& path, int namer) const;
+
  private:
+  [[nodiscard]] int find(const std::string& path, int flags) const;
+
   explicit FileRoot(Fd directory) : directory_(std::move(directory)) {}
 
   Fd directory_;  // none: our own
+  bool known_ = true;
 };
 
 // Opens the very file that `entry` maps: a file that replaced it under the same name is refused.

@@ -8,6 +8,7 @@ namespace cowtrace::process {
 namespace {
 
 std::vector<CodeFrame> look_up(ElfModule& module, std::uint64_t address) {
+  const DebugBudget::Spending spending(module.budget());
   if (module.elf() == nullptr) {
     return {unnamed_frame(address, base_name(module.path()) + ": " + module.why_unavailable())};
   }

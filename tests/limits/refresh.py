@@ -46,11 +46,13 @@ ROWS = (
                 f"{pages(f['container_inside'])} by pids such as {f['container_inside']['pids_reported'][0]} inside")),
     ("a disk that fills up: 512 KiB are free", "full_disk",
      lambda f: f"of a trace of {f['full_disk']['recorded_breaks']:,} breaks {f['full_disk']['readable_breaks']:,} can be read; other reports are left empty"),
+    ("debug information that inflates: 4 programs, 400 MiB each", "debug_files",
+     lambda f: f"of {f['debug_files']['programs']} programs {f['debug_files']['left_out']} are named without it, which the report says"),
     ("the clock steps by an hour, forth or back", "clock_step",
      lambda f: f"{f['clock_step']['written_pages']:,} pages in order each time, durations {', '.join(str(ms) + ' ms' for ms in f['clock_step']['duration_ms'].values())}"),
 )
 MEMORY = (("`true`", "memory_nothing"), ("1,000 children", "children"), ("400 threads", "threads"), ("a storm of forks", "forks"), ("a parent of 4 GiB", "large_parent"),
-          ("a million breaks", "memory_million"), ("a million breaks, `-o FILE.cow`", "memory_recorded"), ("a million breaks, `--detail counts`", "memory_counts"))
+          ("a million breaks", "memory_million"), ("a million breaks, `-o FILE.cow`", "memory_recorded"), ("a million breaks, `--detail counts`", "memory_counts"), ("debug information that inflates", "debug_files"))
 
 
 def table(rows, *titles):
