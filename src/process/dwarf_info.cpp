@@ -63,6 +63,12 @@ bool fits_budget(const ElfFile& elf) {
   return total != 0 && elf.budget()->take_memory(total, elf.path());
 }
 
+// Without these libdw takes the sections of other names, of .dwo files and of LTO, which nothing
+// here looks at.
+bool has_plain_dwarf(const ElfFile& elf) {
+  return elf.section(".debug_info") != nullptr || elf.section(".zdebug_info") != nullptr;
+}
+
 // libdw 0.188 takes for granted that strings of these sections end. To be asked once libdw has
 // decompressed them.
 bool strings_end(const ElfFile& elf) {
@@ -225,9 +231,7 @@ void set_line(Dwarf_Die& unit, Dwarf_Addr address, DwarfFrame& frame) {
 
 std::unique_ptr<DwarfInfo> DwarfInfo::open(std::shared_ptr<const ElfFile> elf,
                                            const FileRoot& root, DebugSource* source) {
-  if (elf->section(".debug_info") == nullptr && elf->section(".zdebug_info") == nullptr) {
-    return nullptr;
-  }
+  if (!has_plain_dwarf(*elf)) return nullptr;
   if (!fits_budget(*elf)) return nullptr;
   std::unique_ptr<ElfFile> alternate_file;
   DwarfHandle alternate;
@@ -236,8 +240,8 @@ std::unique_ptr<DwarfInfo> DwarfInfo::open(std::shared_ptr<const ElfFile> elf,
     // here and handed to it.
     alternate_file = find_alternate_debug_file(*elf, root, source);
     // One that names another in turn, which dwz makes none of, libdw would follow.
-    if (alternate_file == nullptr || alternate_file->section(".gnu_debugaltlink") != nullptr ||
-        !fits_budget(*alternate_file)) {
+    if (alternate_file == nullptr || !has_plain_dwarf(*alternate_file) ||
+        alternate_file->section(".gnu_debugaltlink") != nullptr || !fits_budget(*alternate_file)) {
       return nullptr;
     }
     alternate.reset(dwarf_begin_elf(alternate_file->handle(), DWARF_C_READ, nullptr));
@@ -256,11 +260,9 @@ DwarfInfo::DwarfInfo(std::shared_ptr<const ElfFile> elf, std::unique_ptr<ElfFile
       alternate_file_(std::move(alternate_file)),
       alternate_(std::move(alternate)),
       dwarf_(std::move(dwarf)),
-      line_sections_{
-          loaded_section(*elf_, {".debug_line", ".zdebug_line", ".gnu.debuglto_.debug_line"}),
-          loaded_section(*elf_,
-                         {".debug_line_str", ".zdebug_line_str", ".gnu.debuglto_.debug_line_str"}),
-          loaded_section(*elf_, {".debug_str", ".zdebug_str", ".gnu.debuglto_.debug_str"})} {}
+      line_sections_{loaded_section(*elf_, {".debug_line", ".zdebug_line"}),
+                     loaded_section(*elf_, {".debug_line_str", ".zdebug_line_str"}),
+                     loaded_section(*elf_, {".debug_str", ".zdebug_str"})} {}
 
 bool DwarfInfo::lines_fit(Dwarf_Off unit_offset, Dwarf_Die& unit) {
   constexpr std::uint64_t kKeptRow = 80;  // bytes

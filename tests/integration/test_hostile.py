@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """What a traced program says of itself is not trusted: broken registries and hostile names harm neither tracer nor report."""
+import os
 import shutil
+import subprocess
 import unittest
 
 from support import PAGE, IntegrationTest, program
@@ -66,6 +68,32 @@ class Hostile(IntegrationTest):
         self.assert_clean_text(trace)
         self.assertEqual(len(trace.capture["command"]), 1 + len(words))
         self.assertEqual(trace.capture["command"][2], "<img src=x>")
+
+    def linked(self):
+        """A copy of the program that names w.debug, beside it, as its debug file; the path of that, which is not there yet."""
+        copy, debug = self.directory / "linked", self.directory / "w.debug"
+        debug.touch()
+        subprocess.run(["objcopy", "-R", ".note.gnu.build-id", "--strip-debug", HOSTILE, copy], check=True)
+        subprocess.run(["objcopy", f"--add-gnu-debuglink={debug}", copy], check=True)
+        debug.unlink()
+        return copy, debug
+
+    def test_a_debug_file_without_end(self):
+        """Its checksum would take hours; what it costs is bounded, and the report says that it was not used."""
+        copy, debug = self.linked()
+        shutil.copy(HOSTILE, debug)
+        os.truncate(debug, 1 << 40)
+        trace = self.trace_harm(copy, "process-name")
+        (note,) = [note for note in trace.capture["notes"] if "w.debug" in note]
+        self.assertIn("not checked", note)
+
+    def test_a_debug_file_that_is_none(self):
+        copy, debug = self.linked()
+        os.mkfifo(debug)
+        self.trace_harm(copy, "process-name")
+        debug.unlink()
+        debug.symlink_to("/dev/zero")
+        self.trace_harm(copy, "process-name")
 
     def test_hostile_file_name(self):
         """The path of the program itself: it names mappings, modules and error lines."""
