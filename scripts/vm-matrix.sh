@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs every scenario under every backend on Debian's stock kernels in QEMU (no KVM needed) and compares each report with the truth.
-# Usage: vm-matrix.sh [--rounds N] [--output FILE] [--scenario NAME]... [KERNEL...]   of 5.10 6.1 6.12 6.16 6.18 newest 6.18-arm64; default all.
+# Usage: vm-matrix.sh [--rounds N] [--output FILE] [--scenario NAME]... [KERNEL...]
+# KERNEL: of 5.10 6.1 6.12 6.16 6.18 newest 6.18-arm64 (the default: all of these), 6.17 6.19 7.0 7.1 6.12-generic 6.12-rt.
 # Kernels are cached in ~/.cache/cowtrace-vm.
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"

@@ -4,6 +4,9 @@ import shutil
 import subprocess
 
 
+WITH_MODULES = "with-modules.cpio"
+
+
 class Unfit(Exception):
     """A program that cannot run in the guest: it needs libraries, which are not there, or is of another architecture."""
 
@@ -24,6 +27,31 @@ def add_program(root, machine, program, strip):
         subprocess.run([machine.strip, "--strip-debug", str(target)], check=True)
 
 
+def pack(root, archive):
+    names = "\n".join(sorted(str(path.relative_to(root)) for path in root.rglob("*"))) + "\n"
+    with archive.open("wb") as out:
+        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=names.encode(), stdout=out, check=True)
+
+
+def with_modules(archive, modules, directory):
+    """The archive, or one in `directory` that also has these files in /modules: the kernel takes several archives in a row."""
+    if not modules:
+        return archive
+    root = directory / "modules.root"
+    (root / "modules").mkdir(parents=True)
+    for module in modules:
+        shutil.copy(module, root / "modules")
+    more, both = directory / "modules.cpio", directory / WITH_MODULES
+    pack(root, more)
+    with both.open("wb") as out:
+        for part in (archive, more):
+            with part.open("rb") as content:
+                shutil.copyfileobj(content, out)
+    shutil.rmtree(root)
+    more.unlink()
+    return both
+
+
 def make(archive, machine, busybox, init, texts, programs, unstripped=()):
     """Writes the cpio archive. `programs` go to /bin, those in `unstripped` with their debug information; `texts` are files of /."""
     root = archive.with_suffix(".root")
@@ -36,7 +64,5 @@ def make(archive, machine, busybox, init, texts, programs, unstripped=()):
         (root / name).write_text(text, encoding="ascii")
     for program in programs:
         add_program(root, machine, program, program not in unstripped)
-    names = "\n".join(sorted(str(path.relative_to(root)) for path in root.rglob("*"))) + "\n"
-    with archive.open("wb") as out:
-        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=names.encode(), stdout=out, check=True)
+    pack(root, archive)
     shutil.rmtree(root)

@@ -4,6 +4,7 @@
 The system's apt is only read: its mirror and its keyring are used, its lists, sources and packages stay as they are.
 """
 import dataclasses
+import lzma
 import pathlib
 import re
 import shutil
@@ -13,32 +14,50 @@ import machines
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 NEWEST = "newest"
+# What the guest's disks need, where the kernel does not have it built in.
+DISK_MODULE = "nvme"
 # The programs of guests that cannot take this machine's busybox.
 BUSYBOX_SUITE = "bookworm"
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """The suite that has it and the pattern of its package names. The newest match is taken; old ones vanish."""
+    """The suite that has it and the pattern of its package names. The newest match is taken; old ones vanish.
+
+    `flavour` is cloud, rt, or empty for the one of most machines; `on_demand` ones boot only where they are named.
+    """
 
     suite: str
     pattern: str
     machine: machines.Machine = machines.AMD64
+    flavour: str = "cloud"
+    on_demand: bool = False
 
     @property
     def packages(self):
-        return f"linux-image-{self.pattern}-cloud-{self.machine.architecture}"
+        return "-".join(part for part in ("linux-image", self.pattern, self.flavour, self.machine.architecture) if part)
+
+
+def backport(version, **options):
+    return Series("trixie-backports", rf"{version}\.\d+\+deb13(\.\d+)?", **options)
 
 
 SERIES = {
     "5.10": Series("bullseye", r"5\.10\.0-\d+"),
     "6.1": Series("bookworm", r"6\.1\.0-\d+"),
     "6.12": Series("trixie", r"6\.12\.\d+\+deb13(\.\d+)?"),
-    "6.16": Series("trixie-backports", r"6\.16\.\d+\+deb13(\.\d+)?"),
-    "6.18": Series("trixie-backports", r"6\.18\.\d+\+deb13(\.\d+)?"),
-    NEWEST: Series("sid", r"\d+\.\d+\.\d+\+deb\d+(\.\d+)?"),
-    "6.18-arm64": Series("trixie-backports", r"6\.18\.\d+\+deb13(\.\d+)?", machines.ARM64),
+    "6.12-generic": Series("trixie", r"6\.12\.\d+\+deb13(\.\d+)?", flavour="", on_demand=True),
+    "6.12-rt": Series("trixie", r"6\.12\.\d+\+deb13(\.\d+)?", flavour="rt", on_demand=True),
+    "6.16": backport(r"6\.16"),
+    "6.17": backport(r"6\.17", on_demand=True),
+    "6.18": backport(r"6\.18"),
+    "6.19": backport(r"6\.19", on_demand=True),
+    "7.0": backport(r"7\.0", on_demand=True),
+    "7.1": backport(r"7\.1", on_demand=True),
+    NEWEST: backport(r"\d+\.\d+"),
+    "6.18-arm64": backport(r"6\.18", machine=machines.ARM64),
 }
+DEFAULT = [name for name, series in SERIES.items() if not series.on_demand]
 
 
 class KernelError(Exception):
@@ -105,10 +124,12 @@ class Suite:
         return sorted((name for name in names if re.fullmatch(pattern, name)), key=version_key)
 
     def parts(self, image):
-        """The packages that hold the image: since 6.19 linux-image-* only depends on linux-binary-*."""
+        """The packages that hold the image and its modules: since 6.19 linux-image-* only depends on the two of them."""
         version = image.removeprefix("linux-image-")
-        listed = run(["apt-cache", *self.options, "pkgnames", "linux-binary-"], f"apt-cache for {self.name}").split()
-        return [f"linux-binary-{version}"] if f"linux-binary-{version}" in listed else [image]
+        split = []
+        for part in (f"linux-binary-{version}", f"linux-modules-{version}"):
+            split += [name for name in run(["apt-cache", *self.options, "pkgnames", part], f"apt-cache for {self.name}").split() if name == part]
+        return split or [image]
 
     def download(self, package, folder):
         subprocess.run(["apt-get", *self.options, "-q", "download", package], cwd=folder, check=False, capture_output=True)
@@ -138,6 +159,11 @@ def image(series, cache):
         raise Vanished(f"{wanted.suite} has no package {wanted.packages} any more")
     unpack(suite, suite.parts(packages[-1]), home, keep_image)
     return images(home)[-1]
+
+
+def modules(image_path):
+    """The files of the modules that this kernel needs for the guest's disks, in the order in which they load; none where they are built in."""
+    return sorted(image_path.parent.parent.glob("modules/*.ko"))
 
 
 def busybox(machine, cache):
@@ -172,11 +198,44 @@ def images(home):
 
 
 def keep_image(home):
-    """Leaves boot/vmlinuz-VERSION and nothing else: success needs no modules."""
+    """Leaves boot/vmlinuz-VERSION, and in modules/ what its disks need."""
     for found in home.glob("usr/lib/modules/*/vmlinuz"):
         (home / "boot").mkdir(exist_ok=True)
         shutil.move(found, home / "boot" / f"vmlinuz-{found.parent.name}")
     if not images(home):
         raise KernelError(f"no boot/vmlinuz-* and no usr/lib/modules/*/vmlinuz in the packages of {home.name}")
+    keep_modules(home)
     for folder in ("lib", "usr"):
         shutil.rmtree(home / folder, ignore_errors=True)
+
+
+def keep_modules(home):
+    """Puts DISK_MODULE and all that it depends on into modules/, numbered in the order in which they load."""
+    files = {module_name(path): path for path in home.glob("**/lib/modules/**/*.ko*")}
+    ordered = []
+
+    def add(name):
+        if name in ordered or name not in files:
+            return
+        for needed in needs(content(files[name])):
+            add(needed)
+        ordered.append(name)
+
+    add(DISK_MODULE)
+    (home / "modules").mkdir()
+    for number, name in enumerate(ordered):
+        (home / "modules" / f"{number:02}-{name}.ko").write_bytes(content(files[name]))
+
+
+def module_name(path):
+    return path.name.partition(".ko")[0].replace("-", "_")
+
+
+def content(path):
+    return lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+
+
+def needs(module):
+    """The names of the modules that this one depends on, from its section .modinfo."""
+    found = re.search(rb"\0depends=([^\0]*)\0", module)
+    return [name.replace("-", "_") for name in found.group(1).decode("ascii").split(",") if name] if found else []

@@ -114,7 +114,9 @@ def run_guest(which, image, arguments, archive, names):
     for old in keep.iterdir():
         old.unlink()
     timeout = START_SECONDS + len(BACKENDS) * (START_SECONDS * len(CAPTURES) + JOB_SECONDS * len(names))
+    archive = initramfs.with_modules(archive, kernels.modules(image), keep)
     outcome = guest.boot(which.machine, image, archive, which.parameters, keep, timeout)
+    (keep / initramfs.WITH_MODULES).unlink(missing_ok=True)
     for name, content in outcome.files.items():
         (keep / name).write_bytes(content)
     result.seconds = outcome.seconds
@@ -191,7 +193,7 @@ def as_json(results, names, pages):
 def parse(argv):
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "cowtrace-vm"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kernels", nargs="*", metavar="KERNEL", help=f"of {' '.join(kernels.SERIES)}; default all")
+    parser.add_argument("kernels", nargs="*", metavar="KERNEL", help=f"of {' '.join(kernels.SERIES)}; default {' '.join(kernels.DEFAULT)}")
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of the static cowtrace and scenario; "
                         "these also say which experiments there are")
     parser.add_argument("--bin-arm64", type=pathlib.Path, metavar="DIRECTORY", help="the same for arm64; without it no such guest")
@@ -208,12 +210,12 @@ def parse(argv):
     unknown = [series for series in arguments.kernels if series not in kernels.SERIES]
     if unknown:
         parser.error(f"unknown kernel {unknown[0]}: use {' '.join(kernels.SERIES)}")
-    lacking = [series for series in arguments.kernels or kernels.SERIES if not arguments.programs[kernels.SERIES[series].machine]]
+    lacking = [series for series in arguments.kernels or kernels.DEFAULT if not arguments.programs[kernels.SERIES[series].machine]]
     if arguments.kernels and lacking:
         parser.error(f"{lacking[0]} needs programs of its architecture: give --bin-{kernels.SERIES[lacking[0]].machine.architecture}")
     for series in lacking:
         print(f"{series}: left out, there is no --bin-{kernels.SERIES[series].machine.architecture}")
-    arguments.kernels = arguments.kernels or [series for series in kernels.SERIES if series not in lacking]
+    arguments.kernels = arguments.kernels or [series for series in kernels.DEFAULT if series not in lacking]
     return arguments
 
 

@@ -3,6 +3,7 @@
 """Which guests are made, of what, and what is refused: all that needs no guest."""
 import contextlib
 import io
+import lzma
 import pathlib
 import re
 import struct
@@ -58,11 +59,11 @@ class Arguments(unittest.TestCase):
 
     def test_without_programs_of_its_architecture_a_guest_is_left_out_and_said(self):
         chosen, text = self.said("--bin", "x86")
-        self.assertEqual(chosen, [series for series, of in kernels.SERIES.items() if of.machine is machines.AMD64])
+        self.assertEqual(chosen, [series for series in kernels.DEFAULT if kernels.SERIES[series].machine is machines.AMD64])
         self.assertIn("6.18-arm64: left out", text)
 
     def test_with_them_all_guests_are_made(self):
-        self.assertEqual(self.said("--bin", "x86", "--bin-arm64", "arm"), (list(kernels.SERIES), ""))
+        self.assertEqual(self.said("--bin", "x86", "--bin-arm64", "arm"), (kernels.DEFAULT, ""))
 
     def test_a_guest_that_is_asked_for_by_name_is_not_left_out(self):
         status, text = self.said("--bin", "x86", "6.18-arm64")
@@ -85,6 +86,27 @@ class Kernels(unittest.TestCase):
         for series in ("6.18", "6.18-arm64"):
             matching = [machine for machine in machines.ALL if re.fullmatch(kernels.SERIES[series].packages, name + machine.architecture)]
             self.assertEqual(matching, [kernels.SERIES[series].machine])
+
+    def test_a_flavour_takes_its_own_packages_only(self):
+        names = ["linux-image-6.12.118+deb13" + flavour + "-amd64" for flavour in ("-cloud", "", "-rt")]
+        for series, own in zip(("6.12", "6.12-generic", "6.12-rt"), names):
+            self.assertEqual([name for name in names if re.fullmatch(kernels.SERIES[series].packages, name)], [own])
+
+    def test_what_is_on_demand_is_in_no_run_that_names_no_kernel(self):
+        self.assertNotIn("6.12-rt", kernels.DEFAULT)
+        self.assertIn(kernels.NEWEST, kernels.DEFAULT)
+
+    def test_modules_come_after_those_that_they_depend_on(self):
+        with tempfile.TemporaryDirectory() as directory:
+            home = pathlib.Path(directory)
+            folder = home / "usr" / "lib" / "modules" / "6.12" / "kernel"
+            folder.mkdir(parents=True)
+            for name, depends in (("nvme", "nvme-core,crc64"), ("nvme-core", "nvme-auth"), ("nvme-auth", ""), ("crc64", ""), ("ext4", "")):
+                module = b"\0license=GPL\0depends=" + depends.encode() + b"\0"
+                (folder / f"{name}.ko.xz").write_bytes(lzma.compress(module))
+            kernels.keep_modules(home)
+            kept = [path.name for path in sorted((home / "modules").iterdir())]
+        self.assertEqual(kept, ["00-nvme_auth.ko", "01-nvme_core.ko", "02-crc64.ko", "03-nvme.ko"])
 
     def test_each_suite_is_looked_up_once_an_architecture(self):
         places = {kernels.Suite("sid", machine, pathlib.Path("/cache")).directory for machine in machines.ALL}
