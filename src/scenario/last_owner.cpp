@@ -17,6 +17,8 @@ Result<Truth> last_owner(const Options& options) {
   const Trial trial{options.measure, {region}};
   auto child = watch_child(trial, [] { return Written{}; });
   if (!child) return tl::unexpected<Failure>(child.error());
+  // What looked at the pages meanwhile may have put some into a batch.
+  if (auto settled = flush_lru_batch(); !settled) return tl::unexpected<Failure>(settled.error());
   auto parent = watch(trial, Role::Parent, write);
   if (!parent) return tl::unexpected<Failure>(parent.error());
   if (auto all = expect(*parent, Mechanism::Reuse, options.pages); !all)

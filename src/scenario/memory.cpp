@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -37,7 +39,20 @@ class StayOnCpu {
   bool pinned_ = false;
 };
 
-// A frame that is still in its CPU's LRU batch has one reference more than owners, and its last
+// The kernel empties the batches of all CPUs before it migrates anything (lru_cache_disable(),
+// before 5.13 migrate_prep()); a page that is where it should be stays. A kernel without migration
+// has to do with flush_lru_batch().
+void flush_all_lru_batches(std::byte* page) {
+  constexpr int kMove = 2;  // MPOL_MF_MOVE
+  void* pages[] = {page};
+  const int nodes[] = {0};
+  int status[] = {0};
+  ::syscall(SYS_move_pages, 0, 1UL, pages, nodes, status, kMove);
+}
+
+}  // namespace
+
+// A frame that is still in a CPU's LRU batch has one reference more than owners, and its last
 // owner gets a copy where it should reuse. Batches hold at most 31; frames of our own push the
 // ground's out.
 Result<void> flush_lru_batch() {
@@ -45,11 +60,10 @@ Result<void> flush_lru_batch() {
   const auto memory = map_private(kFrames * kPageSize);
   if (!memory) return tl::unexpected<Failure>(memory.error());
   for (std::uint64_t i = 0; i < kFrames; ++i) store(*memory + i * kPageSize, std::uint64_t{1});
+  flush_all_lru_batches(*memory);
   ::munmap(*memory, kFrames * kPageSize);
   return {};
 }
-
-}  // namespace
 
 Result<std::byte*> map_private(std::uint64_t bytes, std::uint64_t address) {
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (address != 0 ? MAP_FIXED_NOREPLACE : 0);

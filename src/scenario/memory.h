@@ -18,4 +18,7 @@ Result<std::byte*> map_private(std::uint64_t bytes, std::uint64_t address = 0);
 // of its own to the frames that it got.
 Result<void> fill_and_settle(const std::function<void()>& fill);
 
+// No frame is in a CPU's LRU batch any more, which would hold a reference to it.
+Result<void> flush_lru_batch();
+
 }  // namespace scenario

@@ -17,6 +17,9 @@ constexpr const char* kPolicy = "/sys/kernel/mm/transparent_hugepage/hugepages-6
 constexpr std::uint64_t kRegionSize = 1ull << 20;  // too small for huge pages of 2 MiB
 
 Result<void> allow_large_folios(Settings& settings) {
+  if (read_setting("/sys/kernel/mm/transparent_hugepage/enabled").empty())
+    return unavailable("cannot get folios of 64 KiB",
+                       "this kernel is built without transparent huge pages");
   if (read_setting(kPolicy).empty())
     return unavailable("cannot get folios of 64 KiB", "this kernel has none (since 6.8)");
   return settings.set(kPolicy, "madvise");
