@@ -112,36 +112,24 @@ Status BpfCapture::open() {
   return attach();
 }
 
-// As much as this kernel's version promises; then without the newest of it (its configuration may lack it), then without hooks that may be
-// missing. The first error is the one to tell.
+// As much as this kernel's version promises, or what is left of it.
 Status BpfCapture::load() {
   const auto has = [version = kernel_version()](const auto& since) { return version >= since; };
   const int most = static_cast<int>(std::count_if(kFeatures.begin(), kFeatures.end(), has));
-  Status first;
-  bool choices_left = true;
-  for (int attempt = 0; choices_left; ++attempt) {
-    for (int features = most; features >= std::max(most - 1, 0); --features) {
-      Status loaded = load_with(features, attempt, choices_left);
-      if (loaded) return loaded;
-      if (first) first = loaded;
-      if (!choices_left) break;
-    }
-  }
-  return first;
+  return load_in_order(most, [this](int features, int attempt) { return load_with(features, attempt); });
 }
 
-Status BpfCapture::load_with(int features, int attempt, bool& choices_left) {
+LoadTry BpfCapture::load_with(int features, int attempt) {
   const BpfLog log;
   skeleton_.reset(open_skeleton(features >= kNewInstructions));
-  if (!skeleton_) return fail("cannot open BPF programs", log.reason(errno));
+  if (!skeleton_) return {fail("cannot open BPF programs", log.reason(errno)), false};
   configure(features);
   choose_programs();
-  choices_left = choose(*skeleton_, attempt);
-  if (!choices_left) return fail("cannot load BPF programs", "nothing is left to do without");
+  if (!choose(*skeleton_, attempt)) return {fail("cannot load BPF programs", "nothing is left to do without"), false};
   // Tracepoints keep preemption off before 7.0 (a46023d5616e).
   choose_agains(skeleton_->obj, preempted_, preempted_ && kernel_version() >= std::pair(7, 0));
   if (const int error = cowtrace_bpf__load(skeleton_.get()); error != 0)
-    return tl::unexpected(load_error(fmt::format("cannot load the {} backend", backend()), log, error));
+    return {tl::unexpected(load_error(fmt::format("cannot load the {} backend", backend()), log, error)), true};
   return {};
 }
 

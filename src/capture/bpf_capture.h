@@ -13,6 +13,7 @@
 #include "capture/capture.h"
 #include "capture/coverage.h"
 #include "capture/lanes.h"
+#include "capture/load_order.h"
 #include "capture/rule_table.h"
 
 struct bpf_link;
@@ -74,7 +75,7 @@ class BpfCapture : public Capture {
 
  private:
   Status load();
-  Status load_with(int features, int attempt, bool& choices_left);
+  LoadTry load_with(int features, int attempt);
   void configure(int features);
   void choose_programs();
   void tell_layout();
