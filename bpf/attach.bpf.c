@@ -91,13 +91,12 @@ int find_running(struct bpf_iter__task *ctx)
 	/* Kernel threads, and what is at its end. */
 	if (!mm || task->flags & (PF_KTHREAD | PF_EXITING))
 		return 0;
-	state = state_of(address);
-	if (state && !state->told_exit)
+	if (running_state_of(address))
 		return 0;
 	leader = BPF_CORE_READ(task, group_leader);
-	leader_state = leader == task ? 0 : state_of((u64)leader);
+	leader_state = leader == task ? 0 : running_state_of((u64)leader);
 	parent = BPF_CORE_READ(leader, real_parent);
-	parent_state = state_of((u64)parent);
+	parent_state = running_state_of((u64)parent);
 	parent_mm = BPF_CORE_READ(parent, mm);
 	if (!parent_state) {
 		if (!leader_state && !is_named(task))

@@ -56,20 +56,18 @@ static __always_inline void forked(u64 *ctx)
 {
 	struct task_struct *parent = (void *)ctx[0], *child = (void *)ctx[1];
 	u64 parent_address = argument_address(ctx, 0), child_address = argument_address(ctx, 1);
-	struct task_state *state = state_of(parent_address), *child_state, *copied;
-	struct cowtrace_fork event = {};
-	u64 parent_mm, child_mm;
-	u32 space;
-
-	if (!state)
-		return;
-	parent_mm = mm_of(parent);
-	child_mm = mm_of(child);
-	if (!parent_mm)
-		return;
-	space = space_of(state, parent_mm);
+	struct task_state *state = running_state_of(parent_address), *child_state, *copied;
+	u64 parent_mm = mm_of(parent), child_mm = mm_of(child);
 	/* The command before its exec is still us: what it forks is not traced. */
-	if (!space || (state->forked_task == child_address && state->forked_ns == child->start_boottime))
+	u32 space = state && parent_mm ? space_of(state, parent_mm) : 0;
+	struct cowtrace_fork event = {};
+
+	if (!space) {
+		/* A child of strangers, whose address may have the state of a task that ended: see create_state(). */
+		delete_state(child_address);
+		return;
+	}
+	if (state->forked_task == child_address && state->forked_ns == child->start_boottime)
 		return;
 	state->forked_task = child_address;
 	state->forked_ns = child->start_boottime;
@@ -126,7 +124,7 @@ static __always_inline void executed(u64 *ctx)
 	struct cowtrace_exec event = {};
 	u64 mm;
 
-	if (!state)
+	if (!state || state->told_exit)
 		return;
 	mm = mm_of(task);
 	if (state->told_exec && state->told_exec == state->space && state->mm == mm)
@@ -139,6 +137,8 @@ static __always_inline void executed(u64 *ctx)
 		enter_new_space(state, mm);
 	event.old_space = state->exec_from;
 	event.new_space = state->told_exec = state->space;
+	/* A thread that is not the leader takes over the leader's. */
+	state->born_ns = BPF_CORE_READ(task, start_boottime);
 	event.counts = state->exec_counts;
 	if (!state->guest)
 		forget_python(event.old_space);
@@ -181,6 +181,10 @@ HOOK("tp_btf/sched_process_exit", on_exit, exited)
 /* Not at exit: since 6.16 its tracepoint comes before the kernel's last writes to the address space (clear_child_tid, robust futexes). */
 static __always_inline void freed(u64 *ctx)
 {
-	delete_state(argument_address(ctx, 0));
+	u64 task = argument_address(ctx, 0);
+
+	delete_state(task);
+	if (shared.visits)
+		end_visit(task);
 }
 HOOK("tp_btf/sched_process_free", on_free, freed)

@@ -112,7 +112,7 @@ static __always_inline void path_entry(u64 vma, u64 address, u32 flags, u64 regs
 		return;
 	task = bpf_get_current_task();
 	mm = FIELD(struct vm_area_struct, vma, vm_mm);
-	state = state_of(task);
+	state = running_state_of(task);
 	if (state && mm == current_mm(task)) {
 		if (!space_of(state, mm))
 			return;

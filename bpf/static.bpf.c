@@ -33,7 +33,7 @@ static __always_inline void exception(unsigned long address, unsigned long error
 	if ((long)address < 0)
 		return;
 	task = bpf_get_current_task();
-	state = state_of(task);
+	state = running_state_of(task);
 	if (!state)
 		return;
 	mm = current_mm(task);

@@ -45,6 +45,7 @@ struct task_state {
 	u8 mapping_valid;
 	u8 mapping_private_file;
 	u8 mapping_anonymous; /* and not for KSM */
+	u8 told_exit; /* the task has ended: only its very last writes are still to come */
 	u16 error_code;
 	u64 address;
 	u64 start_ns; /* taken before the page tables were read */
@@ -65,14 +66,12 @@ struct task_state {
 	u64 fork_began_ns; /* when a fork under way has begun to make the child's memory */
 	u64 copied_vma; /* fault path: start of the mapping that it has copied last */
 	u32 exec_from; /* the space left by an exec whose tracepoint has not fired yet */
-	u32 pad;
+	u32 told_exec; /* the space of the last exec that was told: hooks on the family may run more than once (lib/again.h) */
 	u32 code_owner, code_pages; /* note_code() */
 	struct registers user; /* where user space was; ip 0: not known. Here, for programs on faults have no room on their stacks */
 	struct cowtrace_counts exec_counts; /* of exec_from */
-	/* What the hooks on the family have told already: they may run more than once (lib/again.h). */
-	u64 forked_task, forked_ns; /* the last child, and when it was born */
-	u32 told_exec; /* the space of the last exec */
-	u32 told_exit;
+	u64 forked_task, forked_ns; /* the last child that was told, and when it was born */
+	u64 born_ns; /* start_boottime of the task when it got this state */
 	struct cowtrace_counts visitors; /* what others broke in this task's memory */
 };
 
@@ -169,19 +168,53 @@ static __always_inline struct task_state *state_of(u64 task)
 	return shared.stored ? bpf_map_lookup_elem(&tasks, &task) : 0;
 }
 
-static const struct task_state no_state;
+static __always_inline u64 birth_of(u64 task)
+{
+	u64 birth = 0;
+
+	/* By the helper: hooks on the family are linked without bpf_rdonly_cast. */
+	bpf_probe_read_kernel(&birth, sizeof(birth), (void *)(task + bpf_core_field_offset(struct task_struct, start_boottime)));
+	return birth;
+}
 
 /*
- * A place for a task that has just come to be; 0: there is no room. Its address may be known already: the program on sched_process_free is
- * not run for every task (about 1 in 2,000 on a 6.18 whose tracepoint itself counted every one), and then the kernel uses the memory again.
+ * The state of a task that runs; 0: it has none. The state of a task that has ended may outlive it (create_state()), and a task that no
+ * fork made (a worker of io_uring, which sched_process_fork does not show) may then have its address.
  */
-static __always_inline struct task_state *create_state(u64 task)
+static __always_inline struct task_state *running_state_of(u64 task)
+{
+	struct task_state *state = state_of(task);
+
+	return state && state->told_exit && state->born_ns != birth_of(task) ? 0 : state;
+}
+
+static const struct task_state no_state;
+
+static __always_inline void delete_stored_state(u64 task)
+{
+	if (shared.stored && !bpf_map_delete_elem(&tasks, &task))
+		__sync_fetch_and_add(&shared.stored, -1);
+}
+
+static __always_inline void delete_state(u64 task)
+{
+	struct table_entry *entry = entry_of(task);
+
+	if (entry && entry->task == task)
+		entry->task = 0;
+	delete_stored_state(task);
+}
+
+/* A zeroed place for a task; 0: there is no room. */
+static __always_inline struct task_state *place_for(u64 task)
 {
 	struct table_entry *entry = entry_of(task);
 
 	if (entry && ATOMICS &&
 	    (entry->task == task || !__sync_val_compare_and_swap(&entry->task, 0, task))) {
 		__builtin_memset(&entry->state, 0, sizeof(entry->state));
+		/* One from an earlier time would be found as soon as this one is deleted. */
+		delete_stored_state(task);
 		return &entry->state;
 	}
 	if (!bpf_map_update_elem(&tasks, &task, &no_state, BPF_NOEXIST))
@@ -191,14 +224,17 @@ static __always_inline struct task_state *create_state(u64 task)
 	return bpf_map_lookup_elem(&tasks, &task);
 }
 
-static __always_inline void delete_state(u64 task)
+/*
+ * For a task that has just come to be; 0: there is no room. Its address may have a state already: some kernels free a task without
+ * sched_process_free (docs/architecture.md), and use its memory again.
+ */
+static __always_inline struct task_state *create_state(u64 task)
 {
-	struct table_entry *entry = entry_of(task);
+	struct task_state *state = place_for(task);
 
-	if (entry && entry->task == task)
-		entry->task = 0;
-	else if (shared.stored && !bpf_map_delete_elem(&tasks, &task))
-		__sync_fetch_and_add(&shared.stored, -1);
+	if (state)
+		state->born_ns = birth_of(task);
+	return state;
 }
 
 static __always_inline void end_visit(u64 task)
