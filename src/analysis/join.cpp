@@ -199,6 +199,7 @@ void Aggregator::finish_objects() {
     return rest(a) < rest(b);
   });
   std::vector<ObjectId> id_of(known.size());
+  summary_.objects.reserve(known.size());
   for (const std::uint32_t number : order) {
     ObjectSummary& object = objects_[number];
     object.id = id_of[number] = ObjectId(static_cast<std::uint32_t>(summary_.objects.size()));

@@ -29,8 +29,8 @@ FieldOfWrite header_field(const Type& type, std::uint64_t distance) {
 
 FieldOfWrite member_field(const TypeTable& types, const Type& type, std::uint64_t offset) {
   const std::uint64_t word = offset & ~std::uint64_t{7};
-  for (const Type::Member& member : type.members)
-    if (member.offset == word) return {type.heap() ? fmt::format("slot {}", repr_of(member.name)) : "." + member.name, Cause::Value};
+  if (const Type::Member* member = type.member_at(word))
+    return {type.heap() ? fmt::format("slot {}", repr_of(member->name)) : "." + member->name, Cause::Value};
   const auto& layout = types.layout();
   if (layout.version >= Version{3, 13} && (type.flags & kInlineValues) != 0 && offset >= type.basicsize) {
     const std::uint64_t first = type.basicsize + static_cast<std::uint64_t>(layout.dict_values.values);

@@ -101,15 +101,15 @@ bool Names::is_reached_by(const std::string& module, std::uint64_t object) {
   return found->second == object;
 }
 
-std::string Names::prefix_of_module(std::uint32_t module, bool grouped, int depth) {
+Name Names::name_of_module(std::uint32_t module, bool grouped, int depth) {
   const HeapIndex::Node& node = index_.nodes()[module];
   // A module that sys.modules leads to is called by its name there.
   if (node.edge == Edge::DictValue && node.parent != HeapIndex::kNone && index_.nodes()[node.parent].edge == Edge::SysModules) {
     const auto dict = read_dict(image_, types_.layout(), runtime_.modules);
     const auto key = dict ? text_at(types_, read_entry(image_, *dict, node.slot).key, kLongestText) : std::nullopt;
-    if (key && is_reached_by(*key, node.address)) return *key;
+    if (key && is_reached_by(*key, node.address)) return {*key, true, true};
   }
-  return path(module, grouped, depth + 1).text;
+  return path(module, grouped, depth + 1);
 }
 
 Name Names::step(std::uint32_t number, bool grouped, int depth) {
@@ -123,11 +123,14 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
   }
   const HeapIndex::Node& parent = index_.nodes()[node.parent];
   const Type& parent_type = index_.type(parent);
-  const auto suffixed = [&](const std::string& suffix, bool evaluable) {
-    Name name = path(node.parent, grouped, depth + 1);
+  const auto with_suffix = [](Name name, const std::string& suffix, bool evaluable) {
+    if (!name.known) return name;
     name.text += suffix;
     name.evaluable = name.evaluable && evaluable;
     return name;
+  };
+  const auto suffixed = [&](const std::string& suffix, bool evaluable) {
+    return with_suffix(path(node.parent, grouped, depth + 1), suffix, evaluable);
   };
   const std::uint64_t items = grouped ? items_of(node.parent) : 0;
   const bool together = items > kLarge;
@@ -136,9 +139,7 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
     return name;
   };
   switch (node.edge) {
-    case Edge::ModuleDict: {
-      return {prefix_of_module(node.parent, grouped, depth) + ".__dict__", true, true};
-    }
+    case Edge::ModuleDict: return with_suffix(name_of_module(node.parent, grouped, depth), ".__dict__", true);
     case Edge::InstanceDict: return suffixed(".__dict__", true);
     // Python code gets a proxy of it.
     case Edge::TypeDict: return suffixed(".__dict__", true);
@@ -177,7 +178,7 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
     case Edge::Field: {
       const FieldName& field = kFields[node.slot];
       if (parent_type.kind == Kind::Module && node.slot == static_cast<std::uint32_t>(FieldId::ModuleName))
-        return {prefix_of_module(node.parent, grouped, depth) + ".__name__", true, true};
+        return with_suffix(name_of_module(node.parent, grouped, depth), ".__name__", true);
       if (node.slot == static_cast<std::uint32_t>(FieldId::FrameObject) || node.slot == static_cast<std::uint32_t>(FieldId::FrameFunction))
         return parent_type.kind == Kind::Generator && node.slot == static_cast<std::uint32_t>(FieldId::FrameObject)
                    ? suffixed(".gi_frame", true)
@@ -188,8 +189,7 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
       return suffixed(field.python ? fmt::format(".{}", field.name) : fmt::format(".<{}>", field.name), field.python);
     }
     case Edge::Member:
-      for (const Type::Member& member : parent_type.members)
-        if (member.offset == node.slot) return attribute(path(node.parent, grouped, depth + 1), member.name);
+      if (const Type::Member* member = parent_type.member_at(node.slot)) return attribute(path(node.parent, grouped, depth + 1), member->name);
       return unknown();
     case Edge::Closure: return suffixed(".cell_contents", true);
     case Edge::Local: {
@@ -210,19 +210,20 @@ Name Names::step(std::uint32_t number, bool grouped, int depth) {
 
 // co_localsplusnames is not for Python code to see; the three tuples that are made of it have the same strings.
 Name Names::local_of_code(const HeapIndex::Node& node, bool grouped, int depth) {
-  constexpr struct {
+  const struct {
     std::uint8_t flag;  // CO_FAST_*, Include/internal/pycore_code.h
     const char* name;
-  } kKinds[] = {{0x20, "co_varnames"}, {0x40, "co_cellvars"}, {0x80, "co_freevars"}};
+    Ranks& ranks;
+  } kinds_of_local[] = {{0x20, "co_varnames", variable_ranks_}, {0x40, "co_cellvars", cell_ranks_}, {0x80, "co_freevars", free_ranks_}};
   const HeapIndex::Node& tuple = index_.nodes()[node.parent];
   if (tuple.parent == HeapIndex::kNone || node.slot > kMostLocals) return unknown();
   const Layout& layout = types_.layout();
   const std::uint64_t code = index_.nodes()[tuple.parent].address;
   const std::uint64_t kinds = image_.word(code + layout.code.localspluskinds) + layout.bytes.data;
-  for (const auto& kind : kKinds) {
-    if ((image_.load<std::uint8_t>(kinds + node.slot) & kind.flag) == 0) continue;
-    std::uint32_t rank = 0;
-    for (std::uint32_t i = 0; i < node.slot; ++i) rank += (image_.load<std::uint8_t>(kinds + i) & kind.flag) != 0 ? 1 : 0;
+  for (const auto& kind : kinds_of_local) {
+    const auto is_one = [&](std::uint64_t i) { return (image_.load<std::uint8_t>(kinds + i) & kind.flag) != 0; };
+    if (!is_one(node.slot)) continue;
+    const std::uint64_t rank = kind.ranks.before(kinds, node.slot, is_one);
     Name name = path(tuple.parent, grouped, depth + 1);
     name.text += fmt::format(".{}[{}]", kind.name, rank);
     return name;
@@ -264,7 +265,7 @@ Name Names::dict_value(const HeapIndex::Node& node, bool grouped, int depth) {
   switch (parent.edge) {
     case Edge::ModuleDict: {
       if (!key) break;
-      return attribute({prefix_of_module(parent.parent, grouped, depth), true, true}, *key);
+      return attribute(name_of_module(parent.parent, grouped, depth), *key);
     }
     case Edge::InstanceDict:
       if (!key) break;
@@ -410,41 +411,37 @@ std::uint64_t Names::items_of(std::uint32_t container) {
   return items;
 }
 
-std::uint64_t Names::rank(std::uint64_t dict, std::uint32_t entry) const {
-  const auto read = read_dict(image_, types_.layout(), dict);
-  std::uint64_t live = 0;
-  for (std::uint64_t i = 0; read && i < entry && i < read->keys.used; ++i) {
+std::uint64_t Names::rank(std::uint64_t dict, std::uint32_t entry) {
+  const auto& read = dict_at(dict);
+  if (!read) return 0;
+  return dict_ranks_.before(dict, entry, [&](std::uint64_t i) {
     const Entry one = read_entry(image_, *read, i);
-    if (one.value != 0 && one.key != 0) ++live;
-  }
-  return live;
+    return one.value != 0 && one.key != 0;
+  });
 }
 
 // __subclasses__() leaves out those that are gone.
-std::uint64_t Names::subclass_rank(std::uint64_t type, std::uint32_t entry) const {
+std::uint64_t Names::subclass_rank(std::uint64_t type, std::uint32_t entry) {
   const auto& layout = types_.layout();
   std::uint64_t dict = image_.word(type + layout.type.subclasses);
   if (const std::uint64_t state = static_type_state(types_, runtime_, type); state != 0) dict = image_.word(state + layout.static_type.tp_subclasses);
   const auto read = read_dict(image_, layout, dict);
-  std::uint64_t live = 0;
-  for (std::uint64_t i = 0; read && i < entry && i < read->keys.used; ++i) {
+  if (!read) return 0;
+  return subclass_ranks_.before(type, entry, [&](std::uint64_t i) {
     const std::uint64_t reference = read_entry(image_, *read, i).value;
     const std::uint64_t object = reference != 0 ? image_.word(reference + layout.weakref.object) : 0;
-    if (object != 0 && types_.type_of(object) != nullptr && types_.type_of(object)->kind == Kind::Type) ++live;
-  }
-  return live;
+    const Type* of = types_.type_of(object);
+    return of != nullptr && of->kind == Kind::Type;
+  });
 }
 
-std::uint64_t Names::set_rank(std::uint64_t set, std::uint32_t slot) const {
+std::uint64_t Names::set_rank(std::uint64_t set, std::uint32_t slot) {
   const auto& at = types_.layout().set;
   const std::uint64_t table = image_.word(set + at.table);
-  std::uint64_t live = 0;
-  for (std::uint64_t i = 0; i < slot; ++i) {
-    const std::uint64_t key = image_.word(table + i * at.entry_size);
+  return set_ranks_.before(set, slot, [&](std::uint64_t i) {
     // A dummy stands where an item was removed; it is no item. Its hash is -1.
-    if (key != 0 && image_.word(table + i * at.entry_size + 8) != UINT64_MAX) ++live;
-  }
-  return live;
+    return image_.word(table + i * at.entry_size) != 0 && image_.word(table + i * at.entry_size + 8) != UINT64_MAX;
+  });
 }
 
 std::string Names::key_of(std::uint64_t dict, std::uint64_t entry) const {

@@ -13,6 +13,7 @@
 
 #include "python/dict.h"
 #include "python/heap_index.h"
+#include "python/ranks.h"
 
 namespace cowtrace::python {
 
@@ -40,7 +41,7 @@ class Names {
   [[nodiscard]] Name local_of_code(const HeapIndex::Node& node, bool grouped, int depth);
   [[nodiscard]] std::optional<std::string> interned(const HeapIndex::Node& node) const;
   [[nodiscard]] Name attribute(Name of, std::string_view key) const;
-  [[nodiscard]] std::string prefix_of_module(std::uint32_t module, bool grouped, int depth);
+  [[nodiscard]] Name name_of_module(std::uint32_t module, bool grouped, int depth);
   // `module.qualname`, if that leads to the object.
   [[nodiscard]] const std::optional<std::string>& qualified(std::uint32_t node);
   [[nodiscard]] std::optional<std::string> find_qualified(std::uint64_t object, const Type& type);
@@ -52,13 +53,13 @@ class Names {
   [[nodiscard]] std::uint64_t look_up(std::uint64_t dict, const std::string& key);
   [[nodiscard]] std::uint64_t dict_of(std::uint64_t object) const;
   [[nodiscard]] bool is_reached_by(const std::string& module, std::uint64_t object);
-  [[nodiscard]] std::uint64_t subclass_rank(std::uint64_t type, std::uint32_t entry) const;
+  [[nodiscard]] std::uint64_t subclass_rank(std::uint64_t type, std::uint32_t entry);
   [[nodiscard]] std::string function_of_code(std::uint32_t node, bool grouped, int depth);
   [[nodiscard]] std::string local_name(std::uint64_t code, std::uint32_t slot) const;
   // 0 of what is no container.
   [[nodiscard]] std::uint64_t items_of(std::uint32_t container);
-  [[nodiscard]] std::uint64_t rank(std::uint64_t dict, std::uint32_t entry) const;
-  [[nodiscard]] std::uint64_t set_rank(std::uint64_t set, std::uint32_t slot) const;
+  [[nodiscard]] std::uint64_t rank(std::uint64_t dict, std::uint32_t entry);
+  [[nodiscard]] std::uint64_t set_rank(std::uint64_t set, std::uint32_t slot);
 
   // What many names begin with, for what is asked for together is often in one container.
   struct Prefix {
@@ -81,6 +82,8 @@ class Names {
   std::pair<std::uint64_t, std::optional<Dict>> last_dict_;
   std::pair<std::uint64_t, std::optional<KeyTable>> last_key_table_;
   std::pair<std::uint32_t, std::uint64_t> last_items_ = {HeapIndex::kNone, 0};  // of a node
+  Ranks dict_ranks_, set_ranks_, subclass_ranks_;    // by object
+  Ranks variable_ranks_, cell_ranks_, free_ranks_;   // by the address of co_localspluskinds
   std::unordered_map<std::string, std::uint64_t> reached_;  // what the attributes of a dotted name lead to
 };
 

@@ -46,6 +46,13 @@ std::string read_name(const MemoryImage& image, std::uint64_t address, std::size
   return {};
 }
 
+const Type::Member* Type::member_at(std::uint64_t offset) const {
+  const auto found =
+      std::lower_bound(members.begin(), members.end(), offset,
+                       [](const Member& member, std::uint64_t at) { return member.offset < at; });
+  return found != members.end() && found->offset == offset ? &*found : nullptr;
+}
+
 TypeTable::TypeTable(const MemoryImage& image, const Layout& layout, std::uint64_t type_type)
     : image_(image), layout_(layout), type_type_(type_type), work_left_(kMostWork) {}
 

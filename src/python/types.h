@@ -48,6 +48,8 @@ struct Type {
   Kind kind = Kind::Other;
   std::vector<Member> members;    // of itself and of its bases, ascending
 
+  // The member at exactly this offset; nullptr: none.
+  [[nodiscard]] const Member* member_at(std::uint64_t offset) const;
   [[nodiscard]] bool heap() const { return (flags & kHeapType) != 0; }
   [[nodiscard]] bool gc() const { return (flags & kHaveGc) != 0; }
 };
