@@ -11,7 +11,9 @@ constexpr std::uint64_t kReadable = 1 << 20;  // bytes of an image that is not a
 }  // namespace
 
 void PythonResolver::add(model::SpaceId space, std::uint64_t time_ns, std::shared_ptr<Heap> heap) {
-  heaps_[space][time_ns] = std::move(heap);
+  std::shared_ptr<Heap>& place = heaps_[space][time_ns];
+  known_.erase(place.get());
+  place = std::move(heap);
 }
 
 Heap* PythonResolver::heap_at(model::SpaceId space, std::uint64_t time_ns) {
@@ -41,12 +43,31 @@ const model::Object* PythonResolver::intern(const Place& place) {
   return &found->second;
 }
 
+const PythonResolver::Known::Write& PythonResolver::write_in(Heap& heap, std::uint64_t address) {
+  const auto [known, is_new] = known_[&heap].writes.try_emplace(address);
+  if (!is_new) return known->second;
+  if (const auto place = heap.at(address))
+    known->second = {intern(*place), &*fields_.insert(place->field).first, place->cause};
+  return known->second;
+}
+
+std::span<const model::Object* const> PythonResolver::objects_of(Heap& heap, std::uint64_t start, std::uint64_t end) {
+  Known& of_heap = known_[&heap];
+  const auto [known, is_new] = of_heap.ranges.try_emplace({start, end});
+  if (is_new) {
+    known->second.first = static_cast<std::uint32_t>(of_heap.objects.size());
+    for (const Place& place : heap.in(start, end)) of_heap.objects.push_back(intern(place));
+    known->second.second = static_cast<std::uint32_t>(of_heap.objects.size());
+  }
+  return std::span(of_heap.objects).subspan(known->second.first, known->second.second - known->second.first);
+}
+
 model::Write PythonResolver::write_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) {
   model::Write write = others_->write_at(space, address, time_ns);
   if (write.object != nullptr && write.object->kind == model::ObjectKind::Registered) return write;
   Heap* heap = heap_at(space, time_ns);
   if (heap == nullptr) return write;
-  if (const auto place = heap->at(address)) return {intern(*place), place->cause, place->field};
+  if (const auto& known = write_in(*heap, address); known.object != nullptr) return {known.object, known.cause, *known.field};
   if (write.cause == model::Cause::Unknown) write.cause = model::Cause::Native;
   return write;
 }
@@ -60,7 +81,8 @@ std::vector<const model::Object*> PythonResolver::objects_in(model::SpaceId spac
   std::vector<const model::Object*> found = others_->objects_in(space, start, end, time_ns);
   Heap* heap = heap_at(space, time_ns);
   if (heap == nullptr) return found;
-  for (const Place& place : heap->in(start, end)) found.push_back(intern(place));
+  const auto objects = objects_of(*heap, start, end);
+  found.insert(found.end(), objects.begin(), objects.end());
   std::stable_sort(found.begin(), found.end(), [](const auto* a, const auto* b) { return a->address < b->address; });
   return found;
 }

@@ -7,8 +7,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -46,16 +49,32 @@ class PythonResolver final : public model::Resolver {
                                                              std::uint64_t time_ns) override;
 
  private:
+  // The answers of one heap, which each report asks for again.
+  struct Known {
+    struct Write {
+      const model::Object* object = nullptr;  // nullptr: no memory of Python's
+      const std::string* field = nullptr;
+      model::Cause cause = model::Cause::Unknown;
+    };
+    using Range = std::pair<std::uint32_t, std::uint32_t>;  // of `objects`
+    std::unordered_map<std::uint64_t, Write> writes;        // by address
+    std::map<std::pair<std::uint64_t, std::uint64_t>, Range> ranges;  // by start and end
+    std::vector<const model::Object*> objects;
+  };
   using Identity = std::tuple<std::uint64_t, std::uint64_t, std::string, std::string>;
 
   [[nodiscard]] Heap* heap_at(model::SpaceId space, std::uint64_t time_ns);
   const model::Object* intern(const Place& place);
+  [[nodiscard]] const Known::Write& write_in(Heap& heap, std::uint64_t address);
+  [[nodiscard]] std::span<const model::Object* const> objects_of(Heap& heap, std::uint64_t start, std::uint64_t end);
   [[nodiscard]] const CodeInfo* code_at(model::SpaceId space, std::uint64_t code, Heap& heap);
 
   std::unique_ptr<model::Resolver> others_;
   std::unordered_map<model::SpaceId, std::map<std::uint64_t, std::shared_ptr<Heap>>> heaps_;
   Heap* last_asked_ = nullptr;
   std::map<Identity, model::Object> objects_;
+  std::unordered_set<std::string> fields_;
+  std::unordered_map<const Heap*, Known> known_;
   Codes codes_;
 };
 
