@@ -119,16 +119,18 @@ void Family::look_at_changed_spaces() {
   }
 }
 
-void Family::on_start(pid_t tid) {
+std::optional<std::uint64_t> Family::on_start(pid_t tid) {
+  // What it waited for a processor is not a matter of its stop.
+  const std::uint64_t waited = process::read_run_delay(tid).value_or(0);
   drain();
   const model::Process* child = session_.find_pid(tid);
   if (watcher_.active()) look_at_sharer(tid, child);
-  if (child == nullptr || !child->forked_from || child->spaces.size() != 1) return;
-  ++forks_;
+  if (child == nullptr || !child->forked_from || child->spaces.size() != 1) return {};
   if (auto snapshot = auditor_.on_fork(tid, monotonic_ns()); !snapshot) outgrow(snapshot.error().message());
   const model::Process& parent = session_.process(*child->forked_from);
   if (!parent.spaces.empty()) objects_.inherit(tid, child->spaces.front(), parent.spaces.back());
   look_at_python(tid, *child, parent);
+  return child->fork_ns ? std::optional(*child->fork_ns + waited) : std::nullopt;
 }
 
 void Family::outgrow(const std::string& why) {

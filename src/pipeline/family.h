@@ -41,7 +41,7 @@ class Family final : public StopHandler {
 
   // Takes in all events that are there.
   void drain();
-  void on_start(pid_t tid) override;
+  std::optional<std::uint64_t> on_start(pid_t tid) override;
   bool waits_for_child(pid_t pid) override;
   void on_exec(pid_t pid) override;
   void on_last_exit(pid_t tid, pid_t pid) override;
@@ -49,7 +49,6 @@ class Family final : public StopHandler {
   // The family has outgrown what exact snapshots may cost: let it go. Empty if not.
   [[nodiscard]] const std::string& outgrown() const { return outgrown_; }
   void outgrow(const std::string& why);
-  [[nodiscard]] std::uint64_t forks() const { return forks_; }  // that on_start() was told of
   // From now on nobody calls on_start and its like.
   void go_on_without_stops() { stops_ = false; }
   // All hooks are detached and all events taken in: what is still to be found out about them is.
@@ -85,7 +84,6 @@ class Family final : public StopHandler {
   std::deque<model::ProcessKey> attached_;      // that have not been looked at yet
   std::unordered_set<std::string> programs_;    // looked at by warn_about_ptrace
   std::string outgrown_;
-  std::uint64_t forks_ = 0;
   std::uint64_t undecodable_ = 0;
   std::uint64_t breaks_ = 0;
   std::uint64_t copied_bytes_ = 0;

@@ -72,7 +72,10 @@ void Follower::resume(pid_t tid, int signal) {
 
 bool Follower::handle(pid_t tid, int status) {
   if (!WIFSTOPPED(status)) {
-    tasks_.erase(tid);
+    if (const auto ended = tasks_.find(tid); ended != tasks_.end()) {
+      if (ended->second.process == tid) ++ended_;
+      tasks_.erase(ended);
+    }
     release_parent(tid);  // killed before it ran
     return false;
   }
@@ -83,29 +86,31 @@ bool Follower::handle(pid_t tid, int status) {
   const int signal = WSTOPSIG(status);
   const int event = status >> 16;
   const std::uint64_t began = monotonic_ns();
+  std::optional<std::uint64_t> stopped_at;
   if (event != 0)
-    on_event(tid, task, event, signal);
+    stopped_at = on_event(tid, task, event, signal);
   else
     resume(tid, signal);
-  stopped_ns_ += monotonic_ns() - began;
+  stopped_.add(began, monotonic_ns(), stopped_at);
   return true;
 }
 
-void Follower::on_event(pid_t tid, Task& task, int event, int signal) {
+std::optional<std::uint64_t> Follower::on_event(pid_t tid, Task& task, int event, int signal) {
   unsigned long message = 0;
+  std::optional<std::uint64_t> stopped_at;
   switch (event) {
     case PTRACE_EVENT_STOP:
       if (!task.started) {
         task.started = true;
         task.process = process::thread_group(tid).value_or(tid);
-        if (!releasing_) handler_.on_start(tid);
+        if (!releasing_) stopped_at = handler_.on_start(tid);
         break;
       }
       if (signal == SIGTRAP || releasing_) break;  // continued, or interrupted by release_all
       if (signal != SIGSTOP && tid == task.process) terminal_stop_ = tid;
       // The task stays stopped, as the shell expects, until SIGCONT.
       ptrace(PTRACE_LISTEN, tid, nullptr, nullptr);
-      return;
+      return {};
     case PTRACE_EVENT_EXEC:
       // The thread that called exec has taken the leader's id; the other threads are gone.
       ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &message);
@@ -117,7 +122,7 @@ void Follower::on_event(pid_t tid, Task& task, int event, int signal) {
       if (!releasing_) on_exit_event(tid, task);
       break;
     case PTRACE_EVENT_FORK:
-      if (!releasing_ && hold(tid, task)) return;
+      if (!releasing_ && hold(tid, task)) return {};
       break;
     default:  // vfork, clone: the child's own first stop tells all
       break;
@@ -125,6 +130,7 @@ void Follower::on_event(pid_t tid, Task& task, int event, int signal) {
   resume(tid, 0);
   // Behind: the parent may end its child.
   if (event == PTRACE_EVENT_STOP) release_parent(tid);
+  return stopped_at;
 }
 
 bool Follower::hold(pid_t tid, const Task& task) {

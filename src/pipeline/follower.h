@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/result.h"
+#include "pipeline/stopped_time.h"
 
 namespace cowtrace::pipeline {
 
@@ -17,8 +18,9 @@ namespace cowtrace::pipeline {
 class StopHandler {
  public:
   virtual ~StopHandler() = default;
-  // The new task (process or thread) `tid` is about to run its first instruction.
-  virtual void on_start(pid_t tid) = 0;
+  // The new task (process or thread) `tid` is about to run its first instruction. Returns when it
+  // stopped for that, CLOCK_MONOTONIC; none: not known.
+  virtual std::optional<std::uint64_t> on_start(pid_t tid) = 0;
   // `pid` has forked: is the task that did to stand still until on_start() of the child is over?
   virtual bool waits_for_child(pid_t pid) = 0;
   // `pid` runs a new program; its old memory is gone.
@@ -40,8 +42,10 @@ class Follower {
   // Lets every task go: those that run are interrupted for a moment. Call handle() with what waitpid gives until `following()` is false.
   void release_all();
   [[nodiscard]] bool following() const { return !tasks_.empty(); }
-  // How long tasks have stood still for handle() so far: one at a time, for there is one of us.
-  [[nodiscard]] std::uint64_t stopped_ns() const { return stopped_ns_; }
+  // Time in which some task stood still so far.
+  [[nodiscard]] std::uint64_t stopped_ns() const { return stopped_.ns(); }
+  // Processes that have ended.
+  [[nodiscard]] std::uint64_t ended() const { return ended_; }
   [[nodiscard]] bool traces(pid_t tid) const { return tasks_.contains(tid); }
   // Since the last call, a stop signal from the terminal stopped `pid`'s whole process: the owner should stop too.
   [[nodiscard]] bool take_terminal_stop(pid_t pid);
@@ -53,7 +57,8 @@ class Follower {
     bool exiting = false;
   };
 
-  void on_event(pid_t tid, Task& task, int event, int signal);
+  // When the task stopped, if that is known.
+  std::optional<std::uint64_t> on_event(pid_t tid, Task& task, int event, int signal);
   void on_exit_event(pid_t tid, Task& task);
   void resume(pid_t tid, int signal);
   // Has `tid` wait for its child, if that is wanted.
@@ -65,7 +70,8 @@ class Follower {
   StopHandler& handler_;
   std::unordered_map<pid_t, Task> tasks_;
   std::unordered_map<pid_t, pid_t> held_;  // child that has not started -> task that waits for it
-  std::uint64_t stopped_ns_ = 0;
+  StoppedTime stopped_;
+  std::uint64_t ended_ = 0;
   bool releasing_ = false;
   std::optional<pid_t> terminal_stop_;
 };

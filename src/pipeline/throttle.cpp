@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/throttle.h"
 
+#include <algorithm>
+
 namespace cowtrace::pipeline {
 
-void Throttle::update(std::uint64_t now_ns, std::uint64_t stopped_ns, std::uint64_t forks) {
-  if (since_ns_ != 0 && now_ns - since_ns_ < kWindowNs) return;
-  if (since_ns_ != 0) {
-    // A window is longer where we were late: it is a share that is compared.
-    const double share = static_cast<double>(stopped_ns - stopped_ns_) / static_cast<double>(now_ns - since_ns_);
-    const double most = static_cast<double>(kMostStoppedNs) / static_cast<double>(kWindowNs);
-    in_a_row_ = share > most && forks - forks_ >= kFewForks ? in_a_row_ + 1 : 0;
+void Throttle::update(std::uint64_t now_ns, std::uint64_t stopped_ns, std::uint64_t ended) {
+  held_up_.reset();
+  while (!samples_.empty() && now_ns - samples_.front().time_ns > kLongestNs) samples_.pop_front();
+  // The shortest span that is long enough to judge: what was before it may be over.
+  const auto from = std::find_if(samples_.rbegin(), samples_.rend(), [&](const Sample& sample) {
+    return ended - sample.ended >= kEnoughChildren && stopped_ns - sample.stopped_ns >= kBudgetNs;
+  });
+  if (from != samples_.rend()) {
+    HeldUp seen{now_ns - from->time_ns, 0, ended - from->ended};
+    seen.share = static_cast<double>(stopped_ns - from->stopped_ns) /
+                 static_cast<double>(std::max<std::uint64_t>(seen.span_ns, 1));
+    if (seen.share > kMostShare) held_up_ = seen;
   }
-  since_ns_ = now_ns;
-  stopped_ns_ = stopped_ns;
-  forks_ = forks;
+  if (samples_.empty() || now_ns - samples_.back().time_ns >= kStepNs)
+    samples_.push_back({now_ns, stopped_ns, ended});
 }
 
 }  // namespace cowtrace::pipeline

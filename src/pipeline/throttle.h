@@ -1,26 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells whether the stops of exact snapshots hold a family up: a family that forks all the time and that we keep standing for a large part of it.
-// How often it would fork without us is not known, so it is our own share of its time that counts.
+// Says whether the stops of exact snapshots hold a family up: children end all the time, and for a
+// large part of that time some task of the family stands still. The rate without stops is not
+// known, so the share of time is judged. Children that live on do not count: a burst of forks at
+// the start of a service is over soon.
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <optional>
 
 namespace cowtrace::pipeline {
 
 class Throttle {
  public:
-  static constexpr std::uint64_t kWindowNs = 1'000'000'000;
-  static constexpr std::uint64_t kMostStoppedNs = 300'000'000;  // of a window
-  static constexpr std::uint64_t kFewForks = 200;               // in a window: slow for they are large, which has a budget of its own
-  static constexpr int kWindows = 2;                            // in a row: one is a program that starts
+  // A family that stands still for a sixth of the time is slower by a fifth.
+  static constexpr double kMostShare = 1.0 / 6;
+  static constexpr std::uint64_t kEnoughChildren = 100;
+  static constexpr std::uint64_t kBudgetNs = 1'000'000'000;  // of stops, which nobody is judged for
+  static constexpr std::uint64_t kLongestNs = 10'000'000'000;  // longer ago does not count
 
-  // So far the tracer has spent `stopped_ns` with tasks that stood still, and `forks` were made; both only grow.
-  void update(std::uint64_t now_ns, std::uint64_t stopped_ns, std::uint64_t forks);
-  [[nodiscard]] bool holds_up() const { return in_a_row_ >= kWindows; }
+  // What was seen in the last `span_ns`.
+  struct HeldUp {
+    std::uint64_t span_ns = 0;
+    double share = 0;  // of that time
+    std::uint64_t children = 0;
+  };
+
+  // `stopped_ns`: time in which some task stood still; `ended`: processes that have ended. Both are
+  // sums since the beginning.
+  void update(std::uint64_t now_ns, std::uint64_t stopped_ns, std::uint64_t ended);
+  // None: the family is not held up.
+  [[nodiscard]] const std::optional<HeldUp>& held_up() const { return held_up_; }
 
  private:
-  std::uint64_t since_ns_ = 0, stopped_ns_ = 0, forks_ = 0;  // where this window began
-  int in_a_row_ = 0;
+  static constexpr std::uint64_t kStepNs = 50'000'000;
+  struct Sample {
+    std::uint64_t time_ns = 0, stopped_ns = 0, ended = 0;
+  };
+
+  std::deque<Sample> samples_;  // ascending, each kStepNs after the one before it
+  std::optional<HeldUp> held_up_;
 };
 
 }  // namespace cowtrace::pipeline

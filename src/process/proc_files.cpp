@@ -136,6 +136,19 @@ Result<ProgramPlace> read_program_place(pid_t pid) {
   return parse_program_place(*text);
 }
 
+Result<std::uint64_t> parse_run_delay(std::string_view schedstat) {
+  std::uint64_t ran = 0, waited = 0;
+  if (!parse_number(next_word(schedstat), ran) || !parse_number(next_word(schedstat), waited))
+    return fail("cannot parse /proc/PID/schedstat", "no two numbers");
+  return waited;
+}
+
+Result<std::uint64_t> read_run_delay(pid_t tid) {
+  const auto text = read_whole_file(path_of(tid, "schedstat"), kSmallFile);
+  if (!text) return tl::unexpected<Error>(text.error());
+  return parse_run_delay(*text);
+}
+
 Result<std::uint64_t> parse_executable_pages(std::string_view status) {
   std::uint64_t sum = 0;
   for (const std::string_view field : {std::string_view("\nVmExe:"), std::string_view("\nVmLib:")}) {

@@ -50,6 +50,11 @@ struct ProgramPlace {
 [[nodiscard]] Result<std::uint64_t> parse_executable_pages(std::string_view status);
 [[nodiscard]] Result<std::uint64_t> read_executable_pages(pid_t pid);
 
+// How long a task has waited for a processor since it was made, in ns. Errors: the kernel does not
+// tell (CONFIG_SCHED_INFO), or there is no such task.
+[[nodiscard]] Result<std::uint64_t> parse_run_delay(std::string_view schedstat);
+[[nodiscard]] Result<std::uint64_t> read_run_delay(pid_t tid);
+
 // How many anonymous pages of the process are in memory.
 [[nodiscard]] Result<std::uint64_t> read_anonymous_pages(pid_t pid);
 

@@ -46,7 +46,7 @@ class Forks(LimitsTest):
             self.assertIn(note, trace.stderr)
         passive = self.sized("forks", ALONE, FORKERS, options=("-q", "--snapshot", "passive"))
         self.check(passive, passive.end(valid=False))
-        self.figures("forks", alone_a_second=alone, exact_a_second=rate(sized.figures, 0, 2), let_go_a_second=rate(sized.figures, 5, SECONDS),
+        self.figures("forks", alone_a_second=alone, exact_a_second=rate(sized.figures, 0, 1), let_go_a_second=rate(sized.figures, 5, SECONDS),
                      passive_a_second=rate(passive.figures, 0, ALONE), forks=sized.figures["forks"], processes=len(trace.processes) - 1 - FORKERS,
                      events=trace.capture["events"], lost=trace.capture["lost_events"], snapshot=trace.capture["snapshot"],
                      peak_mib=round(sized.peak.bytes / MIB), bound_mib=round(most_memory(trace) / MIB))

@@ -27,13 +27,14 @@ char state_of(pid_t pid) {
 }
 
 struct Recorder final : StopHandler {
-  void on_start(pid_t tid) override {
+  std::optional<std::uint64_t> on_start(pid_t tid) override {
     started.push_back(tid);
-    if (!holds) return;
+    if (!holds) return {};
     // It need not have come to its stop yet.
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (state_of(command) != 't' && std::chrono::steady_clock::now() < deadline) usleep(100);
     if (state_of(command) == 't') ++parent_stood;
+    return {};
   }
   bool waits_for_child(pid_t) override { return holds; }
   void on_exec(pid_t pid) override { execs.push_back(pid); }
@@ -49,6 +50,7 @@ struct Followed {
   int status = -1;
   std::optional<Command::Failure> failure;
   pid_t pid = 0;
+  std::uint64_t ended = 0, stopped_ns = 0;
 };
 
 Followed follow(const std::vector<std::string>& arguments, bool holds = false) {
@@ -68,6 +70,8 @@ Followed follow(const std::vector<std::string>& arguments, bool holds = false) {
     if (!follower.handle(tid, status) && tid == command->pid()) result.status = status;
   EXPECT_FALSE(follower.following());
   result.failure = command->failure();
+  result.ended = follower.ended();
+  result.stopped_ns = follower.stopped_ns();
   return result;
 }
 
@@ -85,6 +89,8 @@ TEST(Follower, SeesEachForkedChildBeforeItRuns) {
   EXPECT_EQ(run.recorder.started.size(), 2u);
   EXPECT_EQ(run.recorder.exits.size(), 3u);
   EXPECT_EQ(run.recorder.exits.back(), run.pid);
+  EXPECT_EQ(run.ended, 3u);
+  EXPECT_GT(run.stopped_ns, 0u);
 }
 
 TEST(Follower, AParentThatIsToWaitStandsStillUntilItsChildHasStarted) {

@@ -8,52 +8,97 @@ namespace {
 
 constexpr std::uint64_t kMs = 1'000'000;
 
-// A second of a family, in ticks of 50 ms: what share of it was spent in stops, and how many forks there were.
 class PipelineThrottle : public ::testing::Test {
  protected:
-  void second(std::uint64_t stopped_ms, std::uint64_t forks) {
-    for (int tick = 1; tick <= 20; ++tick) throttle.update(now_ += 50 * kMs, stopped_ + stopped_ms * kMs * tick / 20, forks_ + forks * tick / 20);
+  // Time of a family, in ticks of 50 ms: for how much of it a task stood still, and how many
+  // children ended.
+  void pass(std::uint64_t ms, std::uint64_t stopped_ms, std::uint64_t ended) {
+    const std::uint64_t ticks = ms / 50;
+    for (std::uint64_t tick = 1; tick <= ticks; ++tick) {
+      throttle.update(now_ += 50 * kMs, stopped_ + stopped_ms * kMs * tick / ticks,
+                      ended_ + ended * tick / ticks);
+      held_up = held_up || throttle.held_up();
+    }
     stopped_ += stopped_ms * kMs;
-    forks_ += forks;
+    ended_ += ended;
   }
   void SetUp() override { throttle.update(now_, 0, 0); }
 
   Throttle throttle;
+  bool held_up = false;
 
  private:
-  std::uint64_t now_ = 1'000'000 * kMs, stopped_ = 0, forks_ = 0;
+  std::uint64_t now_ = 1'000'000 * kMs, stopped_ = 0, ended_ = 0;
 };
 
-TEST_F(PipelineThrottle, TwoSecondsInARowHoldItUp) {
-  second(400, 900);
-  EXPECT_FALSE(throttle.holds_up());
-  second(400, 900);
-  EXPECT_TRUE(throttle.holds_up());
+// A fork server that runs 718 children a second alone, and 133 with stops.
+TEST_F(PipelineThrottle, AForkServerIsHeldUp) {
+  pass(2000, 1600, 266);
+  ASSERT_TRUE(throttle.held_up());
+  EXPECT_NEAR(throttle.held_up()->share, 0.8, 0.01);
+  EXPECT_GE(throttle.held_up()->children, Throttle::kEnoughChildren);
+  EXPECT_LE(throttle.held_up()->span_ns, 1350 * kMs);  // no longer than is needed
 }
 
-TEST_F(PipelineThrottle, ABurstIsAProgramThatStarts) {
+// 500 commands of a shell that take half a second alone.
+TEST_F(PipelineThrottle, AShellScriptIsHeldUpBeforeItIsOver) {
+  pass(2000, 1600, 400);
+  EXPECT_TRUE(held_up);
+}
+
+TEST_F(PipelineThrottle, LargeChildrenThatComeAllTheTimeAreHeldUp) {
+  pass(10'000, 9000, 110);
+  EXPECT_TRUE(held_up);
+}
+
+TEST_F(PipelineThrottle, AFifthSlowerIsHeldUpAndLessIsNot) {
+  pass(10'000, 1600, 1000);
+  EXPECT_FALSE(held_up);
+  pass(10'000, 1750, 1000);
+  EXPECT_TRUE(held_up);
+}
+
+TEST_F(PipelineThrottle, AStormThatCostsLittleIsNot) {
+  pass(20'000, 2000, 38'000);
+  EXPECT_FALSE(held_up);
+}
+
+// Sixty-four workers of a large program, each of which takes a while to be looked at.
+TEST_F(PipelineThrottle, WorkersThatLiveOnAreNoStorm) {
+  pass(10'000, 9500, 0);
+  EXPECT_FALSE(held_up);
+  pass(100'000, 0, 64);
+  EXPECT_FALSE(held_up);
+}
+
+TEST_F(PipelineThrottle, FewForksAreNoStormHoweverLongTheyTake) {
+  for (int i = 0; i < 20; ++i) pass(10'000, 5000, 99);
+  EXPECT_FALSE(held_up);
+}
+
+TEST_F(PipelineThrottle, WhatCostsLessThanTheBudgetIsNotJudged) {
   for (int i = 0; i < 5; ++i) {
-    second(600, 1500);
-    EXPECT_FALSE(throttle.holds_up());
-    second(100, 100);
+    pass(1000, 900, 1000);
+    EXPECT_FALSE(held_up);
+    pass(20'000, 0, 0);
   }
-  EXPECT_FALSE(throttle.holds_up());
+  EXPECT_FALSE(held_up);
 }
 
-TEST_F(PipelineThrottle, FewForksOfALargeProcessAreNoStorm) {
-  for (int i = 0; i < 10; ++i) second(900, 10);
-  EXPECT_FALSE(throttle.holds_up());
+TEST_F(PipelineThrottle, AStormIsOverWhenNothingMoreEnds) {
+  pass(2000, 1600, 266);
+  EXPECT_TRUE(throttle.held_up());
+  pass(12'000, 0, 0);
+  EXPECT_FALSE(throttle.held_up());
 }
 
-TEST_F(PipelineThrottle, ManyForksThatCostLittleAreNone) {
-  for (int i = 0; i < 10; ++i) second(200, 1900);
-  EXPECT_FALSE(throttle.holds_up());
-}
-
-TEST_F(PipelineThrottle, AWindowThatWasLookedAtLateIsAShare) {
-  throttle.update(1'000'000 * kMs + 4000 * kMs, 1000 * kMs, 5000);
-  throttle.update(1'000'000 * kMs + 8000 * kMs, 2000 * kMs, 10'000);
-  EXPECT_FALSE(throttle.holds_up());
+TEST_F(PipelineThrottle, ALateLookIsAShareOfAllThatTime) {
+  Throttle late;
+  late.update(1000 * kMs, 0, 0);
+  late.update(9000 * kMs, 1200 * kMs, 5000);
+  EXPECT_FALSE(late.held_up());
+  late.update(17'000 * kMs, 2800 * kMs, 10'000);
+  EXPECT_TRUE(late.held_up());
 }
 
 }  // namespace

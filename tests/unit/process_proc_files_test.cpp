@@ -114,6 +114,16 @@ TEST(ProcFiles, ExecutablePages) {
   EXPECT_FALSE(read_executable_pages(0x7ffffff0));
 }
 
+TEST(ProcFiles, RunDelayIsTheSecondNumberOfSchedstat) {
+  EXPECT_EQ(*parse_run_delay("1234 5678 9\n"), 5678u);
+  EXPECT_FALSE(parse_run_delay("1234\n"));
+  EXPECT_FALSE(parse_run_delay(""));
+  const auto own = read_run_delay(::getpid());
+  ASSERT_TRUE(own);
+  EXPECT_GE(*read_run_delay(::getpid()), *own);
+  EXPECT_FALSE(read_run_delay(0x7ffffff0));
+}
+
 TEST(FileRead, IsBounded) {
   EXPECT_FALSE(read_whole_file("/dev/zero", 1024 * 1024));
   EXPECT_FALSE(read_whole_file("/proc/self/no-such-file", 1024));
