@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""How what tracing costs grows with breaks, processes and objects: a curve each, measured at several sizes.
+"""How what tracing costs grows with breaks, processes, objects and entries of a dict: a curve each, measured at several sizes.
 
 usage: scaling.py --bin DIRECTORY [--rounds N] [--only CURVE]... [--quick] [--json FILE]
 
@@ -86,6 +86,15 @@ def registered(bench, size):
     return size, of_text_report(cost)
 
 
+def dict_entries(bench, size):
+    program = ("/usr/bin/python3", pathlib.Path(__file__).with_name("dict_table.py"), size)
+    text, _ = bench.traced([], *program)
+    as_json, _ = bench.traced(["-q", "-o", "FILE.json"], *program)
+    html, _ = bench.traced(["-q", "-o", "FILE.html"], *program)
+    return size, {**of_text_report(text), "json_cpu_s": as_json.cpu_s, "html_cpu_s": html.cpu_s, "json_peak_bytes": as_json.peak_bytes,
+                  "html_peak_bytes": html.peak_bytes}
+
+
 def python_objects(bench, size):
     cost = python_bench.cost_of(bench.bin.parent / "tests" / "bench" / "heap_cost", "/usr/bin/python3", size, rounds=1)
     return cost["objects"], {"image_s": cost["image_s"], "walk_s": cost["walk_s"], "named_s": cost["walk_s"] + cost["groups_s"], "peak_bytes": cost["rss_peak"]}
@@ -101,6 +110,9 @@ CURVES = {
     "processes": Curve((1, 10, 100, 300, 1000), "children", processes, {"cpu_s": CPU, "after_s": AFTER, "peak_bytes": PEAK}),
     "python": Curve((10_000, 100_000, 1_000_000, 5_000_000), "Python objects", python_objects, {
         "image_s": ("image, CPU", "s"), "walk_s": ("walk, CPU", "s"), "named_s": ("walk and names of groups, CPU", "s"), "peak_bytes": PEAK}),
+    "dict": Curve((20_000, 60_000, 200_000, 600_000, 2_000_000), "entries of a dict", dict_entries, {
+        "cpu_s": CPU, "json_cpu_s": ("own CPU, JSON", "s"), "html_cpu_s": ("own CPU, HTML", "s"), "after_s": AFTER, "peak_bytes": PEAK,
+        "json_peak_bytes": ("peak memory, JSON", "bytes"), "html_peak_bytes": ("peak memory, HTML", "bytes")}),
     "registered": Curve((1000, 10_000, 100_000, 1_000_000), "registered objects", registered, {"cpu_s": CPU, "after_s": AFTER, "peak_bytes": PEAK}),
 }
 
