@@ -172,7 +172,8 @@ std::vector<Place> Heap::in(std::uint64_t start, std::uint64_t end) {
     const Type* type = type_now(node);
     if (type == nullptr) return;
     Name group = heap.names.group_of(node);
-    if (group.known && group.text.find("[...]") != std::string::npos) {
+    if (!group.known) group.text = fmt::format("<{}>", type->name);
+    if (!group.known || group.text.find("[...]") != std::string::npos) {
       if (groups.insert(group.text).second)
         found.push_back({0, 0, std::move(group.text), type->name, {}, {}, Cause::Unknown, false});
       return;

@@ -42,6 +42,7 @@ class Heap {
   // None where no memory of Python's is known to be.
   [[nodiscard]] std::optional<Place> at(std::uint64_t address);
   // The objects that overlap [start, end), ascending; items of a large container as one (size 0), `name` then ends with "[...]".
+  // So are objects of one type without a name: "<tuple>".
   [[nodiscard]] std::vector<Place> in(std::uint64_t start, std::uint64_t end);
 
   [[nodiscard]] const MemoryImage& image() const { return *image_; }

@@ -68,8 +68,8 @@ Name Names::path(std::uint32_t node, bool grouped, int depth) {
   if (const auto& name = qualified(node)) return {*name, true, true};
   if (depth == 0) return step(node, grouped, depth);
   Prefix& prefix = prefixes_[(node * 2 + (grouped ? 1 : 0)) % prefixes_.size()];
-  // One that was found further down had fewer steps left to the top.
-  const bool holds = prefix.depth == depth || (prefix.name.known && prefix.depth > depth);
+  // A name that was found with fewer steps left to the top is found with more, and the other way round.
+  const bool holds = prefix.name.known ? prefix.depth >= depth : prefix.depth <= depth;
   if (prefix.node == node && prefix.grouped == grouped && holds) return longer(prefix.name);
   Name name = step(node, grouped, depth);
   prefix = {node, depth, grouped, name};

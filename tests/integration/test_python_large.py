@@ -15,6 +15,7 @@ import measure  # noqa: E402
 
 ENTRIES = 200_000
 MOST = 4       # times the CPU of a list
+MOST_MEMORY = 1.5
 PYTHON = "/usr/bin/python3"
 
 PROGRAM = """
@@ -24,6 +25,11 @@ class Key:
     pass
 class Base:
     pass
+def linked(count):
+    last = None
+    for number in range(count):
+        last = (f"value {number}", last)
+    return last
 TABLE = {
     "list": lambda: [text for number in range(count) for text in (f"key {number}", f"value {number}")],
     "dict": lambda: {f"key {number}": f"value {number}" for number in range(count)},
@@ -33,6 +39,7 @@ TABLE = {
     "set": lambda: {f"value {number}" for number in range(2 * count)},
     "dict of dicts": lambda: {f"key {number}": {"value": f"value {number}"} for number in range(count // 2)},
     "split dicts": lambda: [vars(Key()) | {"value": number} for number in range(count)],
+    "linked list": lambda: linked(count),
     "subclasses": lambda: [type(f"Class{number}", (Base,), {}) for number in range(count // 20)],
 }[kind]()
 if kind == "dict with gaps":
@@ -44,7 +51,7 @@ if child == 0:
 os.waitpid(child, 0)
 os._exit(0)
 """
-KINDS = ("dict", "ordered dict", "dict by objects", "dict with gaps", "set", "dict of dicts", "split dicts", "subclasses")
+KINDS = ("dict", "ordered dict", "dict by objects", "dict with gaps", "set", "dict of dicts", "split dicts", "linked list", "subclasses")
 
 
 @unittest.skipIf(support.SANITIZED, "what a sanitizer costs is not in proportion")
@@ -54,18 +61,20 @@ class Large(support.IntegrationTest):
         self.program = self.directory / "large.py"
         self.program.write_text(PROGRAM, encoding="utf-8")
 
-    def cpu_of(self, kind):
-        """CPU seconds of cowtrace itself, of which the start is a part, and its report."""
+    def cost_of(self, kind):
+        """Of cowtrace itself, of which the start is a part."""
         out = pathlib.Path(self.directory)
         cost = measure.run([support.COWTRACE, "--", PYTHON, str(self.program), kind, str(ENTRIES)], out)
         self.assertEqual(cost.status, 0, cost.stderr)
-        return cost.cpu_s
+        return cost
 
     def test_every_container_costs_what_a_list_costs(self):
-        of_list = self.cpu_of("list")
+        of_list = self.cost_of("list")
         for kind in KINDS:
             with self.subTest(kind):
-                self.assertLess(self.cpu_of(kind), MOST * of_list)
+                cost = self.cost_of(kind)
+                self.assertLess(cost.cpu_s, MOST * of_list.cpu_s)
+                self.assertLess(cost.peak_bytes, MOST_MEMORY * of_list.peak_bytes)
 
 
 if __name__ == "__main__":
