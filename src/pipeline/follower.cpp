@@ -162,6 +162,13 @@ std::size_t Follower::running_threads(pid_t process) const {
   }));
 }
 
+bool Follower::sees_exits() const {
+  // A first thread that has ended is told of when the others have.
+  return std::any_of(tasks_.begin(), tasks_.end(), [this](const auto& entry) {
+    return entry.second.exiting && running_threads(entry.second.process) == 0;
+  });
+}
+
 void Follower::release_all() {
   releasing_ = true;
   while (!held_.empty()) release_parent(held_.begin()->first);

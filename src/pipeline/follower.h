@@ -46,6 +46,8 @@ class Follower {
   [[nodiscard]] std::uint64_t stopped_ns() const { return stopped_.ns(); }
   // Processes that have ended.
   [[nodiscard]] std::uint64_t ended() const { return ended_; }
+  // Is a process at its exit whose end is still to be told?
+  [[nodiscard]] bool sees_exits() const;
   [[nodiscard]] bool traces(pid_t tid) const { return tasks_.contains(tid); }
   // Since the last call, a stop signal from the terminal stopped `pid`'s whole process: the owner should stop too.
   [[nodiscard]] bool take_terminal_stop(pid_t pid);

@@ -149,9 +149,11 @@ void Runner::loop() {
 }
 
 void Runner::finish() {
-  tracing_.finish(status_ ? "the command has ended" : "left", [this](pid_t tid, int status) {
+  const auto on_status = [this](pid_t tid, int status) {
     if (tid == command_->pid()) on_command_status(status);
-  });
+  };
+  if (status_) tracing_.await_ends(on_status);
+  tracing_.finish(status_ ? "the command has ended" : "left", on_status);
   free_terminal();
 }
 

@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -19,6 +21,8 @@
 #include "pipeline/oom_score.h"
 #include "pipeline/privileges.h"
 #include "process/cgroup_memory.h"
+#include "process/ending.h"
+#include "process/proc_files.h"
 #include "process/zero_frames.h"
 #include "python/expression.h"
 
@@ -26,6 +30,7 @@ namespace cowtrace::pipeline {
 namespace {
 
 constexpr int kTickMs = 50;                          // how long events may lie in a ring buffer that is not half full
+constexpr unsigned kLookUs = 500;                    // between looks at those that end
 constexpr std::uint64_t kReleaseNs = 2'000'000'000;  // longest wait for tasks to be let go
 
 std::string_view name(SnapshotMode mode) {
@@ -198,6 +203,47 @@ void Tracing::release_family(const std::function<void(pid_t, int)>& on_status) {
       continue;
     }
     if (!follower_.handle(tid, status)) on_status(tid, status);
+  }
+}
+
+void Tracing::reap(const std::function<void(pid_t, int)>& on_status) {
+  int status = 0;
+  for (pid_t tid = 0; (tid = waitpid(-1, &status, __WALL | WNOHANG)) > 0;) {
+    const bool is_ours = follower_.traces(tid) || (exact() && WIFSTOPPED(status));
+    if (!is_ours || !follower_.handle(tid, status)) on_status(tid, status);
+  }
+}
+
+bool Tracing::somebody_is_ending(std::set<pid_t>& ending) const {
+  for (const model::Process& process : session_->processes) {
+    const bool lives = !process.exit_ns && session_->newest_of_pid.at(process.pid) == process.key;
+    if (lives && !ending.contains(process.pid) && process::is_ending(process.pid))
+      ending.insert(process.pid);
+    if (!lives) ending.erase(process.pid);
+  }
+  // What it did not tell of its end was lost.
+  std::erase_if(ending, [](pid_t pid) {
+    const auto stat = process::read_stat(pid);
+    return !stat || stat->state == 'Z' || stat->state == 'X';
+  });
+  return !ending.empty() || follower_.sees_exits();
+}
+
+void Tracing::await_ends(const std::function<void(pid_t, int)>& on_status) {
+  // Between taking its last signal and standing at its exit, a task shows neither.
+  constexpr int kQuietLooks = 5;
+  const std::uint64_t deadline = monotonic_ns() + kReleaseNs;
+  std::set<pid_t> ending;
+  for (int quiet = 0; quiet < kQuietLooks && monotonic_ns() < deadline;) {
+    reap(on_status);
+    family_.drain();
+    const auto& processes = session_->processes;
+    const bool all_ended =
+        std::all_of(processes.begin(), processes.end(),
+                    [](const model::Process& process) { return process.exit_ns.has_value(); });
+    if (all_ended && !follower_.sees_exits()) return;
+    quiet = somebody_is_ending(ending) ? 0 : quiet + 1;
+    usleep(kLookUs);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -85,6 +86,10 @@ class Tracing {
   void stop_with_terminal();
   // Detaches, lets everything go, and takes in the rest. `why` is for the view. `on_status`: of a child that is not traced any more.
   void finish(const std::string& why, const std::function<void(pid_t tid, int status)>& on_status);
+  // Before finish(), when COMMAND has ended: takes in the ends of those that were killed with it,
+  // which are still on their way. Those that run on are not waited for, and nobody is for longer
+  // than a moment.
+  void await_ends(const std::function<void(pid_t tid, int status)>& on_status);
   // After finish(); once.
   [[nodiscard]] Traced take();
 
@@ -92,6 +97,8 @@ class Tracing {
   Tracing(const TraceOptions& options, std::vector<python::Expression> watches, std::unique_ptr<capture::Capture> capture,
           const AuditLimits& limits, std::vector<std::string> command, Recorder& recorder, std::shared_ptr<Debuginfod> debuginfod);
   void give_up_stops();
+  void reap(const std::function<void(pid_t, int)>& on_status);
+  [[nodiscard]] bool somebody_is_ending(std::set<pid_t>& ending) const;
   void release_family(const std::function<void(pid_t, int)>& on_status);
 
   const TraceOptions& options_;
