@@ -150,6 +150,17 @@ static __always_inline void executed(u64 *ctx)
 }
 HOOK("tp_btf/sched_process_exec", on_exec, executed)
 
+/* What the parent of a process is told by wait(2) when its last thread has ended: as
+ * wait_task_zombie() makes it. */
+static __always_inline u16 wait_status(struct task_struct *task)
+{
+	const u32 group_exit = 0x4; /* SIGNAL_GROUP_EXIT: by exit_group(2) or a fatal signal */
+
+	if (BPF_CORE_READ(task, signal, flags) & group_exit)
+		return BPF_CORE_READ(task, signal, group_exit_code);
+	return BPF_CORE_READ(task, group_leader, exit_code);
+}
+
 static __always_inline void exited(u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
@@ -169,6 +180,8 @@ static __always_inline void exited(u64 *ctx)
 	event.space = state->space;
 	/* Already lowered for this thread, on every kernel, before the tracepoint. */
 	event.process_ended = BPF_CORE_READ(task, signal, live.counter) == 0;
+	if (event.process_ended)
+		event.wait_status = wait_status(task);
 	event.counts = state->counts;
 	if (event.process_ended && !state->guest)
 		forget_python(event.space);

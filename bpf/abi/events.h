@@ -176,7 +176,8 @@ struct cowtrace_exit {
 	__u64 start_ns;
 	__u32 space;
 	__u8 process_ended;
-	__u8 reserved[3];
+	__u8 reserved;
+	__u16 wait_status; /* of the process, as wait(2) gives it; 0 unless process_ended */
 	struct cowtrace_counts counts;
 	char command[COWTRACE_COMM]; /* of the process: programs rename themselves */
 };

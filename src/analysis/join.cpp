@@ -13,6 +13,7 @@
 #include "analysis/clock.h"
 #include "analysis/exact_counts.h"
 #include "analysis/latency.h"
+#include "analysis/lost_pages.h"
 #include "analysis/page_groups.h"
 #include "analysis/sites.h"
 #include "analysis/stalls.h"
@@ -39,6 +40,9 @@ std::vector<ProcessSummary> process_summaries(const model::Session& session,
     summary.start_ns = since(started, process.start_ns);
     summary.exit_ns = since(started, process.exit_ns);
     summary.fork_ns = since(started, process.fork_ns);
+    for (const std::uint64_t exec_ns : process.exec_ns)
+      summary.exec_ns.push_back(since(started, exec_ns));
+    summary.wait_status = process.wait_status;
     summary.fork_took_ns = process.fork_took_ns;
     summary.inherited_bytes = process.inherited_bytes;
     summary.still_shared_bytes = process.still_shared_bytes;
@@ -262,6 +266,8 @@ Summary join(const model::Session& session, model::Resolver& resolver, const Joi
   summary.processes = process_summaries(session, exact);
 
   Timeline timeline(session.capture.started_ns, last_moment(session), options.timeline_buckets);
+  for (std::string& note : lost_page_notes(session))
+    summary.capture.notes.push_back(std::move(note));
   Aggregator aggregator(session, resolver, summary, timeline);
   PageGroups(session).for_each([&](const PageGroup& group) { aggregator.add(group); });
   aggregator.finish();

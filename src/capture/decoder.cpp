@@ -123,6 +123,7 @@ Result<model::Event> convert(const cowtrace_exit& raw) {
   event.tid = raw.header.tid;
   event.start_ns = raw.start_ns;
   event.process_ended = raw.process_ended != 0;
+  if (event.process_ended) event.wait_status = raw.wait_status;
   event.command = text(raw.command);
   event.counts = counts(raw.counts, raw.space);
   return event;

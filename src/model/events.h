@@ -90,6 +90,8 @@ struct Exit {
   std::int32_t pid = 0, tid = 0;
   std::uint64_t start_ns = 0;
   bool process_ended = false;  // the last thread
+  std::optional<std::uint32_t>
+      wait_status;  // of the process, as wait(2) gives it; none unless it has ended
   Counts counts;
   std::string command;  // what the process is called in the end
 };

@@ -119,6 +119,7 @@ void Session::apply_one(const Exit& event) {
   if (!event.process_ended) return;
   Process& process = process_for(event.pid, event.start_ns);
   process.exit_ns = event.time_ns;
+  process.wait_status = event.wait_status;
   if (!event.command.empty()) process.command = event.command;
 }
 

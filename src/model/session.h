@@ -41,6 +41,8 @@ struct Process {
   std::string command;                    // last comm or argv[0] seen; untrusted
   std::uint64_t start_ns = 0;             // CLOCK_MONOTONIC, as all that follow
   std::optional<std::uint64_t> exit_ns;
+  std::optional<std::uint32_t> wait_status;  // how it ended, as wait(2) tells its parent; none: it
+                                             // has not, or that is not known
   std::optional<SpaceId> forked_space;    // the address space that it inherited from
   std::optional<std::uint64_t> fork_ns;   // when it was forked
   std::optional<std::uint64_t> fork_took_ns;  // how long that kept the parent; none: not known

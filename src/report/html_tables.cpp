@@ -68,15 +68,6 @@ Json layout_json(const std::vector<HtmlColumn>& columns) {
   return json;
 }
 
-Json process_json_with_marks(const analysis::ProcessSummary& process, const model::Session& session) {
-  Json json = process_json(process);
-  Json execs = Json::array();
-  for (const std::uint64_t time : session.process(process.process).exec_ns)
-    execs.push_back(analysis::since(session.capture.started_ns, time));
-  json["exec_ns"] = execs;
-  return json;
-}
-
 template <typename Rows, typename MakeJson>
 Json list_json(const Rows& rows, MakeJson&& make_json) {
   Json json = Json::array();
@@ -86,8 +77,7 @@ Json list_json(const Rows& rows, MakeJson&& make_json) {
 
 }  // namespace
 
-void write_html_meta(const analysis::Summary& summary, const model::Session& session,
-                     const ReportOptions& options, const HtmlObjects& objects,
+void write_html_meta(const analysis::Summary& summary, const ReportOptions& options, const HtmlObjects& objects,
                      HtmlSections& sections) {
   sections.json("layout", {{"objects", layout_json(kObjectColumns)},
                            {"sites", layout_json(kSiteColumns)},
@@ -116,10 +106,7 @@ void write_html_meta(const analysis::Summary& summary, const model::Session& ses
                  {"objects_left_out", objects.left_out()},
                  {"capture", capture_json(summary.capture)},
                  {"totals", totals_json(summary.totals)},
-                 {"processes", list_json(summary.processes,
-                                         [&](const auto& process) {
-                                           return process_json_with_marks(process, session);
-                                         })},
+                 {"processes", list_json(summary.processes, process_json)},
                  {"stalls", list_json(summary.stalls, stall_json)},
                  {"mappings", list_json(summary.mappings, mapping_json)},
                  {"watches", list_json(summary.watches, watch_json)},

@@ -49,8 +49,7 @@ class HtmlObjects {
   std::vector<std::uint32_t> number_;  // the other way round
 };
 
-void write_html_meta(const analysis::Summary& summary, const model::Session& session,
-                     const ReportOptions& options, const HtmlObjects& objects,
+void write_html_meta(const analysis::Summary& summary, const ReportOptions& options, const HtmlObjects& objects,
                      HtmlSections& sections);
 
 void write_html_sites(const analysis::Summary& summary, const model::Session& session,

@@ -2,6 +2,7 @@
 #include "report/json_rows.h"
 
 #include <fmt/format.h>
+#include <sys/wait.h>
 
 #include <ctime>
 #include <map>
@@ -33,6 +34,14 @@ Json stack_frame_json(const model::StackFrame& frame) {
           {"module", or_null(frame.module)},
           {"inlined", frame.inlined},
           {"why_unnamed", or_null(frame.why_unnamed)}};
+}
+
+// The signal, or the status of exit; null while it runs, and where that is not known.
+Json end_json(const std::optional<std::uint32_t>& wait_status) {
+  if (!wait_status) return nullptr;
+  const int status = static_cast<int>(*wait_status);
+  if (WIFSIGNALED(status)) return {{"signal", WTERMSIG(status)}};
+  return {{"status", WEXITSTATUS(status)}};
 }
 
 namespace {
@@ -176,6 +185,8 @@ Json process_json(const analysis::ProcessSummary& process) {
           {"python", or_null(process.python)},
           {"start_ns", process.start_ns},
           {"exit_ns", or_null(process.exit_ns)},
+          {"end", end_json(process.wait_status)},
+          {"exec_ns", process.exec_ns},
           {"fork_ns", or_null(process.fork_ns)},
           {"fork_took_ns", or_null(process.fork_took_ns)},
           {"inherited_bytes", or_null(process.inherited_bytes)},

@@ -21,6 +21,7 @@ Json stall_json(const analysis::StallSummary& stall);
 Json object_json(const analysis::ObjectSummary& object);
 Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack,
                bool truncated);
+Json end_json(const std::optional<std::uint32_t>& wait_status);
 Json stack_frame_json(const model::StackFrame& frame);
 // null where it is empty or not known.
 Json or_null(std::string_view text);

@@ -66,6 +66,7 @@ class Lines : public analysis::EventVisitor {
     Json line = {{"type", type}, {"t_ns", mark.t_ns}};
     if (mark.kind == Kind::Start)
       line.update(process_json(process));
+    if (mark.kind == Kind::Exit) line["end"] = end_json(process.wait_status);
     else
       line.update(Json{{"process", process.process.value}, {"pid", process.pid}});
     put(line);

@@ -8,6 +8,7 @@
 
 #include "analysis/events.h"
 #include "base/units.h"
+#include "report/end_words.h"
 #include "report/perfetto_packets.h"
 
 namespace cowtrace::report {
@@ -104,6 +105,7 @@ void TraceWriter::mark(const analysis::ProcessMark& mark) {
       packets_.annotate_signed("parent", summary_.processes[process.parent->value].pid);
     if (process.inherited_bytes) packets_.annotate("inherited_bytes", *process.inherited_bytes);
     return;
+  packets_.annotate("end", end_words(process));
   }
   // The kernel's own counts: events may have been lost or left out.
   packets_.annotate("breaks", process.breaks);

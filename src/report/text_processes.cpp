@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "report/end_words.h"
 #include "report/text_sections.h"
 
 namespace cowtrace::report {
@@ -58,17 +59,53 @@ std::vector<bool> chosen(const std::vector<ProcessSummary>& processes, std::size
 }
 
 // What another program (exec) copied is no part of what was inherited.
-std::vector<std::string> cells(const ProcessSummary& process, bool ran_another, std::size_t depth) {
+std::vector<std::string> cells(const ProcessSummary& process, bool ran_another, std::size_t depth,
+                               bool with_end) {
   std::string share;
   if (process.inherited_bytes && !ran_another)
     share = fmt::format("{} {:>4}", bar(process.copied_bytes, *process.inherited_bytes),
                         percent(process.copied_bytes, *process.inherited_bytes));
   return {std::to_string(process.pid),
-          std::string(2 * std::min(depth, kDeepest), ' ') + printable(process.command),
-          bytes_or_dash(process.inherited_bytes),
-          human_bytes(process.copied_bytes),
-          bytes_or_dash(process.still_shared_bytes),
-          share};
+                                    std::string(2 * std::min(depth, kDeepest), ' ') +
+                                        printable(process.command) +
+                                        (ran_another_program(process) ? " (exec)" : ""),
+                                    bytes_or_dash(process.inherited_bytes),
+                                    human_bytes(process.copied_bytes),
+                                    bytes_or_dash(process.still_shared_bytes),
+                                    share};
+}
+
+// Processes that have something in common: how many, and the first of them.
+class Pids {
+ public:
+  void add(std::int32_t pid) {
+    if (count_++ < kNamed) text_ += fmt::format("{}{}", text_.empty() ? "" : ", ", pid);
+  }
+  [[nodiscard]] std::string words() const { return count_ > kNamed ? fmt::format("{}, ... ({} in all)", text_, human_count(count_)) : text_; }
+  [[nodiscard]] bool none() const { return count_ == 0; }
+
+ private:
+  static constexpr std::size_t kNamed = 5;
+  std::string text_;
+  std::size_t count_ = 0;
+};
+
+// How they ended; that all have ended with status 0 is not worth a line.
+void print_ends(const TextContext& context) {
+  constexpr std::size_t kMostWays = 8;
+  std::map<std::string, Pids> by_end;
+  Pids execs, others;
+  for (const ProcessSummary& process : context.summary.processes) {
+    if (ran_another_program(process)) execs.add(process.pid);
+    if (process.wait_status.value_or(0) == 0) continue;
+    const std::string words = end_words(process);
+    (by_end.size() < kMostWays || by_end.contains(words) ? by_end[words] : others).add(process.pid);
+  }
+  std::string text;
+  for (const auto& [words, pids] : by_end) text += fmt::format("{}{}: {}", text.empty() ? "ended " : "; ", words, pids.words());
+  if (!others.none()) text += "; otherwise: " + others.words();
+  if (!execs.none()) text += fmt::format("{}ran another program (exec): {}", text.empty() ? "" : "; ", execs.words());
+  if (!text.empty()) context.paragraph(text, Paint::Plain, 2);
 }
 
 }  // namespace
@@ -101,6 +138,7 @@ void print_processes(const TextContext& context) {
   context.title("Processes");
   context.print(table);
   context.and_more(left_out, breaks, bytes);
+  print_ends(context);
 }
 
 void print_audit(const TextContext& context) {

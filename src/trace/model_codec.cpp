@@ -115,6 +115,7 @@ void put_one(const model::Exit& exit, Exit& to) {
   to.set_tid(exit.tid);
   to.set_start_ns(exit.start_ns);
   to.set_process_ended(exit.process_ended);
+  if (exit.wait_status) to.set_wait_status(*exit.wait_status);
   put_counts(exit.counts, *to.mutable_counts());
   to.set_command(exit.command);
 }
@@ -124,6 +125,7 @@ bool get_exit(const Exit& from, model::Exit& exit) {
   exit.tid = from.tid();
   exit.start_ns = from.start_ns();
   exit.process_ended = from.process_ended();
+  if (from.has_wait_status()) exit.wait_status = from.wait_status();
   exit.command = from.command();
   return get_counts(from.counts(), exit.counts);
 }
@@ -297,6 +299,7 @@ void put(const model::Process& process, Process& to) {
   to.set_command(process.command);
   to.set_start_ns(process.start_ns);
   if (process.exit_ns) to.set_exit_ns(*process.exit_ns);
+  if (process.wait_status) to.set_wait_status(*process.wait_status);
   if (process.forked_space) to.set_forked_space(process.forked_space->value);
   if (process.fork_ns) to.set_fork_ns(*process.fork_ns);
   if (process.fork_took_ns) to.set_fork_took_ns(*process.fork_took_ns);
@@ -318,6 +321,7 @@ bool get(const Process& from, model::Process& process) {
   process.command = from.command();
   process.start_ns = from.start_ns();
   if (from.has_exit_ns()) process.exit_ns = from.exit_ns();
+  if (from.has_wait_status()) process.wait_status = from.wait_status();
   if (from.has_forked_space()) process.forked_space = model::SpaceId(from.forked_space());
   if (from.has_fork_ns()) process.fork_ns = from.fork_ns();
   if (from.has_fork_took_ns()) process.fork_took_ns = from.fork_took_ns();

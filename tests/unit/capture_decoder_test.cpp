@@ -239,6 +239,7 @@ TEST(Decoder, ExitCarriesTheThreadsCounters) {
   auto raw = raw_event<cowtrace_exit>(COWTRACE_EVENT_EXIT);
   raw.space = 4;
   raw.process_ended = 1;
+  raw.wait_status = 3 << 8;
   std::memcpy(raw.command, "worker", sizeof("worker"));
   raw.counts.of[COWTRACE_COPY].count = 12;
   raw.counts.of[COWTRACE_COPY].bytes = 12 * 4096;
@@ -246,6 +247,7 @@ TEST(Decoder, ExitCarriesTheThreadsCounters) {
   ASSERT_TRUE(event);
   const auto& exit = std::get<model::Exit>(*event);
   EXPECT_TRUE(exit.process_ended);
+  EXPECT_EQ(exit.wait_status, 3U << 8);
   EXPECT_EQ(exit.command, "worker");
   EXPECT_EQ(exit.counts.space.value, 4u);
   EXPECT_EQ(exit.counts.count[0], 12u);

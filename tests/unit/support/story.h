@@ -66,6 +66,9 @@ class Story {
       process.inherited_bytes = 8U << 20;
       process.still_shared_bytes = (8U << 20) - 20 * kPageSize;
     }
+    processes[worker_.value].wait_status = 3 << 8;
+    processes[other_.value].wait_status = 9;
+    processes[other_.value].exec_ns = {SessionBuilder::kStarted + 2'300'000'000};
     processes[worker_.value].audit = model::Audit{40, 40, {}, {}};
     processes[other_.value].audit =
         model::Audit{3, 2, {{"remote-write\x07", 1}}, {kArena + 9 * kPageSize}};

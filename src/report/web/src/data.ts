@@ -9,7 +9,7 @@ export interface Latency { p50: number; p99: number; max: number }
 export interface Audit { private_pages: number; explained: number; unexplained: number; reasons: Record<string, number>; unexplained_pages: string[] }
 export interface Process {
   process: number; pid: number; parent: number | null; forked_from: number | null; command: string; python: string | null;
-  start_ns: number; exit_ns: number | null; fork_ns: number | null; fork_took_ns: number | null; inherited_bytes: number | null; copied_bytes: number;
+  start_ns: number; exit_ns: number | null; end: { status: number } | { signal: number } | null; fork_ns: number | null; fork_took_ns: number | null; inherited_bytes: number | null; copied_bytes: number;
   still_shared_bytes: number | null; breaks: number; audit: Audit | null; audit_missing: string | null; exec_ns: number[];
 }
 export interface Stall {

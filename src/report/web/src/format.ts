@@ -32,6 +32,17 @@ export function percent(part: number, whole: number): string {
   return `${Math.round(value)}%`;
 }
 
+const SIGNALS: Record<number, string> = {
+  1: 'SIGHUP', 2: 'SIGINT', 3: 'SIGQUIT', 4: 'SIGILL', 5: 'SIGTRAP', 6: 'SIGABRT', 7: 'SIGBUS', 8: 'SIGFPE', 9: 'SIGKILL', 10: 'SIGUSR1', 11: 'SIGSEGV',
+  12: 'SIGUSR2', 13: 'SIGPIPE', 14: 'SIGALRM', 15: 'SIGTERM', 24: 'SIGXCPU', 25: 'SIGXFSZ', 31: 'SIGSYS',
+};
+
+// How a process ended.
+export function end(value: { status: number } | { signal: number } | null): string {
+  if (value === null) return 'how is not known';
+  return 'status' in value ? `status ${value.status}` : SIGNALS[value.signal] ?? `signal ${value.signal}`;
+}
+
 export const hex = (value: number): string => `0x${value.toString(16)}`;
 
 // The end of a path says most.

@@ -295,7 +295,7 @@ class Tables implements View {
         return [h('h3', { class: 'untrusted' }, app.processName(row)), this.facts([
           ['forked from', process.forked_from !== null ? app.processName(process.forked_from) : '–'], ['forked', process.fork_ns !== null ? format.duration(process.fork_ns) : '–'],
           ['its fork kept the parent for', process.fork_took_ns !== null ? format.duration(process.fork_took_ns) : '–'],
-          ['ended', process.exit_ns !== null ? format.duration(process.exit_ns) : 'it was still running'], ['Python', process.python ?? '–'],
+          ['ended', process.exit_ns !== null ? `${format.duration(process.exit_ns)}, ${format.end(process.end)}` : 'it was still running'], ['Python', process.python ?? '–'],
           ['inherited', format.bytes(process.inherited_bytes)], ['copied', format.bytes(copied(row))], ['still shared', format.bytes(process.still_shared_bytes)],
           ['audit', process.audit ? `${format.count(process.audit.explained)} of ${format.count(process.audit.private_pages)} private pages explained` : `none: ${process.audit_missing ?? ''}`],
         ]), ...this.stalls(row), h('h4', {}, 'Causes'), this.causesOf((i) => app.report.pages.process[app.report.events.page[i]] === row)];

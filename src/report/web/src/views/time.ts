@@ -338,7 +338,7 @@ class Time implements View {
     const near = (at: number | null) => at !== null && Math.abs(this.x(at) - x) < 6;
     if (near(process.fork_ns)) lines.push(`forked at ${format.duration(process.fork_ns ?? 0)}, ${format.bytes(process.inherited_bytes)} inherited`);
     if (process.exec_ns.some(near)) lines.push('exec: its memory is new from here');
-    if (near(process.exit_ns)) lines.push(`ended at ${format.duration(process.exit_ns ?? 0)}, ${format.bytes(process.still_shared_bytes)} still shared`);
+    if (near(process.exit_ns)) lines.push(`ended at ${format.duration(process.exit_ns ?? 0)}, ${format.end(process.end)}, ${format.bytes(process.still_shared_bytes)} still shared`);
     if (x < NAME) lines.push('Click to filter by this process');
     showTip(event, lines);
   }
