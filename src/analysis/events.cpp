@@ -87,7 +87,7 @@ EventRow EventJoin::row(model::ProcessKey process, const Touch& touch,
   if (mapping != nullptr) row.mapping = mapping->name;
   const std::uint32_t object = summary_.object_index.written(session_, resolver_, touch);
   if (object != PageObjects::kNone) row.object = ObjectId(object);
-  row.site = sites_.of(touch);
+  row.site = site(touch);
   if (touch.is_break() && !touch.aggregated && !touch.in_kernel && touch.ip != 0)
     row.written_bytes = resolver_.store_size_at(touch.space->id, touch.ip);
   return row;

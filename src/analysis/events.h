@@ -45,23 +45,21 @@ class EventJoin {
  public:
   // `summary` is join()'s of the same session and resolver.
   EventJoin(const Summary& summary, const model::Session& session, model::Resolver& resolver)
-      : summary_(summary),
-        session_(session),
-        resolver_(resolver),
-        sites_(session, summary.sites) {}
+      : summary_(summary), session_(session), resolver_(resolver) {}
 
   // `resolution` may be nullptr.
   [[nodiscard]] EventRow row(model::ProcessKey process, const Touch& touch,
                              const model::Resolution* resolution) const;
   // Parts of row().
   [[nodiscard]] model::Cause cause(const Touch& touch) const;
-  [[nodiscard]] std::optional<std::uint32_t> site(const Touch& touch) const { return sites_.of(touch); }
+  [[nodiscard]] std::optional<std::uint32_t> site(const Touch& touch) const {
+    return summary_.site_index.of(touch);
+  }
 
  private:
   const Summary& summary_;
   const model::Session& session_;
   model::Resolver& resolver_;
-  SiteIndex sites_;
 };
 
 class EventVisitor {

@@ -71,15 +71,15 @@ class Aggregator {
         resolver_(resolver),
         summary_(summary),
         timeline_(timeline),
-        sites_(session),
+        sites_(summary.site_index.keys()),
         first_writes_(session),
-        allocators_(session) {
+        allocators_(summary.site_index.keys()) {
     if (first_writes_.recorded()) summary_.allocators_unknown.emplace();
     if (session.capture.endings_known) summary_.totals.by_phase.emplace();
   }
 
   void add(const PageGroup& group);
-  void finish();
+  void finish(bool name_sites);
 
  private:
   void add_allocator(model::ProcessKey process, const Touch& touch);
@@ -181,9 +181,12 @@ void Aggregator::add_allocator(model::ProcessKey process, const Touch& touch) {
   allocators_.add(process, allocation);
 }
 
-void Aggregator::finish() {
-  summary_.sites = sites_.take();
-  summary_.allocators = allocators_.take();
+void Aggregator::finish(bool name_sites) {
+  SiteFrames* const names = name_sites ? summary_.stack_frames.get() : nullptr;
+  SiteIndex::Numbers numbers;
+  summary_.sites = sites_.take(names, &numbers);
+  summary_.site_index.set(std::move(numbers));
+  summary_.allocators = allocators_.take(names, nullptr);
   finish_objects();
   finish_mappings();
 }
@@ -263,14 +266,15 @@ Summary join(const model::Session& session, model::Resolver& resolver, const Joi
   const ExactCounts exact(session);
   summary.capture.notes.insert(summary.capture.notes.end(), exact.notes().begin(),
                                exact.notes().end());
-  summary.processes = process_summaries(session, exact);
-
-  Timeline timeline(session.capture.started_ns, last_moment(session), options.timeline_buckets);
   for (std::string& note : lost_page_notes(session))
     summary.capture.notes.push_back(std::move(note));
+  summary.processes = process_summaries(session, exact);
+  summary.stack_frames = std::make_shared<SiteFrames>(session, resolver);
+
+  Timeline timeline(session.capture.started_ns, last_moment(session), options.timeline_buckets);
   Aggregator aggregator(session, resolver, summary, timeline);
   PageGroups(session).for_each([&](const PageGroup& group) { aggregator.add(group); });
-  aggregator.finish();
+  aggregator.finish(options.name_sites);
   summary.timeline = timeline.take();
   summary.timeline_bucket_ns = timeline.bucket_ns();
   finish_totals(summary, exact, session);

@@ -12,9 +12,10 @@ namespace cowtrace::analysis {
 
 struct JoinOptions {
   std::uint64_t timeline_buckets = 500;  // a process, at most
+  bool name_sites = true;  // false: only totals are wanted, and each stack is a site of its own
 };
 
-// `session` is finished. The Summary refers to objects of `resolver`, which must outlive it.
+// `session` is finished. The Summary refers to `session` and `resolver`, which must outlive it.
 Summary join(const model::Session& session, model::Resolver& resolver,
              const JoinOptions& options = {});
 

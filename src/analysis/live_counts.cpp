@@ -83,6 +83,19 @@ void LiveCounts::add(const model::Stack& stack) {
   }
 }
 
+std::optional<LiveCounts::SitePlace> LiveCounts::site_to_name(std::uint32_t number) const {
+  const Site& site = sites_[number];
+  if (site.merged_into != number || site.time_ns == 0) return std::nullopt;
+  return SitePlace{site.stack, site.space, site.ip, site.time_ns};
+}
+
+void LiveCounts::merge_sites(std::uint32_t first, std::uint32_t second) {
+  const std::uint32_t into = site_of(first), from = site_of(second);
+  if (into == from) return;
+  sites_[into].tally.add(window_, sites_[from].tally);
+  sites_[from].merged_into = into;
+}
+
 std::uint32_t LiveCounts::new_site(const model::Resolution& event) {
   const auto number = static_cast<std::uint32_t>(sites_.size());
   if (event.stack != model::StackHash()) {
@@ -90,7 +103,7 @@ std::uint32_t LiveCounts::new_site(const model::Resolution& event) {
     if (!is_new) return site_of(found->second);
   } else {
     const auto [found, is_new] = site_of_ip_.try_emplace({image(event.space), event.ip}, number);
-    if (!is_new) return found->second;
+    if (!is_new) return site_of(found->second);
   }
   sites_.emplace_back().merged_into = number;
   return number;

@@ -64,6 +64,19 @@ class LiveCounts {
   void add_named(model::SpaceId space, std::uint32_t site, std::uint32_t object, model::Cause cause, std::uint64_t bytes);
   [[nodiscard]] std::uint32_t object_number(const Name& name);
 
+  // A site as its stack frames are to be named.
+  struct SitePlace {
+    model::StackHash stack;
+    model::SpaceId space;
+    std::uint64_t ip = 0, time_ns = 0;
+  };
+  // Numbers of sites are below this.
+  [[nodiscard]] std::uint32_t sites() const { return static_cast<std::uint32_t>(sites_.size()); }
+  // None if it had no break yet, or is another one's by now.
+  [[nodiscard]] std::optional<SitePlace> site_to_name(std::uint32_t number) const;
+  // A reader cannot tell these two apart: they are one from now on.
+  void merge_sites(std::uint32_t first, std::uint32_t second);
+
   // A new window of time begins at `now_ns`: rates are those of the one that ends.
   void next_window(std::uint64_t now_ns);
 

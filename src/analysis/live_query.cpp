@@ -46,7 +46,9 @@ class LiveQuery {
         objects_(counts.objects_.size()),
         types_(counts.types_.size()),
         sites_(counts.sites_.size()),
-        causes_(model::kCauseNames.size()) {}
+        causes_(model::kCauseNames.size()) {
+    if (request.filter.site) wanted_site_ = counts.site_of(*request.filter.site);
+  }
 
   LiveSnapshot run() {
     find_owners();
@@ -94,7 +96,8 @@ class LiveQuery {
     const std::uint32_t site = counts_.site_of(cell.site), type = counts_.objects_[cell.object].type;
     const auto cause = static_cast<std::uint32_t>(cell.cause);
     if (filter.process && process != filter.process) return;
-    if (differs(filter.object, cell.object) || differs(filter.type, type) || differs(filter.site, site) || differs(filter.cause, cause))
+    if (differs(filter.object, cell.object) || differs(filter.type, type) ||
+        differs(wanted_site_, site) || differs(filter.cause, cause))
       return;
     const auto add_to = [&](Sum& sum) {
       sum.add(cell.tally, counts_.window_);
@@ -241,6 +244,7 @@ class LiveQuery {
   std::unordered_map<model::SpaceId, std::uint32_t> owner_;
   Sums processes_, objects_, types_, sites_, causes_;
   Sum shown_;
+  std::optional<std::uint32_t> wanted_site_;  // of the filter: it may have become another one's
 };
 
 LiveSnapshot LiveCounts::snapshot(const model::Session& session, const LiveRequest& request, const InheritedBytes& inherited) const {

@@ -57,11 +57,11 @@ void add_objects(const std::vector<ObjectSummary>& objects, RunFigures& figures)
   }
 }
 
-void add_sites(const Summary& summary, const model::Session& session, model::Resolver& resolver, Rows& rows) {
-  SiteFrames frames(session, resolver);
+void add_sites(const Summary& summary, Rows& rows) {
   for (const SiteSummary& site : summary.sites) {
     RowName name;
-    for (model::StackFrame& frame : frames.of(site)) name.stack.push_back(named_alike(std::move(frame)));
+    for (model::StackFrame& frame : summary.stack_frames->of(site))
+      name.stack.push_back(named_alike(std::move(frame)));
     rows[std::move(name)].add({site.breaks, site.copied_bytes, 0});
   }
 }
@@ -110,7 +110,7 @@ bool RowNameOrder::operator()(const RowName& a, const RowName& b) const {
   return std::lexicographical_compare(a.stack.begin(), a.stack.end(), b.stack.begin(), b.stack.end(), is_before);
 }
 
-RunFigures figures_of(const Summary& summary, const model::Session& session, model::Resolver& resolver) {
+RunFigures figures_of(const Summary& summary) {
   RunFigures figures;
   figures.capture = summary.capture;
   figures.breaks = summary.totals.breaks;
@@ -121,7 +121,7 @@ RunFigures figures_of(const Summary& summary, const model::Session& session, mod
   add_causes(summary.totals, figures.of(Section::Causes));
   add_phases(summary.totals, figures.of(Section::Phases));
   add_objects(summary.objects, figures);
-  add_sites(summary, session, resolver, figures.of(Section::Sites));
+  add_sites(summary, figures.of(Section::Sites));
   for (const MappingSummary& mapping : summary.mappings)
     figures.of(Section::Mappings)[{mapping.label, {}, {}, 0, {}}].add({mapping.breaks, mapping.copied_bytes, 0});
   add_processes(summary.processes, figures);

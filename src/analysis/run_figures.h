@@ -67,6 +67,6 @@ struct RunFigures {
 };
 
 // `summary` is join()'s of the same session and resolver.
-[[nodiscard]] RunFigures figures_of(const Summary& summary, const model::Session& session, model::Resolver& resolver);
+[[nodiscard]] RunFigures figures_of(const Summary& summary);
 
 }  // namespace cowtrace::analysis

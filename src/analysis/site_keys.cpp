@@ -61,16 +61,10 @@ SiteKeys::Key SiteKeys::of(model::StackHash stack, model::SpaceId space, std::ui
   return {};
 }
 
-SiteIndex::SiteIndex(const model::Session& session, const std::vector<SiteSummary>& sites)
-    : keys_(session) {
-  for (std::uint32_t i = 0; i < sites.size(); ++i)
-    index_.emplace(keys_.of(sites[i].stack, sites[i].space, sites[i].ip), i);
-}
-
 std::optional<std::uint32_t> SiteIndex::of(const Touch& touch) const {
   if (touch.aggregated) return std::nullopt;
-  const auto found = index_.find(keys_.of(touch.stack, touch.space->id, touch.ip));
-  return found != index_.end() ? std::optional(found->second) : std::nullopt;
+  const auto found = numbers_.find(keys_.of(touch.stack, touch.space->id, touch.ip));
+  return found != numbers_.end() ? std::optional(found->second) : std::nullopt;
 }
 
 }  // namespace cowtrace::analysis

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which site a break belongs to: SiteKeys says when two stacks are the same one, SiteIndex finds a
-// break's number in Summary::sites.
+// Which site a break belongs to: SiteKeys says when two stacks hold the same addresses, SiteIndex
+// finds a break's number in Summary::sites, where stacks that have the same names are one.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@
 #include <optional>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "analysis/summary.h"
 #include "analysis/touch.h"
 #include "model/session.h"
 
@@ -35,15 +35,18 @@ class SiteKeys {
 
 class SiteIndex {
  public:
-  // `sites` are those of join()'s Summary of the same session.
-  SiteIndex(const model::Session& session, const std::vector<SiteSummary>& sites);
+  using Numbers = std::map<SiteKeys::Key, std::uint32_t>;  // indices of Summary::sites
 
-  // An index of `sites`; none for a row of counts and for a stack that broke nothing.
+  explicit SiteIndex(const model::Session& session) : keys_(session) {}
+
+  [[nodiscard]] const SiteKeys& keys() const { return keys_; }
+  void set(Numbers numbers) { numbers_ = std::move(numbers); }
+  // An index of Summary::sites; none for a row of counts and for a stack that broke nothing.
   [[nodiscard]] std::optional<std::uint32_t> of(const Touch& touch) const;
 
  private:
   SiteKeys keys_;
-  std::map<SiteKeys::Key, std::uint32_t> index_;
+  Numbers numbers_;
 };
 
 }  // namespace cowtrace::analysis

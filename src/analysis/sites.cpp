@@ -2,6 +2,8 @@
 #include "analysis/sites.h"
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "analysis/mixed_stack.h"
@@ -42,12 +44,69 @@ void SiteTable::add(model::ProcessKey process, const Touch& touch, const model::
   if (site.processes.empty() || site.processes.back() != process) site.processes.push_back(process);
 }
 
-std::vector<SiteSummary> SiteTable::take() {
-  std::sort(sites_.begin(), sites_.end(), [](const SiteSummary& a, const SiteSummary& b) {
-    if (a.copied_bytes != b.copied_bytes) return a.copied_bytes > b.copied_bytes;
-    return std::tie(a.ip, a.stack, a.space) < std::tie(b.ip, b.stack, b.space);
-  });
-  return std::move(sites_);
+namespace {
+
+bool is_costlier(const SiteSummary& a, const SiteSummary& b) {
+  if (a.copied_bytes != b.copied_bytes) return a.copied_bytes > b.copied_bytes;
+  return std::tie(a.ip, a.stack, a.space) < std::tie(b.ip, b.stack, b.space);
+}
+
+// Indices of `sites`, the costliest first.
+std::vector<std::uint32_t> by_cost(const std::vector<SiteSummary>& sites) {
+  std::vector<std::uint32_t> order(sites.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::sort(order.begin(), order.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return is_costlier(sites[a], sites[b]); });
+  return order;
+}
+
+void add(SiteSummary& to, SiteSummary&& more) {
+  to.breaks += more.breaks;
+  to.copied_bytes += more.copied_bytes;
+  for (std::size_t cause = 0; cause < to.by_cause.size(); ++cause)
+    to.by_cause[cause].add(more.by_cause[cause].breaks, more.by_cause[cause].bytes);
+  to.ending.add(more.ending.breaks, more.ending.bytes);
+  to.unnamed_refcounts.add(more.unnamed_refcounts.breaks, more.unnamed_refcounts.bytes);
+  to.collector.add(more.collector.breaks, more.collector.bytes);
+  to.truncated = to.truncated || more.truncated;
+  std::vector<model::ProcessKey> both;
+  std::set_union(to.processes.begin(), to.processes.end(), more.processes.begin(),
+                 more.processes.end(), std::back_inserter(both));
+  to.processes = std::move(both);
+}
+
+}  // namespace
+
+std::vector<SiteSummary> SiteTable::take(SiteFrames* frames, SiteIndex::Numbers* numbers) {
+  std::map<SiteFrames::Digest, std::uint32_t> same;
+  std::vector<SiteSummary> merged;
+  std::vector<std::uint32_t> merged_into(sites_.size());
+  // The costliest first: it stands for all that are called alike.
+  for (const std::uint32_t i : by_cost(sites_)) {
+    SiteSummary& site = sites_[i];
+    const auto next = static_cast<std::uint32_t>(merged.size());
+    merged_into[i] = next;
+    if (frames != nullptr) {
+      merged_into[i] = same.try_emplace(frames->digest(site), next).first->second;
+      site.truncated = frames->truncated(site);
+    }
+    if (merged_into[i] == next)
+      merged.push_back(std::move(site));
+    else
+      analysis::add(merged[merged_into[i]], std::move(site));
+  }
+  const std::vector<std::uint32_t> order = by_cost(merged);
+  std::vector<SiteSummary> sorted;
+  std::vector<std::uint32_t> place(merged.size());
+  for (const std::uint32_t i : order) {
+    place[i] = static_cast<std::uint32_t>(sorted.size());
+    sorted.push_back(std::move(merged[i]));
+  }
+  if (numbers != nullptr) {
+    for (auto& [key, number] : index_) number = place[merged_into[number]];
+    *numbers = std::move(index_);
+  }
+  return sorted;
 }
 
 std::vector<model::StackFrame> SiteFrames::of(const SiteSummary& site) {
@@ -72,6 +131,32 @@ bool SiteFrames::truncated(const SiteSummary& site) {
   const model::Stack& stack = found->second;
   // The outermost stack frames are Python's, if any can be shown.
   return python(stack, site.last_ns).empty() ? stack.truncated : stack.python_truncated;
+}
+
+bool SiteFrames::ShownOrder::operator()(const model::StackFrame& a,
+                                        const model::StackFrame& b) const {
+  const auto shown = [](const model::StackFrame& frame) {
+    return std::tie(frame.line, frame.function, frame.file, frame.module, frame.why_unnamed,
+                    frame.inlined, frame.python);
+  };
+  return shown(a) < shown(b);
+}
+
+std::uint64_t SiteFrames::number_of(const model::StackFrame& frame) {
+  return numbers_.try_emplace(frame, numbers_.size() + 1).first->second;
+}
+
+// Two sums of 64 bits: stacks may be long, and there may be very many.
+SiteFrames::Digest SiteFrames::digest(const SiteSummary& site) {
+  Digest digest;
+  for (const model::StackFrame& frame : of(site)) {
+    const std::uint64_t number = number_of(frame);
+    // 2^64 / golden ratio and the multiplier of FNV-1a.
+    digest.first = (digest.first + number) * 0x9e37'79b9'7f4a'7c15;
+    digest.first ^= digest.first >> 32;
+    digest.second = (digest.second ^ number) * 0x100'0000'01b3;
+  }
+  return digest;
 }
 
 std::vector<model::StackFrame> SiteFrames::native(const model::Stack& stack,

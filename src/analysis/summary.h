@@ -7,16 +7,20 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "analysis/counts.h"
 #include "analysis/object_index.h"
+#include "analysis/site_keys.h"
 #include "analysis/watches.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
+
+class SiteFrames;
 
 struct Latency {
   std::uint64_t p50 = 0, p99 = 0, max = 0;
@@ -55,6 +59,8 @@ struct ProcessSummary {
   std::string python;   // as model::Process has it
   std::uint64_t start_ns = 0;
   std::optional<std::uint64_t> exit_ns, fork_ns;
+  std::vector<std::uint64_t> exec_ns;         // when it began to execute another program
+  std::optional<std::uint32_t> wait_status;   // as model::Process has it
   std::optional<std::uint64_t> fork_took_ns;  // in the parent
   std::optional<std::uint64_t> inherited_bytes, still_shared_bytes;
   std::uint64_t breaks = 0;
@@ -115,7 +121,9 @@ struct ObjectSummary {
   }
 };
 
-// A distinct stack that broke pages; SiteFrames names its frames.
+// A stack that broke pages. What a reader cannot tell apart is one site: `stack`, `space`, `ip` and
+// `last_ns` are those of the costliest stack among all that have the same names, which SiteFrames
+// knows.
 struct SiteSummary {
   model::StackHash stack;  // 0: only `ip` is known
   model::SpaceId space;    // where `ip` is to be looked up
@@ -127,7 +135,8 @@ struct SiteSummary {
   BreakCount ending;     // of `breaks`, while a program ended
   BreakCount unnamed_refcounts;  // at work: of Python objects that no reference with a name leads to
   BreakCount collector;  // at work: headers of the garbage collector, and whatever else was broken while it was at work
-  std::vector<model::ProcessKey> processes;  // that broke pages here
+  std::vector<model::ProcessKey> processes;  // that broke pages here, ascending
+  bool truncated = false;  // of one of the stacks the walk ended before the stack did
 };
 
 struct MappingSummary {
@@ -155,7 +164,7 @@ inline std::string path_of(const Advice& advice) { return "docs/advice/" + advic
 
 struct Summary {
   explicit Summary(const model::Session& session)
-      : capture(session.capture), object_index(session) {}
+      : capture(session.capture), site_index(session), object_index(session) {}
 
   model::CaptureInfo capture;  // `notes` continued by what the join has to say
   Totals totals;
@@ -171,6 +180,9 @@ struct Summary {
   std::uint64_t timeline_bucket_ns = 0;
   std::vector<WatchSummary> watches;  // by expression, as they were given, then by process
   std::vector<Advice> advice;             // by what it saves, most first
+  SiteIndex site_index;                   // of `sites`
+  std::shared_ptr<SiteFrames>
+      stack_frames;          // of `sites` and `allocators`; never nullptr after join()
   ObjectIndex object_index;  // numbers are ObjectIds
 };
 

@@ -17,7 +17,7 @@ Result<std::vector<analysis::RunFigures>> read_side(const std::vector<std::strin
     auto trace = trace::read_file(path);
     if (!trace) return tl::unexpected(trace.error());
     const analysis::Summary summary = analysis::join(*trace->session, *trace->resolver);
-    analysis::RunFigures& figures = side.emplace_back(analysis::figures_of(summary, *trace->session, *trace->resolver));
+    analysis::RunFigures& figures = side.emplace_back(analysis::figures_of(summary));
     figures.trace = path;
     figures.complete = trace->complete;
   }

@@ -2,6 +2,7 @@
 #include "pipeline/live.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "analysis/mapping_ranges.h"
@@ -13,6 +14,7 @@ constexpr std::uint64_t kWindowNs = 1'000'000'000;
 constexpr std::uint64_t kAskEveryNs = 100'000'000;   // each time wakes a thread
 constexpr std::uint64_t kMostPending = 50'000;       // breaks that wait for names
 constexpr std::size_t kMostSites = 10'000;           // whose names are kept
+constexpr std::size_t kSitesAWindow = 200;           // that are named although nobody looks at them
 
 }  // namespace
 
@@ -64,7 +66,7 @@ void Live::take_answers() {
     }
     counts_.add_named(one.space, one.site, object, one.cause, one.bytes);
   }
-  for (auto& [as, site] : answers.sites) sites_[as] = {false, std::move(site.frames)};
+  for (auto& [as, site] : answers.sites) take_site(as, std::move(site.frames));
   answered_ = answered_ || !answers.sites.empty();
 }
 
@@ -79,6 +81,7 @@ void Live::update(std::uint64_t now_ns) {
   if (due) {
     window_ns_ = now_ns;
     counts_.next_window(now_ns);
+    name_more_sites();
   }
   // Names of sites come a moment after they were asked for.
   if (due || shown_ != request || answered_) show(now_ns, request);
@@ -101,15 +104,45 @@ void Live::show(std::uint64_t now_ns, const analysis::LiveRequest& request, cons
 void Live::name_sites(analysis::LiveSnapshot& snapshot) {
   if (sites_.size() > kMostSites) sites_.clear();
   for (analysis::LiveSite& row : snapshot.sites.rows) {
-    const auto stack = session_.stacks.find(row.stack);
-    if (row.stack != model::StackHash() && stack == session_.stacks.end()) continue;  // its event is still to come
-    const auto [known, is_new] = sites_.try_emplace(row.id);
-    if (is_new) {
-      namer_.ask(row.id, {row.stack, row.space, row.ip, row.time_ns, {}}, stack != session_.stacks.end() ? &stack->second : nullptr);
-    }
-    row.pending = known->second.pending;
-    row.frames = known->second.frames;
+    if (!sites_.contains(row.id) &&
+        !ask_for_site(row.id, {row.stack, row.space, row.ip, row.time_ns}))
+      continue;
+    row.pending = sites_[row.id].pending;
+    row.frames = sites_[row.id].frames;
   }
+}
+
+bool Live::ask_for_site(std::uint32_t number, const analysis::LiveCounts::SitePlace& site) {
+  const auto stack = session_.stacks.find(site.stack);
+  if (site.stack != model::StackHash() && stack == session_.stacks.end()) return false;
+  sites_.try_emplace(number);
+  namer_.ask(number, {site.stack, site.space, site.ip, site.time_ns, {}},
+             stack != session_.stacks.end() ? &stack->second : nullptr);
+  return true;
+}
+
+// Also those that are not shown: they may be called what another one is called, and add to its row.
+void Live::name_more_sites() {
+  std::size_t asked = 0;
+  for (std::uint32_t number = 0;
+       number < counts_.sites() && asked < kSitesAWindow && sites_.size() < kMostSites / 2;
+       ++number) {
+    if (sites_.contains(number)) continue;
+    const auto site = counts_.site_to_name(number);
+    if (site && ask_for_site(number, *site)) ++asked;
+  }
+}
+
+void Live::take_site(std::uint32_t number, std::vector<model::StackFrame> frames) {
+  std::string names;
+  for (const model::StackFrame& frame : frames) {
+    for (const std::string* text : {&frame.function, &frame.file, &frame.module})
+      names += *text + '\0';
+    names += std::to_string(frame.line) + '\0';
+  }
+  const auto [first, is_new] = site_of_names_.try_emplace(std::move(names), number);
+  if (!is_new) counts_.merge_sites(first->second, number);
+  sites_[number] = {false, std::move(frames)};
 }
 
 void Live::finish(const std::string& why) {

@@ -38,6 +38,10 @@ class Live {
   std::uint32_t mapping_number(model::MappingHash mapping);
   void show(std::uint64_t now_ns, const analysis::LiveRequest& request, const std::string& why = {});
   void name_sites(analysis::LiveSnapshot& snapshot);
+  // Asks for the names of a site, unless its stack is still to come.
+  bool ask_for_site(std::uint32_t number, const analysis::LiveCounts::SitePlace& site);
+  void name_more_sites();
+  void take_site(std::uint32_t number, std::vector<model::StackFrame> frames);
 
   top::View& view_;
   const capture::Capture& capture_;
@@ -53,6 +57,8 @@ class Live {
     std::vector<model::StackFrame> frames;
   };
   std::unordered_map<std::uint32_t, SiteName> sites_;
+  std::unordered_map<std::string, std::uint32_t>
+      site_of_names_;                           // the first site that was called so
   std::uint64_t window_ns_ = 0, asked_ns_ = 0;  // when the last ones began
   std::optional<analysis::LiveRequest> shown_;
   bool answered_ = false;                       // the last snapshot had sites without names, which have some now

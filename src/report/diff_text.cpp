@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,7 +12,7 @@
 #include "base/units.h"
 #include "report/diff.h"
 #include "report/diff_words.h"
-#include "report/frame_text.h"
+#include "report/stack_lines.h"
 #include "report/text_layout.h"
 
 namespace cowtrace::report {
@@ -23,7 +25,56 @@ using analysis::ChangedRow;
 using analysis::Comparison;
 using analysis::Section;
 
-constexpr std::size_t kCallers = 3;  // stack frames shown below the one that wrote
+constexpr std::size_t kSiteNumbers = 48;  // columns before the stack of a site
+
+// Sites whose shown stack frames are the same.
+struct SiteRow {
+  std::vector<std::string> lines;
+  std::size_t least_left_out = SIZE_MAX, most_left_out = 0;  // callers
+  ChangedRow sum;
+};
+
+void add(analysis::Spread& to, const analysis::Spread& more) {
+  to.median += more.median;
+  to.least += more.least;
+  to.most += more.most;
+}
+
+// Of several runs a side the sums of medians and of ranges stand for those of the sums.
+void add(Change& to, const Change& more) {
+  add(to.before, more.before);
+  add(to.after, more.after);
+  to.difference = static_cast<std::int64_t>(static_cast<std::uint64_t>(to.difference) +
+                                            static_cast<std::uint64_t>(more.difference));
+  if (to.noise) to.noise = analysis::is_noise(to.before, to.after);
+}
+
+std::vector<SiteRow> together(const std::vector<ChangedRow>& rows, std::size_t room) {
+  std::vector<SiteRow> sites;
+  std::map<std::vector<std::string>, std::size_t> place;
+  for (const ChangedRow& row : rows) {
+    std::vector<std::string> lines = stack_lines(row.name.stack, room);
+    const auto [at, is_new] = place.try_emplace(lines, sites.size());
+    if (is_new) {
+      sites.push_back({std::move(lines), SIZE_MAX, 0, row});
+    } else {
+      add(sites[at->second].sum.breaks, row.breaks);
+      add(sites[at->second].sum.bytes, row.bytes);
+    }
+    SiteRow& site = sites[at->second];
+    site.least_left_out = std::min(site.least_left_out, callers_left_out(row.name.stack));
+    site.most_left_out = std::max(site.most_left_out, callers_left_out(row.name.stack));
+  }
+  std::stable_sort(sites.begin(), sites.end(), [](const SiteRow& a, const SiteRow& b) {
+    const auto rank = [](const SiteRow& site) {
+      const auto difference = static_cast<std::uint64_t>(site.sum.bytes.difference);
+      return std::pair(!site.sum.bytes.noise.value_or(false),
+                       site.sum.bytes.difference < 0 ? 0 - difference : difference);
+    };
+    return rank(a) > rank(b);
+  });
+  return sites;
+}
 
 class DiffText {
  public:
@@ -49,7 +100,7 @@ class DiffText {
   void field(std::string_view name, std::string_view text);
   void totals();
   void rows(Section section);
-  void sites(const std::vector<ChangedRow>& rows, std::size_t shown);
+  void sites(const std::vector<SiteRow>& rows, std::size_t shown);
   void table(Section section, const std::vector<ChangedRow>& rows, std::size_t shown);
   void and_more(const std::vector<ChangedRow>& rows, std::size_t shown);
   void advice();
@@ -151,14 +202,23 @@ void DiffText::rows(Section section) {
   const bool all = section == Section::Causes || section == Section::Phases || section == Section::Mechanisms;
   const std::size_t shown = all ? rows.size() : std::min(rows.size(), options_.rows);
   title(section_words(section).title);
-  section == Section::Sites ? sites(rows, shown) : table(section, rows, shown);
-  and_more(rows, shown);
+  if (section != Section::Sites) {
+    table(section, rows, shown);
+    and_more(rows, shown);
+    return;
+  }
+  const std::vector<SiteRow> site_rows = together(rows, width_ - kSiteNumbers);
+  sites(site_rows, std::min(site_rows.size(), options_.rows));
+  std::vector<ChangedRow> sums;
+  for (const SiteRow& site : site_rows) sums.push_back(site.sum);
+  and_more(sums, std::min(sums.size(), options_.rows));
 }
 
 void DiffText::table(Section section, const std::vector<ChangedRow>& rows, std::size_t shown) {
   const SectionWords words = section_words(section);
   const bool with_type = section == Section::Objects && (!several() || width_ >= 100);
-  std::vector<TextTable::Column> columns = {{words.column, Align::Left, 1, section == Section::Mappings}};
+  std::vector<TextTable::Column> columns = {
+      {words.column, Align::Left, 1, section == Section::Mappings ? Cut::Start : Cut::Middle}};
   if (with_type) columns.push_back({"TYPE", Align::Left, 2});
   const auto numeric = number_columns(section == Section::Mechanisms ? "COUNT" : "BREAKS");
   columns.insert(columns.end(), numeric.begin(), numeric.end());
@@ -175,20 +235,19 @@ void DiffText::table(Section section, const std::vector<ChangedRow>& rows, std::
   table.print(out_, width_, options_.color);
 }
 
-void DiffText::sites(const std::vector<ChangedRow>& rows, std::size_t shown) {
+void DiffText::sites(const std::vector<SiteRow>& rows, std::size_t shown) {
   const std::string titles = fmt::format("  {:>8}  {:>9}  {:>9}  {:>12}", "BREAKS", "BEFORE", "AFTER", "DIFFERENCE");
   out_ << painted(fmt::format("{}  {}", titles, "WRITTEN BY"), Paint::Faint, options_.color) << '\n';
-  const std::size_t numbers_width = titles.size() + 2;
-  const std::size_t room = width_ - numbers_width;
+  const auto put = [&](std::string_view before, std::string_view text) {
+    out_ << fmt::format("{:{}}{}\n", before, kSiteNumbers, text);
+  };
   for (std::size_t i = 0; i < shown; ++i) {
-    const Cells cells = numbers(rows[i]);
-    const auto& stack = rows[i].name.stack;
-    out_ << fmt::format("  {:>8}  {:>9}  {:>9}  {:>12}  {}\n", cells[0], cells[1], cells[2], cells[3],
-                        stack.empty() ? "(no stack)" : described(stack[0], room));
-    const std::size_t end = std::min(stack.size(), 1 + kCallers);
-    for (std::size_t depth = 1; depth < end; ++depth)
-      out_ << std::string(numbers_width, ' ') << "<- " << described(stack[depth], room - 3) << '\n';
-    if (stack.size() > end) out_ << fmt::format("{:{}}<- and {} more\n", "", numbers_width, stack.size() - end);
+    const Cells cells = numbers(rows[i].sum);
+    put(fmt::format("  {:>8}  {:>9}  {:>9}  {:>12}  ", cells[0], cells[1], cells[2], cells[3]),
+        rows[i].lines[0]);
+    for (std::size_t line = 1; line < rows[i].lines.size(); ++line) put("", rows[i].lines[line]);
+    if (rows[i].most_left_out != 0)
+      put("", callers_left_out_words(rows[i].least_left_out, rows[i].most_left_out));
   }
 }
 

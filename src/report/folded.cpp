@@ -42,7 +42,7 @@ std::string folded(const NamedFrame& frame) {
 
 Status FoldedReporter::write(const analysis::Summary& summary, const model::Session& session,
                              model::Resolver& resolver, std::ostream& out) {
-  StackNames names(summary, session, resolver);
+  StackNames names(summary);
   std::map<std::string, std::uint64_t> weights;
   for (const analysis::BreakStack& stack :
        analysis::break_stacks(summary, session, resolver, options_.filter, false)) {

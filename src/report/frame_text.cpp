@@ -29,7 +29,17 @@ std::string described_python(const model::StackFrame& frame, std::size_t room) {
   const std::size_t for_function =
       std::min(columns(function), std::max(room / 2, room - std::min(room, columns(where) + kAround)));
   const std::size_t left = room - std::min(room, for_function + kAround);
-  return fmt::format("{} ({})", fitted(function, for_function), fitted(where, left, true));
+  return fmt::format("{} ({})", fitted(function, for_function), fitted(where, left, Cut::Start));
+}
+
+// Where nothing but the module tells functions apart, it is the last to be cut.
+std::string in_module(const std::string& function, std::string_view module, std::size_t room) {
+  constexpr std::size_t kLeast = 8;  // of the function
+  const std::string_view name = module.substr(module.rfind('/') + 1);
+  const std::size_t for_function =
+      std::min(columns(function), std::max(kLeast, room - std::min(room, 2 + columns(name))));
+  return fmt::format("{}  {}", fitted(function, for_function),
+                     fitted(name, room - std::min(room, 2 + for_function)));
 }
 
 }  // namespace
@@ -41,10 +51,12 @@ std::string described(const model::StackFrame& frame, std::size_t room) {
   const std::size_t both = columns(function) + 2 + columns(where);
   if (where.empty()) return fitted(function, room);
   if (both <= room) return function + "  " + where;
+  if (frame.file.empty() && !frame.module.empty())
+    return in_module(function, printable(frame.module), room);
   const std::size_t half = room / 2 - 1;
   const std::size_t for_function =
       std::min(columns(function), std::max(half, room - 2 - std::min(room - 2, columns(where))));
-  return fitted(function, for_function) + "  " + fitted(where, room - 2 - for_function, true);
+  return fitted(function, for_function) + "  " + fitted(where, room - 2 - for_function, Cut::Start);
 }
 
 }  // namespace cowtrace::report

@@ -19,7 +19,7 @@ Status HtmlReporter::write(const analysis::Summary& summary, const model::Sessio
   HtmlStrings strings;
   const HtmlObjects objects(summary, strings);
   write_html_meta(summary, options_, objects, sections);
-  write_html_sites(summary, session, resolver, strings, sections);
+  write_html_sites(summary, strings, sections);
   objects.write(sections);
   write_html_events({summary, session, resolver, objects, strings, sections});
   strings.write(sections);

@@ -40,7 +40,6 @@ class EventWriter {
  public:
   explicit EventWriter(const HtmlEvents& what)
       : what_(what),
-        sites_(what.session, what.summary.sites),
         pages_("pages", kPageColumns, what.sections),
         neighbours_("neighbours", kNeighbourColumns, what.sections),
         events_("events", kEventColumns, what.sections) {}
@@ -53,7 +52,6 @@ class EventWriter {
   [[nodiscard]] std::uint64_t add_neighbours();
 
   const HtmlEvents& what_;
-  analysis::SiteIndex sites_;
   HtmlTable pages_, neighbours_, events_;
   Numbers<const model::Object*> ranges_;
   Numbers<std::int32_t> actors_;
@@ -93,7 +91,7 @@ void EventWriter::add_event(const PageGroup& group, const Touch& touch, std::uin
   // Asked of what the other reports ask it, for a trace file holds no other answers.
   if (touch.is_break() || &touch == &group.decisive())
     write = what_.resolver.write_at(touch.space->id, touch.address, touch.last_ns);
-  const auto site = touch.is_break() ? sites_.of(touch) : std::nullopt;
+  const auto site = touch.is_break() ? what_.summary.site_index.of(touch) : std::nullopt;
   const bool by_another = touch.pid != 0 && touch.pid != what_.session.process(group.process).pid;
   const std::uint32_t number = object != PageObjects::kNone ? what_.objects.number(ObjectId(object)) : HtmlObjects::kNone;
   events_.add({analysis::since(what_.session.capture.started_ns, touch.last_ns),

@@ -113,17 +113,16 @@ void write_html_meta(const analysis::Summary& summary, const ReportOptions& opti
                  {"advice", list_json(summary.advice, advice_json)}});
 }
 
-void write_html_sites(const analysis::Summary& summary, const model::Session& session,
-                      model::Resolver& resolver, HtmlStrings& strings, HtmlSections& sections) {
+void write_html_sites(const analysis::Summary& summary, HtmlStrings& strings,
+                      HtmlSections& sections) {
   using Frame = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t, int, std::uint32_t>;
   std::map<Frame, std::uint32_t> number;
   Json frames = Json::array();
   HtmlTable sites("sites", kSiteColumns, sections);
   HtmlTable site_frames("siteFrames", kSiteFrameColumns, sections);
-  analysis::SiteFrames names(session, resolver);
   for (const analysis::SiteSummary& site : summary.sites) {
-    const std::vector<model::StackFrame> stack = names.of(site);
-    sites.add({stack.size(), names.truncated(site) ? 1U : 0U});
+    const std::vector<model::StackFrame> stack = summary.stack_frames->of(site);
+    sites.add({stack.size(), site.truncated ? 1U : 0U});
     for (const model::StackFrame& frame : stack) {
       const Frame key{strings.of(frame.function), strings.of(frame.file), frame.line,
                       strings.of(frame.module), (frame.python ? 1 : 0) | (frame.inlined ? 2 : 0),

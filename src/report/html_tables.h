@@ -52,7 +52,7 @@ class HtmlObjects {
 void write_html_meta(const analysis::Summary& summary, const ReportOptions& options, const HtmlObjects& objects,
                      HtmlSections& sections);
 
-void write_html_sites(const analysis::Summary& summary, const model::Session& session,
-                      model::Resolver& resolver, HtmlStrings& strings, HtmlSections& sections);
+void write_html_sites(const analysis::Summary& summary, HtmlStrings& strings,
+                      HtmlSections& sections);
 
 }  // namespace cowtrace::report

@@ -37,12 +37,11 @@ Status JsonReporter::write(const analysis::Summary& summary, const model::Sessio
                             [&](const analysis::PageRow& page) { put(JsonStream::Text{text.of(page)}); });
   });
   write_list(json, "objects", summary.objects, object_json);
-  analysis::SiteFrames frames(session, resolver);
   write_list(json, "sites", summary.sites, [&](const analysis::SiteSummary& site) {
-    return site_json(site, frames.of(site), frames.truncated(site));
+    return site_json(site, summary.stack_frames->of(site));
   });
   write_list(json, "allocators", summary.allocators, [&](const analysis::SiteSummary& site) {
-    return site_json(site, frames.of(site), frames.truncated(site));
+    return site_json(site, summary.stack_frames->of(site));
   });
   const auto& unknown = summary.allocators_unknown;
   json.member("allocators_unknown", unknown ? Json{{"breaks", unknown->breaks}, {"copied_bytes", unknown->bytes}} : Json(nullptr));

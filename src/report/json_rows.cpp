@@ -238,12 +238,11 @@ Json object_json(const analysis::ObjectSummary& object) {
           {"processes", processes}};
 }
 
-Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack,
-               bool truncated) {
+Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack) {
   Json frames = Json::array();
   for (const model::StackFrame& frame : stack) frames.push_back(stack_frame_json(frame));
   return {{"stack", frames},
-          {"truncated", truncated},
+          {"truncated", site.truncated},
           {"breaks", site.breaks},
           {"copied_bytes", site.copied_bytes},
           {"by_cause", by_cause_json(site.by_cause)},

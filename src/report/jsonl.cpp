@@ -43,11 +43,9 @@ Json event_json(const analysis::EventRow& row, std::string_view type, std::int32
 
 class Lines : public analysis::EventVisitor {
  public:
-  Lines(const analysis::Summary& summary, const model::Session& session, model::Resolver& resolver,
-        std::ostream& out)
+  Lines(const analysis::Summary& summary, const model::Session& session, std::ostream& out)
       : summary_(summary),
         session_(session),
-        frames_(session, resolver),
         out_(out),
         stack_written_(summary.sites.size()),
         object_written_(summary.objects.size()) {}
@@ -66,9 +64,9 @@ class Lines : public analysis::EventVisitor {
     Json line = {{"type", type}, {"t_ns", mark.t_ns}};
     if (mark.kind == Kind::Start)
       line.update(process_json(process));
-    if (mark.kind == Kind::Exit) line["end"] = end_json(process.wait_status);
     else
       line.update(Json{{"process", process.process.value}, {"pid", process.pid}});
+    if (mark.kind == Kind::Exit) line["end"] = end_json(process.wait_status);
     put(line);
   }
 
@@ -137,12 +135,12 @@ class Lines : public analysis::EventVisitor {
     if (stack_written_[site]) return;
     stack_written_[site] = true;
     Json frames = Json::array();
-    for (const model::StackFrame& frame : frames_.of(summary_.sites[site]))
+    for (const model::StackFrame& frame : summary_.stack_frames->of(summary_.sites[site]))
       frames.push_back(stack_frame_json(frame));
     put({{"type", "stack"},
          {"stack", site},
          {"frames", frames},
-         {"truncated", frames_.truncated(summary_.sites[site])}});
+         {"truncated", summary_.sites[site].truncated}});
   }
 
   void put(const Json& line) {
@@ -151,7 +149,6 @@ class Lines : public analysis::EventVisitor {
 
   const analysis::Summary& summary_;
   const model::Session& session_;
-  analysis::SiteFrames frames_;
   std::ostream& out_;
   std::vector<bool> stack_written_, object_written_;  // by their numbers
   std::uint64_t events_ = 0, breaks_ = 0, copied_bytes_ = 0;
@@ -161,7 +158,7 @@ class Lines : public analysis::EventVisitor {
 
 Status JsonLinesReporter::write(const analysis::Summary& summary, const model::Session& session,
                                 model::Resolver& resolver, std::ostream& out) {
-  Lines lines(summary, session, resolver, out);
+  Lines lines(summary, session, out);
   lines.begin(options_);
   analysis::visit_in_time(summary, session, resolver, options_.filter, lines);
   lines.end();

@@ -26,10 +26,9 @@ std::uint64_t uuid(model::ProcessKey process, Track track) {
 
 class TraceWriter : public analysis::EventVisitor {
  public:
-  TraceWriter(const analysis::Summary& summary, const model::Session& session,
-              model::Resolver& resolver, std::ostream& out)
+  TraceWriter(const analysis::Summary& summary, std::ostream& out)
       : summary_(summary),
-        names_(summary, session, resolver),
+        names_(summary),
         packets_(out),
         copied_bytes_(summary.processes.size()) {}
 
@@ -105,8 +104,8 @@ void TraceWriter::mark(const analysis::ProcessMark& mark) {
       packets_.annotate_signed("parent", summary_.processes[process.parent->value].pid);
     if (process.inherited_bytes) packets_.annotate("inherited_bytes", *process.inherited_bytes);
     return;
-  packets_.annotate("end", end_words(process));
   }
+  packets_.annotate("end", end_words(process));
   // The kernel's own counts: events may have been lost or left out.
   packets_.annotate("breaks", process.breaks);
   packets_.annotate("copied_bytes", process.copied_bytes);
@@ -150,7 +149,7 @@ void TraceWriter::annotate_event(const analysis::EventRow& row) {
 
 Status PerfettoReporter::write(const analysis::Summary& summary, const model::Session& session,
                                model::Resolver& resolver, std::ostream& out) {
-  TraceWriter writer(summary, session, resolver, out);
+  TraceWriter writer(summary, out);
   writer.begin(options_);
   analysis::visit_in_time(summary, session, resolver, options_.filter, writer);
   writer.finish();

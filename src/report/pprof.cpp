@@ -166,11 +166,11 @@ void add_label(ProfileWriter& writer, pb::Sample& sample, const std::string& key
 
 Status PprofReporter::write(const analysis::Summary& summary, const model::Session& session,
                             model::Resolver& resolver, std::ostream& out) {
-  StackNames names(summary, session, resolver);
+  StackNames names(summary);
   ProfileWriter writer(out);
   add_capture(writer, summary.capture, options_);
   for (const analysis::BreakStack& stack :
-       analysis::break_stacks(summary, session, resolver, options_.filter, true)) {
+       names.alike(analysis::break_stacks(summary, session, resolver, options_.filter, true))) {
     const std::vector<std::uint64_t> locations = writer.locations(names.of(stack));
     pb::Sample& sample = *writer.piece().add_sample();
     for (const std::uint64_t location : locations) sample.add_location_id(location);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/stack_names.h"
 
+#include <tuple>
+
 #include "base/units.h"
 
 namespace cowtrace::report {
@@ -47,9 +49,30 @@ const std::vector<NamedFrame>& StackNames::of(const analysis::BreakStack& stack)
 const std::vector<NamedFrame>& StackNames::of_site(std::uint32_t site) {
   std::vector<NamedFrame>& names = by_site_[site];
   if (!names.empty()) return names;
-  for (const model::StackFrame& frame : frames_.of(summary_.sites[site])) names.push_back(named(frame));
+  for (const model::StackFrame& frame : summary_.stack_frames->of(summary_.sites[site]))
+    names.push_back(named(frame));
   if (names.empty()) names.push_back(in_place_of("(no stack)"));
   return names;
+}
+
+std::vector<analysis::BreakStack> StackNames::alike(std::vector<analysis::BreakStack> stacks) {
+  using Key = std::tuple<model::ProcessKey, analysis::BreakStack::Known, std::uint32_t,
+                         model::Cause, model::Mechanism, std::optional<analysis::ObjectId>>;
+  std::map<Key, std::size_t> place;
+  std::size_t kept = 0;
+  for (analysis::BreakStack& stack : stacks) {
+    if (stack.known == analysis::BreakStack::Known::Stack)
+      stack.site = first_site_.try_emplace(of_site(stack.site), stack.site).first->second;
+    const Key key{stack.process, stack.known,     stack.site,
+                  stack.cause,   stack.mechanism, stack.object};
+    const auto [at, is_new] = place.try_emplace(key, kept);
+    if (is_new)
+      stacks[kept++] = stack;
+    else
+      stacks[at->second].count.add(stack.count.breaks, stack.count.bytes);
+  }
+  stacks.resize(kept);
+  return stacks;
 }
 
 }  // namespace cowtrace::report

@@ -2,6 +2,7 @@
 // What stacks are called in the formats of other tools. All text is printable.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,17 +35,19 @@ std::string command_of(const analysis::ProcessSummary& process);
 // are not known. Named once a site.
 class StackNames {
  public:
-  StackNames(const analysis::Summary& summary, const model::Session& session,
-             model::Resolver& resolver)
-      : summary_(summary), frames_(session, resolver), by_site_(summary.sites.size()) {}
+  explicit StackNames(const analysis::Summary& summary)
+      : summary_(summary), by_site_(summary.sites.size()) {}
 
   const std::vector<NamedFrame>& of(const analysis::BreakStack& stack);
   const std::vector<NamedFrame>& of_site(std::uint32_t site);
+  // What break_stacks() gave, in the same order, with one row for all that differ in nothing but
+  // what these formats leave out: the addresses of functions without a name.
+  [[nodiscard]] std::vector<analysis::BreakStack> alike(std::vector<analysis::BreakStack> stacks);
 
  private:
   const analysis::Summary& summary_;
-  analysis::SiteFrames frames_;
   std::vector<std::vector<NamedFrame>> by_site_;
+  std::map<std::vector<NamedFrame>, std::uint32_t> first_site_;  // of all that have these names
 };
 
 }  // namespace cowtrace::report

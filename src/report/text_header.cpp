@@ -15,7 +15,7 @@ namespace {
 void print_field(const TextContext& context, std::string_view name, std::string_view value) {
   constexpr std::size_t kNameWidth = 12;
   const std::size_t room = context.options.width - kNameWidth;
-  context.out << fmt::format("  {:<{}}{}\n", name, kNameWidth - 2, fitted(value, room));
+  context.out << fmt::format("  {:<{}}{}\n", name, kNameWidth - 2, fitted(value, room, Cut::End));
 }
 
 }  // namespace

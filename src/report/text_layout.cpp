@@ -12,22 +12,9 @@ namespace cowtrace::report {
 
 namespace {
 
-constexpr std::string_view kCut = "...";
 constexpr std::size_t kIndent = 2;
 constexpr std::size_t kGap = 2;
 constexpr std::size_t kNarrowest = 8;  // of a column that shrinks
-
-bool starts_code_point(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
-}
-
-// The byte at which code point number `index` starts.
-std::size_t offset_of(std::string_view text, std::size_t index) {
-  std::size_t at = 0;
-  for (; at < text.size(); ++at)
-    if (starts_code_point(text[at]) && index-- == 0) break;
-  return at;
-}
 
 }  // namespace
 
@@ -35,19 +22,6 @@ std::string painted(std::string_view text, Paint paint, bool color) {
   if (!color || paint == Paint::Plain) return std::string(text);
   const std::string_view code = paint == Paint::Bold ? "1" : paint == Paint::Warning ? "1;31" : "2";
   return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
-}
-
-std::size_t columns(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_code_point));
-}
-
-std::string fitted(std::string_view text, std::size_t width, bool keep_end) {
-  const std::size_t whole = columns(text);
-  if (whole <= width) return std::string(text);
-  if (width <= kCut.size()) return std::string(kCut.substr(0, width));
-  const std::size_t kept = width - kCut.size();
-  if (keep_end) return fmt::format("{}{}", kCut, text.substr(offset_of(text, whole - kept)));
-  return fmt::format("{}{}", text.substr(0, offset_of(text, kept)), kCut);
 }
 
 std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
@@ -115,7 +89,7 @@ std::string TextTable::line(const std::vector<std::string>& cells,
                             const std::vector<std::size_t>& widths) const {
   std::string text(kIndent, ' ');
   for (std::size_t c = 0; c < columns_.size(); ++c) {
-    const std::string cell = fitted(cells[c], widths[c], columns_[c].keep_end);
+    const std::string cell = fitted(cells[c], widths[c], columns_[c].cut);
     const std::string padding(widths[c] - columns(cell), ' ');
     if (c != 0) text.append(kGap, ' ');
     text += columns_[c].align == Align::Right ? padding + cell : cell + padding;

@@ -11,19 +11,18 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text_width.h"
+
 namespace cowtrace::report {
+
+using cowtrace::columns;
+using cowtrace::Cut;
+using cowtrace::fitted;
 
 enum class Paint { Plain, Bold, Warning, Faint };
 
 // `text` in colour if `color`.
 std::string painted(std::string_view text, Paint paint, bool color);
-
-// How many columns `text` takes.
-std::size_t columns(std::string_view text);
-
-// At most `width` columns: the end is replaced by "...". With `keep_end` the start is, as for
-// paths.
-std::string fitted(std::string_view text, std::size_t width, bool keep_end = false);
 
 // Breaks `text` at spaces into lines of at most `width` columns; longer words are kept whole.
 std::vector<std::string> wrapped(std::string_view text, std::size_t width);
@@ -47,7 +46,7 @@ class TextTable {
     std::string_view title;
     Align align = Align::Right;
     std::size_t shrinks = 0;  // gives way when the table is too wide: 2 twice as much as 1, 0 never
-    bool keep_end = false;    // of a cell that is cut
+    Cut cut = Cut::Middle;    // of a cell that is too long
   };
 
   explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}

@@ -46,7 +46,7 @@ void print_mappings(const TextContext& context) {
   std::vector<const analysis::MappingSummary*> list;
   for (const auto& mapping : context.summary.mappings) list.push_back(&mapping);
   print_top(context, "Mappings",
-            TextTable({{"MAPPING", Align::Left, 1, true}, {"BREAKS"}, {"COPIED"}}), list,
+            TextTable({{"MAPPING", Align::Left, 1, Cut::Start}, {"BREAKS"}, {"COPIED"}}), list,
             [](const analysis::MappingSummary& mapping) {
               return std::vector<std::string>{
                   mapping.label.empty() ? "(not known)" : printable(mapping.label),

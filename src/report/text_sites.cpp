@@ -3,59 +3,94 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "analysis/sites.h"
 #include "base/units.h"
-#include "report/frame_text.h"
+#include "report/stack_lines.h"
 #include "report/text_sections.h"
 
 namespace cowtrace::report {
 
 namespace {
 
-constexpr std::size_t kCallers = 3;   // stack frames shown below the one that wrote
 constexpr std::size_t kNumbers = 24;  // columns of "  breaks  copied  "
 
-void print_site(const TextContext& context, const analysis::SiteSummary& site,
-                const std::vector<model::StackFrame>& stack) {
-  const std::size_t room = context.options.width - kNumbers;
-  const std::string numbers =
-      fmt::format("  {:>9}  {:>9}  ", human_count(site.breaks), human_bytes(site.copied_bytes));
-  if (stack.empty()) {
-    context.out << numbers << "(no stack)\n";
-    return;
+// Sites whose shown stack frames are the same.
+struct Row {
+  const analysis::SiteSummary* first = nullptr;
+  std::size_t least_left_out = SIZE_MAX, most_left_out = 0;  // callers
+  analysis::BreakCount count;
+  analysis::ByCause by_cause{};
+  std::uint64_t ending = 0;  // of count.breaks
+
+  void add(const analysis::SiteSummary& site, std::size_t left_out) {
+    if (first == nullptr) first = &site;
+    least_left_out = std::min(least_left_out, left_out);
+    most_left_out = std::max(most_left_out, left_out);
+    count.add(site.breaks, site.copied_bytes);
+    ending += site.ending.breaks;
+    for (std::size_t cause = 0; cause < by_cause.size(); ++cause)
+      by_cause[cause].add(site.by_cause[cause].breaks, site.by_cause[cause].bytes);
   }
-  context.out << numbers << described(stack[0], room) << '\n';
-  const std::size_t end = std::min(stack.size(), 1 + kCallers);
-  for (std::size_t depth = 1; depth < end; ++depth)
-    context.out << std::string(kNumbers, ' ') << "<- " << described(stack[depth], room - 3) << '\n';
-  if (stack.size() > end)
-    context.out << fmt::format("{:{}}<- and {} more\n", "", kNumbers, stack.size() - end);
-  std::string causes = main_causes(site.by_cause);
-  if (site.ending.breaks != 0)
-    causes += fmt::format("{}while ending {}", causes.empty() ? "" : "; ", percent(site.ending.breaks, site.breaks));
+};
+
+std::vector<std::string> lines_of(const TextContext& context,
+                                  const std::vector<model::StackFrame>& stack) {
+  return stack_lines(stack, context.options.width - kNumbers);
+}
+
+// By copied bytes, most first.
+std::vector<Row> rows_of(const TextContext& context,
+                         const std::vector<analysis::SiteSummary>& sites) {
+  std::vector<Row> rows;
+  std::unordered_map<std::size_t, std::size_t> place;  // by a hash: there may be very many
+  for (const analysis::SiteSummary& site : sites) {
+    const std::vector<model::StackFrame> stack = context.summary.stack_frames->of(site);
+    std::string all;
+    for (const std::string& line : lines_of(context, stack)) all += line + '\n';
+    const auto [at, is_new] = place.try_emplace(std::hash<std::string>()(all), rows.size());
+    if (is_new) rows.emplace_back();
+    rows[at->second].add(site, callers_left_out(stack));
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row& a, const Row& b) { return a.count.bytes > b.count.bytes; });
+  return rows;
+}
+
+void print_row(const TextContext& context, const Row& row) {
+  const auto put = [&](std::string_view before, std::string_view text) {
+    context.out << fmt::format("{:{}}{}\n", before, kNumbers, text);
+  };
+  const std::vector<std::string> lines =
+      lines_of(context, context.summary.stack_frames->of(*row.first));
+  put(fmt::format("  {:>9}  {:>9}  ", human_count(row.count.breaks), human_bytes(row.count.bytes)),
+      lines[0]);
+  for (std::size_t i = 1; i < lines.size(); ++i) put("", lines[i]);
+  if (row.most_left_out != 0)
+    put("", callers_left_out_words(row.least_left_out, row.most_left_out));
+  std::string causes = main_causes(row.by_cause);
+  if (row.ending != 0)
+    causes += fmt::format("{}while ending {}", causes.empty() ? "" : "; ", percent(row.ending, row.count.breaks));
   if (!causes.empty())
-    context.out << fmt::format("{:{}}cause: {}\n", "", kNumbers, fitted(causes, room - 7));
+    put("", "cause: " + fitted(causes, context.options.width - kNumbers - 7, Cut::End));
 }
 
-// Returns what was left out.
-analysis::BreakCount print_all(const TextContext& context, const std::vector<analysis::SiteSummary>& sites, std::string_view header) {
+void print_all(const TextContext& context, const std::vector<analysis::SiteSummary>& sites,
+               std::string_view header) {
   context.out << painted(header, Paint::Faint, context.options.color) << '\n';
-  analysis::SiteFrames frames(context.session, context.resolver);
+  const std::vector<Row> rows = rows_of(context, sites);
+  const std::size_t shown = std::min(rows.size(), context.options.rows);
   analysis::BreakCount left_out;
-  for (std::size_t i = 0; i < sites.size(); ++i) {
-    if (i < context.options.rows)
-      print_site(context, sites[i], frames.of(sites[i]));
-    else
-      left_out.add(sites[i].breaks, sites[i].copied_bytes);
-  }
-  return left_out;
-}
-
-std::size_t more_than(std::size_t rows, const std::vector<analysis::SiteSummary>& sites) {
-  return sites.size() - std::min(sites.size(), rows);
+  for (std::size_t i = 0; i < shown; ++i) print_row(context, rows[i]);
+  for (std::size_t i = shown; i < rows.size(); ++i)
+    left_out.add(rows[i].count.breaks, rows[i].count.bytes);
+  context.and_more(rows.size() - shown, left_out.breaks, left_out.bytes);
 }
 
 }  // namespace
@@ -64,8 +99,7 @@ void print_sites(const TextContext& context) {
   const auto& sites = context.summary.sites;
   if (sites.empty()) return;
   context.title("Sites that broke pages");
-  const auto left_out = print_all(context, sites, "     BREAKS     COPIED  WRITTEN BY");
-  context.and_more(more_than(context.options.rows, sites), left_out.breaks, left_out.bytes);
+  print_all(context, sites, "     BREAKS     COPIED  WRITTEN BY");
 }
 
 void print_allocators(const TextContext& context) {
@@ -74,10 +108,7 @@ void print_allocators(const TextContext& context) {
   if (!unknown || (sites.empty() && unknown->breaks == 0)) return;
   context.title("Allocators (who first wrote the pages that were copied)");
   context.out << "  Calls of malloc are not followed: memory that was freed and given out again\n  keeps its first writer.\n";
-  if (!sites.empty()) {
-    const auto left_out = print_all(context, sites, "     BREAKS     COPIED  FIRST WRITTEN BY");
-    context.and_more(more_than(context.options.rows, sites), left_out.breaks, left_out.bytes);
-  }
+  if (!sites.empty()) print_all(context, sites, "     BREAKS     COPIED  FIRST WRITTEN BY");
   if (unknown->breaks != 0)
     context.out << fmt::format("  not known: {}, {} copied; first written before tracing, without a page\n  fault, or at another address\n",
                                counted(unknown->breaks, "break", "breaks"), human_bytes(unknown->bytes));

@@ -87,7 +87,7 @@ void print_watches(const TextContext& context) {
       const std::string text = fmt::format("type {}; its slot: {}", printable(watches[i].type),
                                            printable(watches[i].slot->place));
       context.out << "  "
-                  << painted(fitted(text, context.options.width - 2), Paint::Faint,
+                  << painted(fitted(text, context.options.width - 2, Cut::End), Paint::Faint,
                              context.options.color)
                   << '\n';
       break;

@@ -61,8 +61,8 @@ std::string byte_rate_of(const analysis::LiveRow& row, std::uint64_t window_ns) 
 // `left` and `right` at the two ends of a line; of the left one less if there is no room.
 std::string ends(const std::string& left, const std::string& right, std::size_t width) {
   const std::size_t taken = report::columns(right);
-  if (taken == 0 || taken + 2 >= width) return report::fitted(left, width);
-  const std::string fitting = report::fitted(left, width - taken - 2);
+  if (taken == 0 || taken + 2 >= width) return report::fitted(left, width, report::Cut::End);
+  const std::string fitting = report::fitted(left, width - taken - 2, report::Cut::End);
   return fitting + std::string(width - taken - report::columns(fitting), ' ') + right;
 }
 
@@ -70,10 +70,12 @@ class Page {
  public:
   Page(const LiveSnapshot& snapshot, const State& state, Size size) : snapshot_(snapshot), state_(state), size_(size) {}
 
-  void add(std::string text, Style style = Style::Plain) { lines_.push_back({report::fitted(text, size_.columns), style}); }
+  void add(std::string text, Style style = Style::Plain) {
+    lines_.push_back({report::fitted(text, size_.columns, report::Cut::End), style});
+  }
   std::vector<Line> take(Line last) {
     lines_.resize(size_.rows > kFoot ? size_.rows - kFoot : 0);
-    last.text = report::fitted(last.text, size_.columns);
+    last.text = report::fitted(last.text, size_.columns, report::Cut::End);
     lines_.push_back(std::move(last));
     lines_.resize(size_.rows);
     return std::move(lines_);
@@ -169,8 +171,14 @@ TextTable Page::table_of(Tab tab, std::size_t first, std::size_t count) {
                     return std::vector<std::string>{label_of(row), human_count(row.objects), main_cause(row)};
                   });
     case Tab::Sites:
-      return fill(TextTable({{"WRITTEN BY", Align::Left, 1}, {"CAUSE", Align::Left}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
-                  snapshot_.sites.rows, [](const analysis::LiveSite& row) { return std::vector<std::string>{label_of(row), main_cause(row)}; });
+      return fill(TextTable({{"WRITTEN BY", Align::Left, 1, report::Cut::End},
+                             {"CAUSE", Align::Left},
+                             {"COPIED"},
+                             {"BREAKS"},
+                             {"BRK/S"}}),
+                  snapshot_.sites.rows, [](const analysis::LiveSite& row) {
+                    return std::vector<std::string>{label_of(row), main_cause(row)};
+                  });
     case Tab::Causes: break;
   }
   return fill(TextTable({{"CAUSE", Align::Left}, {"SHARE"}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}), snapshot_.causes.rows,

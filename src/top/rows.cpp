@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/text_width.h"
 #include "base/units.h"
 
 namespace cowtrace::top {
 namespace {
 
-constexpr std::size_t kFrames = 4;  // of a site in one line
+constexpr std::size_t kFrames = 4;         // of a site in one line
+constexpr std::size_t kLongestFrame = 60;  // columns
 
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
@@ -36,7 +38,8 @@ std::string label_of(const analysis::LiveSite& site) {
   if (site.pending) return "(name pending)";
   if (site.frames.empty()) return "(no stack)";
   std::string label;
-  for (std::size_t i = 0; i < std::min(kFrames, site.frames.size()); ++i) label += (i == 0 ? "" : " <- ") + label_of(site.frames[i]);
+  for (std::size_t i = 0; i < std::min(kFrames, site.frames.size()); ++i)
+    label += (i == 0 ? "" : " <- ") + fitted(label_of(site.frames[i]), kLongestFrame);
   if (site.frames.size() > kFrames) label += " <- ...";
   return label;
 }

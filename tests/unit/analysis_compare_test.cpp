@@ -67,7 +67,7 @@ RunFigures run_of(const Program& program) {
   }
   builder.finish();
   const Summary summary = join(builder.session, resolver);
-  RunFigures figures = figures_of(summary, builder.session, resolver);
+  RunFigures figures = figures_of(summary);
   figures.trace = "run-" + std::to_string(program.started) + ".cow";
   return figures;
 }
@@ -250,7 +250,7 @@ TEST(Compare, RolesAreCommandAndGeneration) {
   builder.process(3, "gunicorn", first);
   const auto helper = builder.process(4, "sh", worker);
   builder.process(5, "sh", helper);
-  const RunFigures figures = figures_of(join(builder.finish(), resolver), builder.session, resolver);
+  const RunFigures figures = figures_of(join(builder.finish(), resolver));
   std::vector<std::string> roles;
   for (const auto& [name, sum] : figures.of(Section::Roles))
     roles.push_back(name.name + " " + std::to_string(name.generation) + " x" + std::to_string(sum.items));
@@ -264,7 +264,7 @@ TEST(Compare, RolesOfAFamilyThatDescendsFromItself) {
   const auto second = builder.process(2, "b", first);
   builder.session.process(first).parent = second;
   const Summary summary = join(builder.finish(), resolver);
-  EXPECT_EQ(figures_of(summary, builder.session, resolver).of(Section::Roles).size(), 2U);
+  EXPECT_EQ(figures_of(summary).of(Section::Roles).size(), 2U);
 }
 
 TEST(Compare, WarnsOfWhatIsNotAlike) {

@@ -207,5 +207,27 @@ TEST_F(LiveCountsTest, ASpaceThatNobodyAnnouncedCountsInTheTotalAlone) {
   for (const LiveProcess& row : all.processes.rows) EXPECT_EQ(row.count.breaks, 0u);
 }
 
+// Names are found out later than that there is a site.
+TEST_F(LiveCountsTest, SitesThatAreCalledAlikeBecomeOne) {
+  const std::uint32_t first = write(parent, {}, 0x10);
+  const std::uint32_t second = write(parent, {}, 0x20);
+  write(children[0], {}, 0x20);
+  ASSERT_TRUE(counts.site_to_name(second));
+  EXPECT_EQ(counts.site_to_name(second)->ip, 0x20U);
+  counts.merge_sites(first, second);
+  counts.merge_sites(first, second);
+  EXPECT_FALSE(counts.site_to_name(second));
+  EXPECT_EQ(write(parent, {}, 0x20), first);
+  const LiveSnapshot all = snapshot();
+  ASSERT_EQ(all.sites.rows.size(), 1U);
+  EXPECT_EQ(all.sites.rows[0].count.breaks, 4U);
+  // Whoever looks at the one that is no more sees what it is part of.
+  LiveRequest request;
+  request.filter.site = second;
+  counts.add_named(space_of(parent), second,
+                   counts.object_number({model::ObjectKind::Python, "RULES", "dict", 0}),
+                   Cause::Value, kPageSize);
+  EXPECT_EQ(snapshot(request).shown.count.breaks, 1U);
+}
 }  // namespace
 }  // namespace cowtrace::analysis

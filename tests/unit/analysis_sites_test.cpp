@@ -68,7 +68,7 @@ TEST_F(AnalysisSites, WithoutAStackTheInstructionPointerIsTheSite) {
   EXPECT_EQ(found[2].breaks, 1U);
 }
 
-TEST_F(AnalysisSites, FramesAreNamedLazilyAndOnce) {
+TEST_F(AnalysisSites, FramesAreNamedOnce) {
   const auto process = builder.process(1, "p");
   resolver.name(0x10, {{"inner", "a.c", 1, "/x", true, ""}, {"outer", "a.c", 2, "/x", false, ""}});
   const auto first = builder.stack(process, {0x10, 0x20}, true);
@@ -77,7 +77,8 @@ TEST_F(AnalysisSites, FramesAreNamedLazilyAndOnce) {
   builder.write(process, 2, kPage + kPageSize, at(second, 0x10));
   builder.write(process, 3, kPage + 2 * kPageSize, at(second, 0x10));
   const auto found = sites();
-  EXPECT_EQ(resolver.frames_asked, 0);
+  EXPECT_EQ(resolver.frames_asked, 2);
+  resolver.frames_asked = 0;
   ASSERT_EQ(found.size(), 2U);
   analysis::SiteFrames frames(builder.session, resolver);
   const auto stack = frames.of(found[0]);
@@ -104,6 +105,46 @@ TEST_F(AnalysisSites, PythonFramesMakeSitesOfTheirOwn) {
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].breaks, 2U);
   EXPECT_EQ(found[1].breaks, 1U);
+}
+
+// One line of source is one row, whatever instructions it is made of.
+TEST_F(AnalysisSites, WhatHasTheSameNamesIsOneSite) {
+  const auto parent = builder.process(1, "p");
+  const auto child = builder.process(2, "c", parent);
+  for (const std::uint64_t ip : {0x10, 0x11})
+    resolver.name(ip, {{"Py_INCREF", "object.h", 502, "/usr/bin/python3", true, ""}});
+  resolver.name(0x12, {{"Py_INCREF", "object.h", 502, "/usr/lib/libpython3.so", true, ""}});
+  const auto often = builder.stack(parent, {0x10});
+  const auto seldom = builder.stack(parent, {0x11}, true);
+  const auto elsewhere = builder.stack(parent, {0x12});
+  const auto gc = at(seldom, 0x11);
+  builder.write(parent, 1, kPage, at(often, 0x10));
+  builder.write(parent, 2, kPage + kPageSize, at(often, 0x10));
+  builder.write(child, 3, kPage, gc);
+  for (std::uint64_t i = 0; i < 2; ++i)
+    builder.write(child, 4 + i, kPage + (i + 2) * kPageSize, at(elsewhere, 0x12));
+  const analysis::Summary summary = analysis::join(builder.finish(), resolver);
+  ASSERT_EQ(summary.sites.size(), 2U);
+  EXPECT_EQ(summary.sites[0].stack, often);
+  EXPECT_EQ(summary.sites[0].breaks, 3U);
+  EXPECT_EQ(summary.sites[0].processes, (std::vector{parent, child}));
+  EXPECT_TRUE(summary.sites[0].truncated);
+  EXPECT_EQ(summary.sites[1].breaks, 2U);
+  EXPECT_FALSE(summary.sites[1].truncated);
+  analysis::Touch touch;
+  touch.space = &builder.session.spaces[0];
+  touch.stack = seldom;
+  EXPECT_EQ(summary.site_index.of(touch), 0U);
+  touch.stack = elsewhere;
+  EXPECT_EQ(summary.site_index.of(touch), 1U);
+}
+
+// The address of a function without a name is all that tells two of them apart.
+TEST_F(AnalysisSites, FunctionsWithoutANameStayApart) {
+  const auto process = builder.process(1, "p");
+  builder.write(process, 1, kPage, at(builder.stack(process, {0x10}), 0x10));
+  builder.write(process, 2, kPage + kPageSize, at(builder.stack(process, {0x20}), 0x20));
+  EXPECT_EQ(sites().size(), 2U);
 }
 
 TEST_F(AnalysisSites, GenerationsOfForksRunOneImage) {

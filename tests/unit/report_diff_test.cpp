@@ -33,7 +33,8 @@ analysis::RunFigures run_of(std::int64_t number, std::uint64_t more) {
   }
   story.builder.finish();
   story.session().capture.started_at_unix_ns += number;
-  analysis::RunFigures figures = analysis::figures_of(analysis::join(story.session(), story.resolver), story.session(), story.resolver);
+  analysis::RunFigures figures =
+      analysis::figures_of(analysis::join(story.session(), story.resolver));
   figures.trace = "run-" + std::to_string(number) + "<b>.cow";
   return figures;
 }

@@ -197,7 +197,7 @@ TEST(ReportHtml, ThePageForbidsEverythingElse) {
 TEST(ReportHtml, EachBreakKnowsItsSite) {
   test::Story story;
   const analysis::Summary summary = analysis::join(story.session(), story.resolver);
-  const analysis::SiteIndex sites(story.session(), summary.sites);
+  const analysis::SiteIndex& sites = summary.site_index;
   std::vector<std::uint64_t> breaks(summary.sites.size());
   std::set<model::StackHash> broke;
   analysis::PageGroups(story.session()).for_each([&](const analysis::PageGroup& group) {

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "analysis/join.h"
+#include "report/frame_text.h"
 #include "report/text_layout.h"
 #include "support/golden.h"
 #include "support/story.h"
@@ -155,12 +156,69 @@ TEST(ReportText, TheProcessesThatCopiedMostAreShown) {
   EXPECT_THAT(text, HasSubstr("and 27 more: 351 breaks, 1.4 MiB copied"));
 }
 
+model::StackFrame frame_of(std::string function, std::string file, std::string module,
+                           std::string why = {}) {
+  model::StackFrame frame;
+  frame.function = std::move(function);
+  frame.file = std::move(file);
+  frame.line = frame.file.empty() ? 0 : 12;
+  frame.module = std::move(module);
+  frame.why_unnamed = std::move(why);
+  return frame;
+}
+
+// What differs only in stack frames that are not shown is one row; a deeper recursion, for one.
+TEST(ReportText, SitesThatLookAlikeAreOneRow) {
+  test::SessionBuilder builder;
+  test::FakeResolver resolver;
+  const auto process = builder.process(100, "p");
+  resolver.name(0x10, {frame_of("visit", "tree.c", "/usr/bin/tree")});
+  resolver.name(0x20, {frame_of("0x20", {}, "/usr/lib/libone-with-a-long-name.so.1",
+                                "no symbol covers it in libone-with-a-long-name.so.1")});
+  resolver.name(0x30, {frame_of("0x30", {}, "/usr/lib/libtwo-with-a-long-name.so.1",
+                                "no symbol covers it in libtwo-with-a-long-name.so.1")});
+  std::uint64_t page = 0x100;
+  for (const std::size_t depth : {5, 6, 9}) {
+    const auto stack = builder.stack(process, std::vector<std::uint64_t>(depth, 0x10));
+    builder.write(process, page, page * kPageSize, [&] {
+      model::Resolution event;
+      event.stack = stack;
+      event.ip = 0x10;
+      return event;
+    }());
+    ++page;
+  }
+  for (const std::uint64_t ip : {0x20, 0x30})
+    builder.write(process, page + ip, (page + ip) * kPageSize, [&] {
+      model::Resolution event;
+      event.stack = builder.stack(process, {ip});
+      event.ip = ip;
+      return event;
+    }());
+  const std::string text = text_of(builder.finish(), resolver);
+  EXPECT_THAT(text, HasSubstr("          3   12.0 KiB  visit  tree.c:12\n"));
+  EXPECT_THAT(text, HasSubstr("<- and 1 to 5 more\n"));
+  EXPECT_THAT(text, HasSubstr("          1    4.0 KiB  0x20  libone-with-a-long-name.so.1\n"));
+  EXPECT_THAT(text, HasSubstr("          1    4.0 KiB  0x30  libtwo-with-a-long-name.so.1\n"));
+}
+
+// The module is what tells functions without a name apart.
+TEST(ReportText, OfAStackFrameTheModuleStays) {
+  const auto frame = frame_of("void scenario::storage<std::vector<int>>::write_all(int)", {},
+                              "/usr/lib/a/very/long/path/libstorage.so.2");
+  EXPECT_EQ(report::described(frame, 200), frame.function + "  " + frame.module);
+  EXPECT_EQ(report::described(frame, 50), "void scenario::stora...e_all(int)  libstorage.so.2");
+  EXPECT_EQ(report::described(frame, 30), "void sc...nt)  libstorage.so.2");
+}
+
 TEST(ReportLayout, FittingCountsCodePoints) {
   EXPECT_EQ(columns("w\xc3\xb6rk"), 4U);
   EXPECT_EQ(fitted("w\xc3\xb6rk", 4), "w\xc3\xb6rk");
   EXPECT_EQ(fitted("\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6", 5), "\xc3\xb6\xc3\xb6...");
-  EXPECT_EQ(fitted("/a/b/\xc3\xb6.c", 6, true), "...\xc3\xb6.c");
+  EXPECT_EQ(fitted("/a/b/\xc3\xb6.c", 6, Cut::Start), "...\xc3\xb6.c");
   EXPECT_EQ(fitted("abcdef", 2), "..");
+  EXPECT_EQ(fitted("void scenario::storage<int>::write", 28), "void scenario::st...t>::write");
+  EXPECT_EQ(fitted("abcdefghij", 6, Cut::End), "abc...");
   EXPECT_EQ(fitted("", 0), "");
 }
 

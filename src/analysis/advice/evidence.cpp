@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text_width.h"
 #include "base/units.h"
 
 namespace cowtrace::analysis {
@@ -44,20 +45,14 @@ std::string counted(std::uint64_t count, std::string_view one, std::string_view 
 
 std::string costliest(std::vector<NamedCost>& costs) {
   constexpr std::size_t kShown = 3;
-  constexpr std::size_t kLongest = 60;  // bytes of a name
+  constexpr std::size_t kLongest = 63;  // columns of a name
   std::sort(costs.begin(), costs.end(), [](const NamedCost& a, const NamedCost& b) {
     return a.cost.bytes != b.cost.bytes ? a.cost.bytes > b.cost.bytes : a.name < b.name;
   });
   const std::size_t shown = std::min(costs.size(), kShown);
   std::string text;
   for (std::size_t i = 0; i < shown; ++i) {
-    std::string name = printable(costs[i].name);
-    if (name.size() > kLongest) {
-      std::size_t end = kLongest;
-      // Not through the middle of a character.
-      while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;
-      name = name.substr(0, end) + "...";
-    }
+    const std::string name = fitted(printable(costs[i].name), kLongest);
     const bool last = i + 1 == costs.size();
     text += fmt::format("{}{}", i == 0 ? "" : last ? " and " : ", ", name);
   }

@@ -47,11 +47,11 @@ void sort_out(std::vector<model::ProcessKey>& processes) {
 }
 
 Imports imports_of(const Evidence& evidence) {
-  SiteFrames frames(evidence.session, evidence.resolver);
+  SiteFrames& frames = *evidence.summary.stack_frames;
   std::map<std::string, Imported> by_importer;
   for (const SiteSummary& site : evidence.summary.sites) {
     if (evidence.forked(site.processes) == 0) continue;
-    const auto by = importer(frames.python_of(site), frames.truncated(site));
+    const auto by = importer(frames.python_of(site), site.truncated);
     if (!by) continue;
     Imported& imported = by_importer[*by];
     imported.cost.add(site.breaks - site.ending.breaks, site.copied_bytes - site.ending.bytes);
