@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "analysis/join.h"
-#include "analysis/sites.h"
 #include "base/fd.h"
 #include "base/units.h"
 #include "pipeline/output_file.h"
@@ -21,13 +20,6 @@ void leave_empty(__gnu_cxx::stdio_filebuf<char>& buffer) {
   const Fd file(dup(buffer.fd()));
   buffer.close();
   static_cast<void>(ftruncate(file.get(), 0));
-}
-
-// Reports ask for names while they write, and what could not be had is said at their beginning.
-void name_all(const analysis::Summary& summary, const model::Session& session, model::Resolver& resolver) {
-  analysis::SiteFrames frames(session, resolver);
-  for (const auto* sites : {&summary.sites, &summary.allocators})
-    for (const analysis::SiteSummary& site : *sites) static_cast<void>(frames.of(site));
 }
 
 }  // namespace
@@ -69,15 +61,18 @@ Status Outputs::write(model::Session& session, model::Resolver& resolver,
                       const Debuginfod* debuginfod, const process::DebugBudget* budget) {
   trace::RecordingResolver recording(resolver);
   model::Resolver& asked = recorder_->active() ? recording : resolver;
-  analysis::Summary summary = analysis::join(session, asked);
-  if ((debuginfod != nullptr || budget != nullptr) && (!outputs_.empty() || recorder_->active())) {
-    name_all(summary, session, asked);
-    std::vector<std::string> notes =
-        debuginfod != nullptr ? debuginfod->notes() : std::vector<std::string>();
+  analysis::JoinOptions options;
+  options.name_sites = !outputs_.empty() || recorder_->active();
+  analysis::Summary summary = analysis::join(session, asked, options);
+  // All names have been asked for by now.
+  if (options.name_sites) {
+    std::vector<std::string> notes = debuginfod != nullptr ? debuginfod->notes() : std::vector<std::string>();
     if (budget != nullptr)
       for (std::string& note : budget->notes()) notes.push_back(std::move(note));
     for (std::string& note : notes) {
-      summary.capture.notes.push_back(note);
+      // Before what the join has to say, as when a trace is joined again.
+      auto& said = summary.capture.notes;
+      said.insert(said.begin() + static_cast<std::ptrdiff_t>(session.capture.notes.size()), note);
       session.capture.notes.push_back(std::move(note));
     }
   }
@@ -96,7 +91,7 @@ Status Outputs::write(model::Session& session, model::Resolver& resolver,
       keep_first(written);
     }
   }
-  keep_first(recorder_->finish(summary, session, recording));
+  keep_first(recorder_->finish(session, recording));
   return result;
 }
 

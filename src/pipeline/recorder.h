@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "analysis/summary.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "model/session.h"
@@ -33,8 +32,10 @@ class Recorder {
   void flush_if_due(std::uint64_t now_ns) {
     for (const auto& writer : writers_) writer->flush_if_due(now_ns);
   }
-  // `summary` was joined with `resolver`, which is asked here whatever reports ask besides. The first failure is returned.
-  Status finish(const analysis::Summary& summary, const model::Session& session, trace::RecordingResolver& resolver);
+  // `session` was joined with `resolver`, which is asked here what reports ask besides, whether
+  // there are reports or not: a trace holds the answers to all that any format asks. The first
+  // failure is returned.
+  Status finish(const model::Session& session, trace::RecordingResolver& resolver);
 
  private:
   std::vector<std::unique_ptr<trace::Writer>> writers_;

@@ -15,8 +15,11 @@ void AnswerTable::settle() {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
     const bool goes_on = kept != 0 && rows_[kept - 1].question == rows_[i].question && rows_[kept - 1].answer == rows_[i].answer;
+    const std::uint64_t from_ns =
+        goes_on ? std::min(rows_[kept - 1].from_ns, rows_[i].from_ns) : rows_[i].from_ns;
     if (!goes_on) ++kept;
     rows_[kept - 1] = rows_[i];
+    rows_[kept - 1].from_ns = from_ns;
   }
   rows_.resize(kept);
   settled_ = kept;
@@ -35,12 +38,22 @@ AnswerTable::Rows::const_iterator AnswerTable::first_from(const Row& wanted) con
   return std::lower_bound(low, low + std::min(step, rows_.end() - low), wanted, before);
 }
 
+void AnswerTable::hold_always() {
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    const bool is_first = i == 0 || rows_[i - 1].question != rows_[i].question;
+    const bool is_last = i + 1 == rows_.size() || rows_[i + 1].question != rows_[i].question;
+    rows_[i].from_ns = is_first ? 0 : rows_[i - 1].until_ns;
+    if (is_last) rows_[i].until_ns = UINT64_MAX;
+  }
+}
+
 const Answer* AnswerTable::find(const Question& question, std::uint64_t time_ns) const {
-  const auto found = first_from({question, time_ns, {}});
+  auto found = first_from({question, time_ns, time_ns, {}});
   found_last_ = static_cast<std::size_t>(found - rows_.begin());
-  if (found != rows_.end() && found->question == question) return &found->answer;
-  if (found == rows_.begin() || std::prev(found)->question != question) return nullptr;
-  return &std::prev(found)->answer;
+  for (std::size_t i = 0;
+       i < kMostOverlapping && found != rows_.end() && found->question == question; ++i, ++found)
+    if (found->from_ns <= time_ns) return &found->answer;
+  return nullptr;
 }
 
 }  // namespace cowtrace::trace

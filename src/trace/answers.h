@@ -30,17 +30,22 @@ struct Answer {
   friend constexpr bool operator==(const Answer&, const Answer&) = default;
 };
 
-// Answers to one kind of question. What holds at one moment holds until the next one at which something else was answered.
+// Answers to one kind of question. What was answered at two moments, and nothing else in between,
+// holds between them; at other moments nothing is known.
 class AnswerTable {
  public:
   struct Row {
     Question question;
     std::uint64_t until_ns = 0;
+    std::uint64_t from_ns = 0;
     Answer answer;
   };
 
   void note(const Question& question, std::uint64_t time_ns, const Answer& answer) {
-    rows_.push_back({question, time_ns, answer});
+    note({question, time_ns, time_ns, answer});
+  }
+  void note(const Row& row) {
+    rows_.push_back(row);
     // The same is asked again and again.
     if (rows_.size() >= 2 * settled_ + kEnough) settle();
   }
@@ -48,6 +53,9 @@ class AnswerTable {
   void settle();
   // Ascending by question and time.
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+  // Of a file that does not say since when its answers hold: since the one before, and the last one
+  // for ever.
+  void hold_always();
   // nullptr: this was not asked. For one thread at a time.
   [[nodiscard]] const Answer* find(const Question& question, std::uint64_t time_ns) const;
 
@@ -56,6 +64,8 @@ class AnswerTable {
   [[nodiscard]] Rows::const_iterator first_from(const Row& wanted) const;
 
   static constexpr std::size_t kEnough = 1 << 16;
+  static constexpr std::size_t kMostOverlapping =
+      16;  // of one question, where answers came out of order
   Rows rows_;
   std::size_t settled_ = 0;
   mutable std::size_t found_last_ = 0;  // where the last question led to

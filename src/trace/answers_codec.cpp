@@ -97,6 +97,7 @@ void put_row(const AnswerTable::Row& row, QuestionDeltas& deltas, std::uint32_t 
   to.add_cause(static_cast<std::uint32_t>(row.answer.cause));
   to.add_field(field);
   to.add_owner(row.question.owner);
+  to.add_held_ns(row.until_ns - row.from_ns);
 }
 
 // Hands a block on whenever enough is in it.
@@ -195,6 +196,10 @@ bool AnswersDecoder::take_table(const AnswerRows& from, Kind kind, const StringT
   for (const int size : {from.address_size(), from.second_size(), from.until_ns_size(), from.answer_size(), from.cause_size(),
                          from.field_size(), from.owner_size()})
     if (size != rows) return false;
+  // Older files have none.
+  const bool has_held = from.held_ns_size() != 0;
+  if (has_held && from.held_ns_size() != rows) return false;
+  says_since_when_ = says_since_when_ && (has_held || rows == 0);
   QuestionDeltas deltas;
   for (int i = 0; i < rows; ++i) {
     const Question question = {model::SpaceId(static_cast<std::uint32_t>(deltas.space.get(from.space(i)))),
@@ -210,7 +215,10 @@ bool AnswersDecoder::take_table(const AnswerRows& from, Kind kind, const StringT
       answer.field = entry->second;
       if (!allowance.take(answers_.fields[answer.field - 1].size())) return false;
     }
-    to.note(question, deltas.until_ns.get(from.until_ns(i)), answer);
+    const std::uint64_t until_ns = deltas.until_ns.get(from.until_ns(i));
+    const std::uint64_t held_ns = has_held ? from.held_ns(i) : 0;
+    if (held_ns > until_ns) return false;
+    to.note({question, until_ns, until_ns - held_ns, answer});
   }
   return true;
 }
@@ -225,7 +233,11 @@ bool AnswersDecoder::take(const Block& block, const StringTable& strings, Allowa
 }
 
 Answers AnswersDecoder::take() {
-  for (AnswerTable* table : {&answers_.writes, &answers_.ranges, &answers_.native, &answers_.python, &answers_.store_sizes}) table->settle();
+  for (AnswerTable* table : {&answers_.writes, &answers_.ranges, &answers_.native, &answers_.python,
+                             &answers_.store_sizes}) {
+    table->settle();
+    if (!says_since_when_) table->hold_always();
+  }
   return std::move(answers_);
 }
 

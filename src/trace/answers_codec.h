@@ -36,6 +36,7 @@ class AnswersDecoder {
   [[nodiscard]] bool take_answer(Kind kind, std::uint32_t& number, Allowance& allowance);
 
   Answers answers_;
+  bool says_since_when_ = true;   // each answer holds
   std::vector<ListFacts> facts_;  // of each list
   std::unordered_map<std::uint32_t, std::uint64_t> frames_size_;  // bytes of the stack frames in a list, by its number
   std::unordered_map<std::uint32_t, std::uint32_t> fields_;  // number by that of its string

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import unittest
 
-from support import COWTRACE, SCENARIO, SOURCE, IntegrationTest, children_of, load, wait_until
+from support import COWTRACE, SCENARIO, SOURCE, IntegrationTest, children_of, load, program, wait_until
 
 PROTO = SOURCE / "src" / "trace" / "trace.proto"
 MOST_BYTES_A_BREAK = 16
@@ -24,6 +24,19 @@ for _ in range(2):
 for _ in range(2):
     os.wait()
 """
+POOL = """
+import multiprocessing
+RULES = [{"id": i, "name": "rule %d" % i} for i in range(3000)]
+def work(first):
+    RULES[first]["name"] = "new"
+    return sum(rule["id"] for rule in RULES[first:])
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        pool.map(work, range(6))
+"""
+# What decides on what is recorded.
+OPTIONS = ((), ("--allocators",), ("--detail", "counts"), ("--detail", "counts", "--allocators"), ("--snapshot", "passive"), ("--stacks", "none"),
+           ("--watch", "__main__.RULES[7]", "--allocators"))
 # Every suffix of the interface that is a rendering.
 SUFFIXES = ("json", "html", "txt", "folded", "speedscope.json", "pb.gz", "pftrace", "jsonl")
 
@@ -84,6 +97,34 @@ class SameReports(TraceTest):
         done = self.report(trace, "--format", "json", cowtrace=copy, user="nobody", cwd="/")
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertEqual(done.stdout, files[0].read_bytes())
+
+
+class Alone(TraceTest):
+    """A trace that was the only output gives what it would have given beside every other format, and what these were."""
+
+    def check(self, command):
+        for options in OPTIONS:
+            with self.subTest(options=options, command=command[0]):
+                trace, files = self.record(*options, command=command)
+                self.assert_same_reports(trace, files)
+                alone = self.directory / "alone.cow"
+                done = subprocess.run([program("rerecord"), trace, alone], capture_output=True, timeout=120, check=False)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                self.assert_same_reports(alone, files)
+
+    def test_a_pool(self):
+        self.check(["/usr/bin/python3", "-c", POOL])
+
+    def test_an_experiment(self):
+        self.check([SCENARIO, "mutate", "--pages", "300"])
+
+    def test_first_writes_have_their_causes(self):
+        trace = self.directory / "t.cow"
+        done = self.cowtrace("-q", "-o", trace, "--allocators", "--", "/usr/bin/python3", "-c", POOL)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        events = [json.loads(line) for line in self.report(trace, "--format", "jsonl").stdout.decode().splitlines()]
+        known = [event for event in events if event.get("mechanism") == "first-write" and event["cause"] != "unknown"]
+        self.assertGreater(len(known), 100)
 
 
 class File(TraceTest):

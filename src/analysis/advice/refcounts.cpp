@@ -58,7 +58,7 @@ std::map<std::string_view, Counts> by_container(const std::vector<ObjectSummary>
 // Objects without a name, by the line of Python that counted references to them.
 std::map<std::string, BreakCount> by_line(const Evidence& evidence) {
   std::map<std::string, BreakCount> lines;
-  SiteFrames frames(evidence.session, evidence.resolver);
+  SiteFrames& frames = *evidence.summary.stack_frames;
   for (const SiteSummary& site : evidence.summary.sites) {
     if (site.unnamed_refcounts.breaks == 0) continue;
     const auto python = frames.python_of(site);
