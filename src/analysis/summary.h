@@ -66,8 +66,6 @@ struct ProcessSummary {
   std::uint64_t breaks = 0;
   std::uint64_t copied_bytes = 0;
   BreakCount ending;  // of these, while a program ended; as far as it is known
-  std::vector<std::uint64_t> exec_ns;         // when it began to execute another program
-  std::optional<std::uint32_t> wait_status;   // as model::Process has it
   std::optional<model::Audit> audit;
   std::string audit_missing;
 };
