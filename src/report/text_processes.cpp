@@ -59,20 +59,17 @@ std::vector<bool> chosen(const std::vector<ProcessSummary>& processes, std::size
 }
 
 // What another program (exec) copied is no part of what was inherited.
-std::vector<std::string> cells(const ProcessSummary& process, bool ran_another, std::size_t depth,
-                               bool with_end) {
+std::vector<std::string> cells(const ProcessSummary& process, bool ran_another, std::size_t depth) {
   std::string share;
   if (process.inherited_bytes && !ran_another)
     share = fmt::format("{} {:>4}", bar(process.copied_bytes, *process.inherited_bytes),
                         percent(process.copied_bytes, *process.inherited_bytes));
   return {std::to_string(process.pid),
-                                    std::string(2 * std::min(depth, kDeepest), ' ') +
-                                        printable(process.command) +
-                                        (ran_another_program(process) ? " (exec)" : ""),
-                                    bytes_or_dash(process.inherited_bytes),
-                                    human_bytes(process.copied_bytes),
-                                    bytes_or_dash(process.still_shared_bytes),
-                                    share};
+          std::string(2 * std::min(depth, kDeepest), ' ') + printable(process.command),
+          bytes_or_dash(process.inherited_bytes),
+          human_bytes(process.copied_bytes),
+          bytes_or_dash(process.still_shared_bytes),
+          share};
 }
 
 // Processes that have something in common: how many, and the first of them.
