@@ -118,14 +118,6 @@ class Alone(TraceTest):
     def test_an_experiment(self):
         self.check([SCENARIO, "mutate", "--pages", "300"])
 
-    def test_first_writes_have_their_causes(self):
-        trace = self.directory / "t.cow"
-        done = self.cowtrace("-q", "-o", trace, "--allocators", "--", "/usr/bin/python3", "-c", POOL)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        events = [json.loads(line) for line in self.report(trace, "--format", "jsonl").stdout.decode().splitlines()]
-        known = [event for event in events if event.get("mechanism") == "first-write" and event["cause"] != "unknown"]
-        self.assertGreater(len(known), 100)
-
 
 class File(TraceTest):
     def test_protoc_reads_it(self):
