@@ -74,19 +74,21 @@ bool settle_gc(const MemoryImage& image, Runtime& runtime) {
   return settle(gc.generations, gc.generation_count) && settle(gc.young, 1) && settle(gc.old, 2) && settle(gc.permanent, 1);
 }
 
+constexpr std::string_view kNotBegun = "it has no interpreter yet";
+
 // nullopt with `why` when the process contradicts the layout.
 std::optional<Runtime> check(const MemoryImage& image, const InterpreterFile& file, const Layout& layout, std::string& why) {
   Runtime runtime;
   runtime.layout = layout;
   runtime.address = file.runtime;
   runtime.module = file.module->path();
-  const auto no = [&why](const char* what) {
+  const auto no = [&why](std::string_view what) {
     why = what;
     return std::nullopt;
   };
   runtime.interpreter = image.word(file.runtime + layout.runtime.interpreters_head);
-  if (runtime.interpreter == 0 || runtime.interpreter % 8 != 0 || !image.has(runtime.interpreter, 64))
-    return no("it has no interpreter yet");
+  if (runtime.interpreter == 0) return no(kNotBegun);
+  if (runtime.interpreter % 8 != 0 || !image.has(runtime.interpreter, 64)) return no("its interpreter is not where it should be");
   const auto& in = layout.interpreter;
   const std::uint64_t thread = image.word(runtime.interpreter + in.threads_head);
   if (thread == 0 || image.word(thread + layout.thread.interp) != runtime.interpreter) return no("no thread belongs to its interpreter");
@@ -189,6 +191,8 @@ Found find_runtime(const MemoryImage& image) {
       found.unknown.clear();
       return found;
     }
+    // Linked or loaded, and never begun: nobody will miss it.
+    if (version && why == kNotBegun) continue;
     found.unknown = fmt::format("CPython {}: layout not known ({})", version ? text_of(*version) : "3", why);
   }
   return found;

@@ -9,7 +9,7 @@ import struct
 import unittest
 
 from pythons import furnish, interpreters, place
-from support import SOURCE, IntegrationTest
+from support import SOURCE, IntegrationTest, program
 
 COOKIE = b"xdebugpy"  # Include/internal/pycore_debug_offsets.h: {char cookie[8]; uint64_t version, free_threaded; ...}
 FREE_THREADED = 16
@@ -63,6 +63,18 @@ class UnknownPython(IntegrationTest):
             self.assertGreater(breaks, 10)
             self.assertEqual(sum(row["breaks"] for row in trace.report["totals"]["by_cause"].values()), breaks)
             self.assertEqual(sum(page["breaks"] for page in trace.report["pages"]), breaks)
+
+
+class UnusedPython(IntegrationTest):
+    """Programs that link an interpreter, for scripts that users may have, and never begin it (afl-fuzz): there is nothing to say of it."""
+
+    def test_a_library_that_is_loaded_and_never_runs(self):
+        libraries = sorted(pathlib.Path("/usr/lib").glob("*/libpython3.*.so.1*"))
+        if not libraries:
+            self.skipTest("there is no libpython3")
+        trace = self.trace(program("loads_library"), libraries[0], options=("-q",))
+        self.assertEqual([note for note in trace.capture["notes"] if "ython" in note], [])
+        self.assertGreaterEqual(trace.count("copy"), 10)
 
 
 if __name__ == "__main__":
