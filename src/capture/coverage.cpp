@@ -20,6 +20,7 @@ constexpr std::array kOfHugetlb = {HugetlbCopy, Reuse};
 constexpr std::array kOfMerged = {KsmCopy};
 constexpr std::array kOfOthers = {Copy, Reuse};
 constexpr std::array kOfPins = {Unshare};
+constexpr std::array kOfCollapsed = {Copy};
 constexpr std::array kOfSwapped = {Copy};
 constexpr std::array kOfFork = {ForkCopy};
 constexpr std::array kOfNew = {FirstWrite};
@@ -36,6 +37,8 @@ constexpr std::array kTable = std::to_array<Coverage>({
     {"writes that take no page fault (/proc/PID/mem, process_vm_writev, ptrace, io_uring, O_DIRECT)", kOfOthers, Need::Never,
      Need::Nothing},
     {"read pins that copy a shared page (process_vm_readv, O_DIRECT)", kOfPins, Need::Never, Need::Nothing},
+    {"shared pages that mlock and madvise(MADV_POPULATE_WRITE) copy", kOfOthers, Need::Never, Need::Nothing},
+    {"shared pages that madvise(MADV_COLLAPSE) and khugepaged copy into a huge page", kOfCollapsed, Need::Never, Need::Never},
     {"writes to pages that are swapped out", kOfSwapped, Need::Never, Need::WriteHook},
     {"pinned pages that fork copies", kOfFork, Need::Never, Need::ForkHooks},
     {"pinned hugetlb pages that fork copies", kOfFork, Need::Never, Need::Never},
@@ -48,7 +51,7 @@ std::string_view describe(Need need) {
   switch (need) {
     case Need::Nothing: return "yes";
     case Need::PageTables: return "with page tables that can be read";
-    case Need::FindVma: return "from 5.17";
+    case Need::FindVma: return "from 5.17, without PREEMPT_RT";
     case Need::WriteHook: return "where `do_wp_page` can be hooked";
     case Need::ForkHooks: return "where `copy_page_range` and the reverse mapping can be hooked";
     case Need::Never: return "no";

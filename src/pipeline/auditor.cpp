@@ -69,6 +69,11 @@ Auditor::Member* Auditor::member_of(pid_t pid) {
   return found == members_.end() ? nullptr : &found->second;
 }
 
+bool Auditor::was_stopped_at_fork(model::ProcessKey key) const {
+  const auto found = members_.find(key);
+  return found != members_.end() && found->second.inherited;
+}
+
 std::optional<std::uint64_t> Auditor::inherited_bytes(model::ProcessKey key) const {
   if (const auto& settled = session_.process(key).inherited_bytes) return settled;
   const auto found = members_.find(key);
@@ -202,9 +207,17 @@ void Auditor::judge(const Inherited& reference, bool as_parent, const FrameSnaps
     if (populated != member.populated.end() && populated->second == now->frame()) return;
     if (as_parent && entry.exclusive() && !reference.rewound.contains(page)) return;
     ++audit.private_pages;
-    ++audit.reasons[now->exclusive() ? "remote-write" : "moved-by-kernel"];
+    ++audit.reasons[reason_of(*now)];
     if (audit.unexplained_pages.size() < model::Audit::kListed) audit.unexplained_pages.push_back(page);
   });
+}
+
+// Why no event gave the page this frame, as far as the frame tells.
+const char* Auditor::reason_of(process::PageEntry now) const {
+  const std::uint64_t flags = page_flags_.of(now.frame());
+  if ((flags & process::PageFlags::kHuge) != 0) return "huge-page";
+  if (!now.exclusive()) return "moved-by-kernel";
+  return (flags & process::PageFlags::kLocked) != 0 ? "locked" : "remote-write";
 }
 
 void Auditor::give_up(std::string reason) {
@@ -218,9 +231,11 @@ void Auditor::finish(bool lost) {
     if (process.audit) {
       auto& reasons = process.audit->reasons;
       // A write that was counted but whose event did not fit looks like one that nobody saw.
-      if (const auto unseen = reasons.find("remote-write"); lost && unseen != reasons.end()) {
-        reasons["lost-event"] += unseen->second;
-        reasons.erase(unseen);
+      for (const char* unseen : {"remote-write", "locked"}) {
+        const auto found = reasons.find(unseen);
+        if (!lost || found == reasons.end()) continue;
+        reasons["lost-event"] += found->second;
+        reasons.erase(found);
       }
       continue;
     }
@@ -231,6 +246,8 @@ void Auditor::finish(bool lost) {
       process.audit_missing = "it shared its parent's memory";
     else if (!process.exit_ns)
       process.audit_missing = "it was still running";
+    else if (process.forked_from && !was_stopped_at_fork(process.key))
+      process.audit_missing = "it was not stopped at its fork (CLONE_UNTRACED), or was killed before";
     else
       process.audit_missing = "it was killed before its page tables could be read";
   }

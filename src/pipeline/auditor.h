@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "model/session.h"
 #include "process/frame_snapshot.h"
+#include "process/page_flags.h"
 
 namespace cowtrace::pipeline {
 
@@ -75,11 +76,14 @@ class Auditor {
   void judge(const Inherited& reference, bool as_parent, const process::FrameSnapshot& exit, Known& known,
              const Member& member, model::Audit& audit) const;
   Member* member_of(pid_t pid);
+  [[nodiscard]] const char* reason_of(process::PageEntry now) const;
+  [[nodiscard]] bool was_stopped_at_fork(model::ProcessKey key) const;
 
   model::Session& session_;
   AuditLimits limits_;
   std::uint64_t held_bytes_ = 0;  // by all that members hold: before them
   std::unordered_map<model::ProcessKey, Member> members_;
+  process::PageFlags page_flags_;
   std::string given_up_;
   std::uint64_t second_ns_ = 0;  // the second that forks are counted in
   std::uint64_t forks_in_second_ = 0;

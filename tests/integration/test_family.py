@@ -62,6 +62,11 @@ class Families(IntegrationTest):
         (shared, *_) = claims(trace.stdout, "shared")
         self.assertEqual(trace.process(shared[0])["breaks"], 0)
 
+    def test_a_child_that_no_tracer_is_given(self):
+        trace = self.check("untraced", 10, 2, unaudited=1)
+        (missing,) = [process["audit_missing"] for process in trace.processes if process["audit"] is None]
+        self.assertIn("CLONE_UNTRACED", missing)
+
     def test_threads_that_fork(self):
         self.check("thread-forks", 40, 5)
 

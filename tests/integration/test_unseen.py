@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A write that takes no page fault, through /proc/PID/mem, is the one page that the audit cannot explain: no more, no less."""
+"""A write that takes no page fault, through /proc/PID/mem, is the one page that the audit cannot explain: no more, no less.
+
+So is what mlock, MADV_POPULATE_WRITE and MADV_COLLAPSE copy, under the name of what it is.
+"""
 import subprocess
 import unittest
 
@@ -49,6 +52,34 @@ class Unseen(IntegrationTest):
         trace = self.trace(program("remote_write"), "outside", status=99)  # standard input ends at once: nobody writes
         self.assertEqual(trace.audited("unexplained"), 0)
         self.assertNotIn("UNEXPLAINED", trace.stderr)
+
+
+class Filled(IntegrationTest):
+    """The program says how many of the pages that it filled have another frame than before: copies that raise no page fault."""
+
+    def check(self, how, reason, spot):
+        trace = self.trace(program("fill_inherited"), how)
+        word, pid, address, pages, changed = trace.stdout.decode().split()
+        if word == "cannot":
+            self.skipTest(f"this kernel has no {how}")
+        start, child = int(address, 16), trace.process(int(pid))
+        copied = sum(trace.copies([(start, start + int(pages) * PAGE)]).values())
+        audit = child["audit"]
+        self.assertGreater(int(changed), 0)
+        self.assertEqual(copied + audit["unexplained"], int(changed), audit)
+        blind = spot in " ".join(trace.capture["blind_spots"])
+        self.assertEqual(blind, audit["unexplained"] > 0, trace.capture["blind_spots"])
+        if blind:
+            self.assertEqual(audit["reasons"], {reason: int(changed)})
+
+    def test_mlock(self):
+        self.check("mlock", "locked", "mlock")
+
+    def test_populate_write(self):
+        self.check("populate", "remote-write", "MADV_POPULATE_WRITE")
+
+    def test_collapse(self):
+        self.check("collapse", "huge-page", "MADV_COLLAPSE")
 
 
 if __name__ == "__main__":

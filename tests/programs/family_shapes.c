@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 
 extern char** environ;
 enum { kPages = 10, kThreads = 4, kShortChildren = 500 };
@@ -79,6 +80,20 @@ static int shape_clone_vm(char** arguments) {
   check(child > 0, "clone");
   wait_for(child);
   fork_writer(pages, kPages);
+  return 0;
+}
+
+// A child that no tracer is given, by the will of its parent.
+static int shape_untraced(char** arguments) {
+  (void)arguments;
+  unsigned char* pages = make_pages(kPages);
+  pid_t child = (pid_t)syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0);
+  check(child >= 0, "clone");
+  if (child == 0) {
+    write_and_claim(pages, kPages);
+    _exit(0);
+  }
+  wait_for(child);
   return 0;
 }
 
@@ -210,6 +225,7 @@ static const struct {
     {"vfork", shape_vfork},
     {"spawn", shape_spawn},
     {"clone-vm", shape_clone_vm},
+    {"untraced", shape_untraced},
     {"thread-forks", shape_thread_forks},
     {"grandchildren", shape_grandchildren},
     {"fork-exec-fork", shape_fork_exec_fork},
