@@ -22,11 +22,22 @@ static __always_inline void add_counts(struct cowtrace_counts *sum, const struct
 	}
 }
 
-/* Run once, by user space, over all tasks: finds our child, the command, while it waits to exec. */
+/*
+ * Pointers are read by helper calls below. Where one is loaded from an argument, which is trusted, the verifier asks by name whether the loaded
+ * one is trusted as well (btf_nested_type_is_trusted() of kernel/bpf/btf.c), and looks through all types of the kernel for the answer: 80 ms
+ * for what these programs load, on 6.18.
+ */
+static __always_inline u64 mm_of(struct task_struct *task)
+{
+	return (u64)BPF_CORE_READ(task, mm);
+}
+
+/* Run once, by user space, over all tasks: finds our child, the command, while it waits to exec. Or one that tests the hooks. */
 SEC("iter/task")
 int find_command(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
+	struct task_state *state;
 	u64 address = 0;
 	u32 level;
 
@@ -37,19 +48,15 @@ int find_command(struct bpf_iter__task *ctx)
 	if (BPF_CORE_READ(task, thread_pid, numbers[level].nr) != shared.wanted_pid)
 		return 0;
 	bpf_probe_read_kernel(&address, sizeof(address), &ctx->task);
-	if (create_state(address))
-		shared.found_tasks = shared.found_tasks + 1;
+	state = create_state(address);
+	if (!state)
+		return 0;
+	if (shared.trace_found) {
+		state->mm = mm_of(task);
+		state->space = new_space();
+	}
+	shared.found_tasks = shared.found_tasks + 1;
 	return 0;
-}
-
-/*
- * Pointers are read by helper calls below. Where one is loaded from an argument, which is trusted, the verifier asks by name whether the loaded
- * one is trusted as well (btf_nested_type_is_trusted() of kernel/bpf/btf.c), and looks through all types of the kernel for the answer: 80 ms
- * for what these programs load, on 6.18.
- */
-static __always_inline u64 mm_of(struct task_struct *task)
-{
-	return (u64)BPF_CORE_READ(task, mm);
 }
 
 static __always_inline void forked(u64 *ctx)

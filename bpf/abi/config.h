@@ -49,6 +49,7 @@ struct cowtrace_shared {
 	__u32 want_all; /* user space: whoever runs already belongs to the family */
 	__u32 any_order; /* user space: those that run are taken even before their parents */
 	__u32 pythons; /* user space: there is, or was, something in the map of the same name */
+	__u32 trace_found; /* user space: wanted_pid is traced at once, not from its exec on */
 };
 
 #define COWTRACE_PEEK_WORDS 8

@@ -109,7 +109,8 @@ Status BpfCapture::open() {
   calibration_ = *calibration;
   if (auto good = check(calibration_); !good) return good;
   tell_layout();
-  return attach();
+  if (auto attached = attach(); !attached) return attached;
+  return check_hooks();
 }
 
 // As much as this kernel's version promises, or what is left of it.
@@ -248,6 +249,42 @@ Status BpfCapture::map_buffers() {
   return {};
 }
 
+// Errors: hooks were attached and are not called.
+Status BpfCapture::check_hooks() {
+  auto family = TestFamily::start();
+  const auto seen = family ? run_test_family(*family) : tl::unexpected(family.error());
+  if (!seen) {
+    unchecked_ = fmt::format("hooks were not tested: {}", seen.error().message());
+    return {};
+  }
+  sees_absent_ = seen->saw_absent_page();
+  return seen->result(backend());
+}
+
+// Nothing of it is left in any buffer or counter. Errors: no test could be made.
+Result<SelfCheck> BpfCapture::run_test_family(TestFamily& family) {
+  SelfCheck check(family);
+  skeleton_->data->shared.trace_found = 1;
+  const Status marked = track_next_exec(family.first());
+  skeleton_->data->shared.trace_found = 0;
+  if (!marked) return tl::unexpected(marked.error());
+  const bool written = family.run();
+  drain([&check](const model::Event& event) { check.take(event); });
+  if (options_.counts_only)
+    for (const PageCountRow& row : page_counts().value_or(std::vector<PageCountRow>{})) check.take(row);
+  const bool lost = counters().lost + counters().lost_control > 0;
+  forget_test_family();
+  if (!written || lost) return fail("cannot test them", written ? "the buffers are too small" : "a process for it could not do its work");
+  return check;
+}
+
+void BpfCapture::forget_test_family() {
+  drain_copies([](StackCopy&&) {});
+  if (options_.counts_only) clear(bpf_map__fd(skeleton_->maps.pages), cowtrace_pages_key{});
+  lanes_.reset_counters();
+  skeleton_->data->shared.forked = 0;
+}
+
 // Runs an iterator once. Returns how many tasks it has taken.
 Result<std::size_t> BpfCapture::look_through_tasks(const bpf_program* iterator) {
   auto& shared = skeleton_->data->shared;
@@ -381,7 +418,7 @@ bool BpfCapture::has(Need need) const {
   switch (need) {
     case Need::Nothing: return true;
     case Need::PageTables: return !pairing();
-    case Need::FindVma: return find_mapping_;
+    case Need::FindVma: return find_mapping_ && sees_absent_;
     default: return false;
   }
 }
@@ -408,6 +445,7 @@ std::vector<std::string> BpfCapture::notes() const {
     notes.emplace_back("page tables are not read, as asked for");
   else if (!calibration_.problem.empty())
     notes.push_back(calibration_.problem);
+  if (!unchecked_.empty()) notes.push_back(unchecked_);
   return notes;
 }
 

@@ -15,6 +15,8 @@
 #include "capture/lanes.h"
 #include "capture/load_order.h"
 #include "capture/rule_table.h"
+#include "capture/self_check.h"
+#include "capture/test_family.h"
 
 struct bpf_link;
 struct bpf_program;
@@ -49,6 +51,7 @@ class BpfCapture : public Capture {
   Result<std::vector<PageCountRow>> page_counts() const override;
   std::vector<std::string> blind_spots() const override;
   std::vector<std::string> notes() const override;
+  bool reads_mappings() const override { return has(Need::FindVma); }
   const Calibration& calibration() const override { return calibration_; }
 
  protected:
@@ -81,6 +84,9 @@ class BpfCapture : public Capture {
   void tell_layout();
   Status attach();
   Status map_buffers();
+  Status check_hooks();
+  Result<SelfCheck> run_test_family(TestFamily& family);
+  void forget_test_family();
   Result<std::size_t> look_through_tasks(const bpf_program* iterator);
   void take(std::span<const std::byte> bytes);
 
@@ -94,6 +100,8 @@ class BpfCapture : public Capture {
   Calibration calibration_;
   BufferSizes buffers_;
   bool find_mapping_ = true;
+  bool sees_absent_ = true;  // and finds the mapping of an absent page
+  std::string unchecked_;    // why nobody knows whether hooks are called; empty: they are
   bool preempted_;  // this kernel preempts itself
   std::unique_ptr<cowtrace_bpf, Destroy> skeleton_;
   std::unique_ptr<ring_buffer, FreeRings> rings_;

@@ -107,6 +107,8 @@ class Capture {
   [[nodiscard]] virtual std::string backend() const = 0;
   [[nodiscard]] virtual std::vector<std::string> blind_spots() const = 0;
   [[nodiscard]] virtual std::vector<std::string> notes() const = 0;
+  // The mapping of each break is read at the fault; otherwise it is taken from /proc.
+  [[nodiscard]] virtual bool reads_mappings() const = 0;
   [[nodiscard]] virtual const Calibration& calibration() const = 0;
 };
 

@@ -25,6 +25,11 @@ class Lanes {
     for (cowtrace_lane& lane : lanes_.all()) drain_one(lane, take);
   }
 
+  // Only while no program counts.
+  void reset_counters() {
+    for (cowtrace_lane& lane : lanes_.all()) lane.counters = {};
+  }
+
   // As the kernel keeps them, one a CPU; they go on while programs are attached.
   [[nodiscard]] std::span<const cowtrace_lane> all() const { return lanes_.all(); }
 

@@ -37,6 +37,7 @@ class PathCapture : public BpfCapture {
     return fail(fmt::format("cannot use the {} backend", backend()), "it needs page tables that can be read", "use --backend static");
   }
   Need need(const Coverage& row) const override { return row.by_path; }
+  bool reads_mappings() const override { return true; }
   bool has(Need need) const override {
     if (need == Need::WriteHook) return sees_swap_;
     if (need == Need::ForkHooks) return sees_fork_copies_;

@@ -102,15 +102,20 @@ Check check_page_tables(const std::optional<Calibration>& calibration) {
   return {"page tables", State::Good, fmt::format("{} levels, read and verified", calibration->levels), ""};
 }
 
-Check check_find_vma() {
+// The static backend asks the kernel for it at the fault; the others are given it.
+Check check_find_vma(const std::vector<BackendCheck>& backends) {
   const BpfLog silent;
-  if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_find_vma, nullptr) == 1)
-    return {"mapping of a break", State::Good, "read at the fault", ""};
-  return {"mapping of a break", State::Limited, "taken from /proc/PID/maps", "kernel 5.17 reads it at the fault"};
+  const auto fails = [](const BackendCheck& one) { return one.usable && !one.reads_mappings; };
+  if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_find_vma, nullptr) != 1)
+    return {"mapping of a break", State::Limited, "taken from /proc/PID/maps", "kernel 5.17 reads it at the fault"};
+  if (std::any_of(backends.begin(), backends.end(), fails))
+    return {"mapping of a break", State::Limited, "the static backend takes it from /proc/PID/maps: this kernel does not tell it at the fault (PREEMPT_RT)",
+            "use --backend kprobe or fentry"};
+  return {"mapping of a break", State::Good, "read at the fault", ""};
 }
 
 BackendCheck try_backend(const Backend& backend, std::optional<Calibration>& calibration) {
-  BackendCheck check{std::string(backend.name), false, "", {}};
+  BackendCheck check{std::string(backend.name), false, "", {}, false};
   CaptureOptions options;
   options.buffer_bytes = kPageSize;
   auto capture = backend.open(options);
@@ -118,6 +123,7 @@ BackendCheck try_backend(const Backend& backend, std::optional<Calibration>& cal
   check.why_not = capture ? "" : capture.error().message();
   if (!capture) return check;
   check.blind_spots = (*capture)->blind_spots();
+  check.reads_mappings = (*capture)->reads_mappings();
   calibration = (*capture)->calibration();
   return check;
 }
@@ -134,7 +140,7 @@ Probe probe() {
   std::optional<Calibration> calibration;
   for (const Backend& backend : backends()) result.backends.push_back(try_backend(backend, calibration));
   result.checks.push_back(check_page_tables(calibration));
-  result.checks.push_back(check_find_vma());
+  result.checks.push_back(check_find_vma(result.backends));
   return result;
 }
 

@@ -20,6 +20,7 @@ struct BackendCheck {
   bool usable = false;
   std::string why_not;
   std::vector<std::string> blind_spots;
+  bool reads_mappings = false;  // where it is usable
 };
 
 struct Probe {

@@ -245,6 +245,38 @@ def compare(report, truth, backend, audited=True):
     return Cell("wrong" if details else "ok", details, measure(report, truth, found))
 
 
+# What a guest runs while a switch is off, the pages that it copies, and which backend has no hook that is called then.
+SWITCHED_PAGES = 100
+DEAD = {"kprobes": "kprobe", "ftrace": "fentry"}
+
+
+def switched_off(files):
+    """What is wrong with runs that a guest made with kprobes or ftrace switched off: a backend sees every copy, or one line refuses it."""
+    for file in sorted(files):
+        found = re.fullmatch(r"(off-(\w+)\.(\w+))\.status", file)
+        if found:
+            name, switch, backend = found.groups()
+            wrong = wrong_while_off(files, name, backend == DEAD[switch])
+            if wrong:
+                yield f"{name}: {wrong}"
+
+
+def wrong_while_off(files, name, dead):
+    """`dead`: the backend has a hook that is not called. Returns "" where all is right."""
+    status = files[f"{name}.status"].decode().strip()
+    lines = files.get(f"{name}.stderr", b"").decode(errors="replace").splitlines()
+    if status == str(BACKEND_CANNOT):
+        if len(lines) != 1:
+            return f"refused in {len(lines)} lines: {lines[:3]}"
+        return "" if not dead or "did not call" in lines[0] else f"refused for another reason: {lines[0]}"
+    if status != "0":
+        return f"status {status}: {lines[:3]}"
+    if dead:
+        return "not refused"
+    copies = json.loads(files[f"{name}.json"])["totals"]["by_mechanism"]["copy"]["count"]
+    return "" if copies >= SWITCHED_PAGES else f"{copies} copies seen of {SWITCHED_PAGES}"
+
+
 def complaints(files):
     """Yields what a guest's kernel has said against us, and what cowtrace has left behind in it."""
     for name in ("dmesg", "probes"):
@@ -255,6 +287,7 @@ def complaints(files):
             yield f"the kernel complained: {line}"
     for line in files.get("probes", b"").decode(errors="replace").splitlines():
         yield f"a kprobe was left behind: {line}"
+    yield from switched_off(files)
 
 
 class Left:

@@ -259,6 +259,32 @@ class Rounds(unittest.TestCase):
             self.assertEqual(len(list(rounds.differences([self.one(copy=3), other]))), 1, other)
 
 
+class SwitchedOff(unittest.TestCase):
+    """kprobes or ftrace are switched off: what is attached there is never called."""
+
+    @staticmethod
+    def said(switch, backend, status, stderr=b"", copies=0):
+        name = f"off-{switch}.{backend}"
+        report = {"totals": {"by_mechanism": {"copy": {"count": copies}}}}
+        files = {f"{name}.status": str(status).encode(), f"{name}.stderr": stderr, f"{name}.json": json.dumps(report).encode()}
+        return list(verdict.switched_off(files))
+
+    def test_a_backend_that_sees_all_copies_is_right(self):
+        self.assertEqual(self.said("kprobes", "auto", 0, copies=104), [])
+        self.assertEqual(self.said("kprobes", "auto", 0, copies=7), ["off-kprobes.auto: 7 copies seen of 100"])
+
+    def test_a_backend_whose_hooks_are_not_called_has_to_refuse_in_one_line(self):
+        line = b"cowtrace: cannot use the kprobe backend: the kernel attached its hooks and did not call them: use static\n"
+        self.assertEqual(self.said("kprobes", "kprobe", 125, line), [])
+        self.assertEqual(self.said("ftrace", "fentry", 0, copies=104), ["off-ftrace.fentry: not refused"])
+        self.assertEqual(len(self.said("kprobes", "kprobe", 125, line * 2)), 1)
+        self.assertEqual(len(self.said("kprobes", "kprobe", 125, b"cowtrace: no memory\n")), 1)
+        self.assertEqual(len(self.said("kprobes", "kprobe", 1)), 1)
+
+    def test_another_backend_may_refuse_for_its_own_reasons(self):
+        self.assertEqual(self.said("ftrace", "static", 125, b"cowtrace: no exception tracepoints\n"), [])
+
+
 class Expected(unittest.TestCase):
     table = (expected.Cannot("5.10", "6.1", ("kprobe",), ("swap",), "no swap"),)
 
