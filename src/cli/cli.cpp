@@ -2,18 +2,24 @@
 #include "cli/cli.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <iostream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/say.h"
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/version.h"
+#include "pipeline/ending.h"
+#include "pipeline/inheritance.h"
 
 namespace cowtrace::cli {
 namespace {
@@ -64,10 +70,21 @@ int run_parsed(CLI::App& app, const std::vector<std::pair<CLI::App*, Action>>& a
   return report_error({"wrong use", "no command", "see cowtrace --help"}, usage_code);
 }
 
+// What was printed may be nowhere yet.
+int flush_output(int code) {
+  std::cout.flush();
+  const bool taken = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  const int number = errno;
+  if (taken) return code;
+  if (number == EPIPE) pipeline::Ending::die_of(SIGPIPE);
+  return report_error(fail_errno("cannot write to standard output", number, "make room").value(),
+                      code == kDone ? kFailed : code);
+}
+
 }  // namespace
 
 int report_error(const Error& error, int code) {
-  fmt::print(stderr, "cowtrace: {}\n", error.message());
+  say(error.message());
   return code;
 }
 
@@ -86,11 +103,19 @@ std::vector<std::pair<CLI::App*, Action>> configure_all(CLI::App& app) {
 }
 
 int run_cli(int argc, char** argv) {
+  if (auto taken = pipeline::Inheritance::take(); !taken) {
+    const Subcommand* chosen = argc > 1 ? find(argv[1]) : nullptr;
+    return report_error(taken.error(), chosen == nullptr || chosen->usage_code == kRunFailed
+                                           ? kRunFailed
+                                           : kFailed);
+  }
+  pipeline::Ending::begin();
   try {
     CLI::App app;
     const auto actions = configure_all(app);
-    return run_parsed(app, actions, with_subcommand(argc, argv));
+    return flush_output(run_parsed(app, actions, with_subcommand(argc, argv)));
   } catch (const std::exception& error) {
+    if (std::ferror(stdout) != 0) return flush_output(kDone);
     return report_error({"internal error", error.what(), "please report this"}, kRunFailed);
   }
 }

@@ -2,11 +2,11 @@
 // cowtrace diff
 #include "pipeline/diff.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +14,7 @@
 
 #include "cli/commands.h"
 #include "cli/report_options.h"
+#include "pipeline/ending.h"
 #include "report/diff.h"
 
 namespace cowtrace::cli {
@@ -59,11 +60,14 @@ int diff(DiffArguments arguments) {
   pipeline::DiffOutputs outputs;
   if (auto added = outputs.add_files(arguments.outputs, for_files); !added) return report_error(added.error(), kUsedWrongly);
   if (format)
-    if (auto added = outputs.show(*format, *options, std::cout); !added) return report_error(added.error(), kUsedWrongly);
+    if (auto added = outputs.show(*format, *options, STDOUT_FILENO); !added)
+      return report_error(added.error(), kUsedWrongly);
   const auto comparison = pipeline::compare_traces(*before, *after);
   if (!comparison) return report_error(comparison.error(), kFailed);
   if (auto opened = outputs.open(); !opened) return report_error(opened.error(), kUsedWrongly);
-  if (auto written = outputs.write(*comparison); !written) return report_error(written.error(), kFailed);
+  const Status written = outputs.write(*comparison);
+  if (outputs.reader_left()) pipeline::Ending::die_of(SIGPIPE);
+  if (!written) return report_error(written.error(), kFailed);
   return kDone;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // cowtrace report
+#include <signal.h>
 #include <unistd.h>
 
-#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,7 +10,9 @@
 #include "cli/commands.h"
 #include "cli/report_options.h"
 #include "cli/tracing.h"
+#include "pipeline/ending.h"
 #include "pipeline/outputs.h"
+#include "pipeline/stage_line.h"
 #include "trace/reader.h"
 
 namespace cowtrace::cli {
@@ -43,8 +45,14 @@ int report(ReportArguments arguments) {
     return report_error({"-o", "a trace is written while it is recorded", "copy the file, or choose another suffix"}, kUsedWrongly);
   outputs->set_budget(*budget);
   if (format)
-    if (auto added = outputs->show(*format, *options, std::cout); !added) return report_error(added.error(), kUsedWrongly);
-  if (auto written = outputs->write(*trace->session, *trace->resolver); !written) return report_error(written.error(), kFailed);
+    if (auto added = outputs->show(*format, *options, STDOUT_FILENO); !added)
+      return report_error(added.error(), kUsedWrongly);
+  const Status written = [&] {
+    pipeline::StageLine stage(!format || isatty(STDOUT_FILENO) == 1);
+    return outputs->write(*trace->session, *trace->resolver, nullptr, stage);
+  }();
+  if (outputs->reader_left()) pipeline::Ending::die_of(SIGPIPE);
+  if (!written) return report_error(written.error(), kFailed);
   return report_verdict(outputs->verdict(), kDone);
 }
 

@@ -2,17 +2,20 @@
 #include "cli/tracing.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
-#include <iostream>
 #include <utility>
 
+#include "base/say.h"
 #include "base/units.h"
 #include "cli/commands.h"
 #include "cli/report_options.h"
+#include "pipeline/ending.h"
 #include "pipeline/outputs.h"
+#include "pipeline/stage_line.h"
 
 namespace cowtrace::cli {
 namespace {
@@ -77,6 +80,19 @@ Status set_options(const TraceArguments& arguments, pipeline::TraceOptions& opti
   return {};
 }
 
+Status write(pipeline::Outputs& outputs, const pipeline::Traced& traced, bool says) {
+  const auto& processes = traced.session->processes;
+  const bool alone =
+      std::none_of(processes.begin(), processes.end(), [](const model::Process& process) {
+        return !process.exit_ns && pipeline::may_use_our_terminal(process.pid);
+      });
+  pipeline::StageLine stage(says && alone);
+  auto written = outputs.write(*traced.session, *traced.resolver, traced.debuginfod.get(),
+                               traced.debug_budget.get(), stage);
+  pipeline::Ending::all_written();
+  return written;
+}
+
 }  // namespace
 
 Result<pipeline::RunOptions> run_options(const RunArguments& arguments) {
@@ -137,16 +153,17 @@ TraceEnd trace(const TraceArguments& arguments, const CaptureWork& capture) {
   if (!outputs) return failed(outputs.error(), kRunFailed);
   outputs->set_budget(*budget);
   if (!shown.empty())
-    if (auto added = outputs->show(shown, for_files, std::cout); !added) return failed(added.error(), kRunFailed);
+    if (auto added = outputs->show(shown, for_files, STDOUT_FILENO); !added)
+      return failed(added.error(), kRunFailed);
   if (!arguments.quiet)
-    if (auto added = outputs->show("text", *reports, std::cerr); !added) return failed(added.error(), kRunFailed);
+    if (auto added = outputs->show("text", *reports, STDERR_FILENO); !added)
+      return failed(added.error(), kRunFailed);
   auto outcome = capture(outputs->recorder());
   if (!outcome) return failed(outcome.error(), kRunFailed);
   if (outcome->error) return failed(*outcome->error, outcome->exit_code);
-  auto written =
-      outputs->write(*outcome->traced.session, *outcome->traced.resolver,
-                     outcome->traced.debuginfod.get(), outcome->traced.debug_budget.get());
+  const Status written = write(*outputs, outcome->traced, !arguments.quiet);
   const int exit_code = report_verdict(outputs->verdict(), outcome->exit_code);
+  if (outputs->reader_left()) pipeline::Ending::die_of(SIGPIPE);
   if (!written) return failed(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
   return {false, exit_code};
 }
@@ -163,7 +180,7 @@ TraceEnd trace_running(const AttachArguments& arguments, const pipeline::AttachO
 
 int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code) {
   if (!verdict) return code;
-  fmt::print(stderr, "cowtrace: {}\n", verdict->line);
+  say(verdict->line);
   return verdict->exceeded && code == kDone ? kOverBudget : code;
 }
 

@@ -66,6 +66,10 @@ class Resolver {
  public:
   virtual ~Resolver() = default;
 
+  // The reports are wanted now: from here on, what would take long to find out is not known. To be
+  // called between two reports.
+  virtual void hurry() {}
+
   // The most specific object that covers `address` in `space` at `time_ns`; nullptr if only the mapping is known. The pointer stays
   // valid, and the same object gives the same pointer, as long as the resolver lives.
   [[nodiscard]] virtual const Object* object_at(SpaceId space, std::uint64_t address, std::uint64_t time_ns) = 0;

@@ -41,6 +41,8 @@ class CapturedResolver final : public model::Resolver {
   // added for the child before stays.
   void inherit(model::SpaceId child, model::SpaceId parent);
 
+  void hurry() override { symbolizer_.hurry(); }
+
   [[nodiscard]] process::ModuleCache& modules() { return *modules_; }
 
   [[nodiscard]] const model::Object* object_at(model::SpaceId space, std::uint64_t address,

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 
 #include "base/units.h"
 #include "pipeline/identity.h"
+#include "pipeline/inheritance.h"
 
 namespace cowtrace::pipeline {
 namespace {
@@ -38,9 +40,7 @@ struct Trouble {
   std::vector<char*> arguments;
   for (const std::string& argument : options.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
-  for (const int number : options.default_signals) signal(number, SIG_DFL);
-  for (const int number : options.ignored_signals) signal(number, SIG_IGN);
-  sigprocmask(SIG_SETMASK, &options.signal_mask, nullptr);
+  Inheritance::give_back();
   for (std::size_t i = 0; i < options.streams.size(); ++i)
     if (options.streams[i] >= 0) dup2(options.streams[i], static_cast<int>(i));
   char byte;

@@ -2,7 +2,6 @@
 // Starts the traced command behind a gate: it exists and can be marked and seized before its first instruction runs.
 #pragma once
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include <array>
@@ -18,9 +17,6 @@ namespace cowtrace::pipeline {
 struct CommandOptions {
   std::vector<std::string> arguments;  // arguments[0] is looked up in PATH
   std::optional<std::string> user;     // run as this user
-  sigset_t signal_mask{};              // to restore in the command
-  std::vector<int> default_signals;    // whose handling the tracer has changed for itself: to be the default again
-  std::vector<int> ignored_signals;    // or to be ignored again
   std::array<int, 3> streams{-1, -1, -1};  // to become standard input, output and error; -1: it keeps the one it has
 };
 

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/say.h"
 #include "base/units.h"
 #include "pipeline/debuginfod_helper.h"
 #include "pipeline/signals.h"
@@ -124,7 +125,7 @@ Answer Debuginfod::wait_for_answer() {
     const auto until = std::min(moved + limits_.still, last);
     if (now >= until) return {Said::Late, {}, {}};
     if (!told && now - began >= kSilence) {
-      fmt::print(stderr, "cowtrace: waiting for a debug file from debuginfod (Ctrl-C: go on without)\n");
+      cowtrace::say("waiting for a debug file from debuginfod (Ctrl-C: go on without)");
       told = true;
     }
     const auto next = told ? until : std::min(until, began + kSilence);

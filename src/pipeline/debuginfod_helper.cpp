@@ -154,7 +154,8 @@ std::optional<std::string> choose_cache(const std::optional<std::string>& home) 
 void stand_apart(int& socket) {
   setsid();
   prctl(PR_SET_NAME, "cowtrace-fetch");
-  for (const int number : {SIGPIPE, SIGXFSZ, SIGCHLD}) signal(number, number == SIGCHLD ? SIG_DFL : SIG_IGN);
+  for (const int number : {SIGPIPE, SIGXFSZ}) signal(number, SIG_IGN);
+  for (const int number : {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP}) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

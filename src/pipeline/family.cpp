@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/say.h"
 #include "base/units.h"
 #include "process/elf_imports.h"
 #include "process/proc_files.h"
@@ -181,7 +182,9 @@ void Family::warn_about_ptrace(pid_t pid) {
   const auto imports = process::imports_symbol(fmt::format("/proc/{}/exe", pid), "ptrace");
   if (!imports || !*imports) return;
   const std::string name = printable(exe->substr(exe->rfind('/') + 1));
-  fmt::print(stderr, "cowtrace: {} uses ptrace, which is taken while it is traced: to trace it, use --snapshot passive\n", name);
+  say(fmt::format(
+      "{} uses ptrace, which is taken while it is traced: to trace it, use --snapshot passive",
+      name));
   session_.capture.notes.push_back(fmt::format("{} uses ptrace; --snapshot passive leaves it free", name));
 }
 

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/say.h"
 #include "base/units.h"
 #include "pipeline/privileges.h"
 
@@ -24,19 +25,23 @@ namespace {
 
 constexpr std::size_t kRead = 64 * 1024;
 
-void write_all(int fd, const char* bytes, std::size_t size) {
-  while (size != 0) {
-    const ssize_t written = write(fd, bytes, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
-    bytes += written;
-    size -= static_cast<std::size_t>(written);
+// Of descriptors from 3 on; -1 is none.
+void close_all_but(std::array<int, 3> kept) {
+  std::sort(kept.begin(), kept.end());
+  unsigned next = 3;
+  for (const int fd : kept) {
+    if (fd < 3) continue;
+    const auto number = static_cast<unsigned>(fd);
+    if (number > next) close_range(next, number - 1, 0);
+    next = number + 1;
   }
+  close_range(next, ~0U, 0);
 }
 
 // The whole life of the process that outlives us. `alive` is at its end when we are.
 [[noreturn]] void hand_on(int alive, const std::array<int, 2>& from) {
   for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGTTOU, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
+  signal(SIGTERM, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -51,7 +56,9 @@ void write_all(int fd, const char* bytes, std::size_t size) {
     for (std::size_t i = 0; i < open.size(); ++i) {
       if (open[i].fd < 0 || open[i].revents == 0) continue;
       const ssize_t got = read(open[i].fd, buffer.data(), buffer.size());
-      if (got > 0) write_all(static_cast<int>(i) + 1, buffer.data(), static_cast<std::size_t>(got));
+      if (got > 0)
+        static_cast<void>(
+            write_all(static_cast<int>(i) + 1, {buffer.data(), static_cast<std::size_t>(got)}));
       // Our reading end does not wait, and neither does this one, which is the same.
       if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) open[i].fd = -1;
     }
@@ -97,8 +104,7 @@ Status KeptOutput::hand_on_later() {
     for (Pipe& pipe : pipes_) pipe.write.reset();
     const std::array<int, 2> from = {pipes_[0].read.get(), pipes_[1].read.get()};
     // Whatever else is open here is not for a process that may live long.
-    for (int fd = 3; fd < 1024; ++fd)
-      if (fd != read_end.get() && fd != from[0] && fd != from[1]) close(fd);
+    close_all_but({read_end.get(), from[0], from[1]});
     give_up_privileges();
     hand_on(read_end.get(), from);
   }
@@ -150,13 +156,14 @@ void KeptOutput::finish() {
     for (off_t at = 0; own_error_;) {
       const ssize_t got = pread(own_error_.get(), buffer.data(), buffer.size(), at);
       if (got <= 0) break;
-      write_all(STDERR_FILENO, buffer.data(), static_cast<std::size_t>(got));
+      static_cast<void>(write_all(STDERR_FILENO, {buffer.data(), static_cast<std::size_t>(got)}));
       at += got;
     }
   }
   if (dropped_bytes_ != 0)
-    fmt::print(stderr, "cowtrace: the command wrote {} more before this, which were not kept\n", human_bytes(dropped_bytes_));
-  for (const Piece& piece : pieces_) write_all(piece.stream, piece.bytes.data(), piece.bytes.size());
+    say(fmt::format("the command wrote {} more before this, which were not kept",
+                    human_bytes(dropped_bytes_)));
+  for (const Piece& piece : pieces_) static_cast<void>(write_all(piece.stream, piece.bytes));
   pieces_.clear();
   for (Pipe& pipe : pipes_) pipe = {};
   alive_.reset();

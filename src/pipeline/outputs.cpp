@@ -1,98 +1,200 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/outputs.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "analysis/join.h"
-#include "base/fd.h"
+#include "analysis/sites.h"
+#include "base/interrupt.h"
+#include "base/say.h"
 #include "base/units.h"
+#include "pipeline/ending.h"
 #include "pipeline/output_file.h"
+#include "report/incomplete.h"
 
 namespace cowtrace::pipeline {
 namespace {
 
-bool is_trace(const report::Format& format) { return format.make == nullptr; }
+bool is_trace(const report::Format& format) {
+  return format.make == nullptr;
+}
 
-// Half a report is none, and what a buffer still holds would be written into the room that is made.
-void leave_empty(__gnu_cxx::stdio_filebuf<char>& buffer) {
-  const Fd file(dup(buffer.fd()));
-  buffer.close();
-  static_cast<void>(ftruncate(file.get(), 0));
+// How many sites have a function without a name.
+std::uint64_t sites_without_names(const analysis::Summary& summary) {
+  std::uint64_t unnamed = 0;
+  for (const auto* sites : {&summary.sites, &summary.allocators})
+    for (const analysis::SiteSummary& site : *sites) {
+      const auto named = summary.stack_frames->of(site);
+      unnamed +=
+          std::any_of(named.begin(), named.end(),
+                      [](const model::StackFrame& frame) { return !frame.why_unnamed.empty(); })
+              ? 1
+              : 0;
+    }
+  return unnamed;
+}
+
+// What an interrupt has cost; breaks that only a mapping is known of were there before, too.
+std::string interrupt_note(const analysis::Summary& summary, std::uint64_t unnamed_sites) {
+  std::uint64_t with_object = 0;
+  for (const analysis::ObjectSummary& object : summary.objects) with_object += object.breaks;
+  const std::uint64_t without =
+      summary.totals.breaks - std::min(summary.totals.breaks, with_object);
+  return fmt::format(
+      "cowtrace was interrupted by {} before it had looked for names: of {} breaks only the "
+      "mapping is known, and objects of Python are "
+      "not named; {} stacks have functions without a name",
+      name_of_signal(interrupted_by()), human_count(without), human_count(unnamed_sites));
 }
 
 }  // namespace
 
-Result<Outputs> Outputs::open(const std::vector<std::string>& paths, const report::ReportOptions& options) {
+Result<Outputs> Outputs::open(const std::vector<std::string>& paths,
+                              const report::ReportOptions& options) {
   // All names are checked before any file is made.
-  std::vector<std::unique_ptr<report::Reporter>> reporters;
+  std::vector<const report::Format*> formats;
   for (const std::string& path : paths) {
     const auto format = report::format_of_file(path);
     if (!format) return tl::unexpected(format.error());
-    reporters.emplace_back();
-    if (!is_trace(**format)) reporters.back() = (*format)->make(options);
+    formats.push_back(*format);
   }
   Outputs outputs;
   for (std::size_t i = 0; i < paths.size(); ++i) {
     auto fd = open_output(paths[i]);
     if (!fd) return tl::unexpected(fd.error());
-    if (reporters[i] == nullptr) {
+    if (is_trace(*formats[i])) {
       outputs.recorder_->add_file(std::move(*fd), paths[i], options.version);
       continue;
     }
-    auto buffer = std::make_unique<FileBuffer>(fd->release(), std::ios::out | std::ios::binary);
-    auto stream = std::make_unique<std::ostream>(buffer.get());
-    std::ostream* const to = stream.get();
-    outputs.outputs_.push_back({paths[i], std::move(buffer), std::move(stream), to, std::move(reporters[i])});
+    Output& output = outputs.outputs_.emplace_back();
+    output.path = paths[i];
+    output.format = formats[i]->name;
+    output.file =
+        std::make_unique<ReportFile>(std::move(*fd), report::incomplete(formats[i]->name));
+    output.reporter = formats[i]->make(options);
   }
   return outputs;
 }
 
-Status Outputs::show(const std::string& format, const report::ReportOptions& options, std::ostream& out) {
+Status Outputs::show(const std::string& format, const report::ReportOptions& options, int fd) {
   const auto found = report::format_named(format);
   if (!found) return tl::unexpected(found.error());
-  if (is_trace(**found)) return fail("--format " + format, "a trace is for files", "use -o FILE.cow");
-  outputs_.push_back({{}, nullptr, nullptr, &out, (*found)->make(options)});
+  if (is_trace(**found))
+    return fail("--format " + format, "a trace is for files", "use -o FILE.cow");
+  Output& output = outputs_.emplace_back();
+  output.fd = fd;
+  output.format = format;
+  output.reporter = (*found)->make(options);
   return {};
 }
 
+void Outputs::keep_first(Status status) {
+  if (result_ && !status) result_ = std::move(status);
+}
+
 Status Outputs::write(model::Session& session, model::Resolver& resolver,
-                      const Debuginfod* debuginfod, const process::DebugBudget* budget) {
-  trace::RecordingResolver recording(resolver);
-  model::Resolver& asked = recorder_->active() ? recording : resolver;
+                      const Debuginfod* debuginfod, const process::DebugBudget* budget,
+                      StageLine& stage) {
+  try {
+    const HeedInterrupts heed;
+    write_what_is_left({session, resolver, debuginfod, budget, stage, false});
+    return result_;
+  } catch (const Interrupted&) {
+    for (Output& output : outputs_)
+      if (output.file != nullptr && !output.done) output.file->restart();
+  }
+  resolver.hurry();
+  write_what_is_left({session, resolver, debuginfod, budget, stage, true});
+  return result_;
+}
+
+void Outputs::write_what_is_left(const Work& work) {
+  trace::RecordingResolver recording(work.resolver);
+  model::Resolver& asked = recorder_->active() ? recording : work.resolver;
+  work.stage.show("naming objects");
   analysis::JoinOptions options;
   options.name_sites = !outputs_.empty() || recorder_->active();
-  analysis::Summary summary = analysis::join(session, asked, options);
-  // All names have been asked for by now.
-  if (options.name_sites) {
-    std::vector<std::string> notes = debuginfod != nullptr ? debuginfod->notes() : std::vector<std::string>();
-    if (budget != nullptr)
-      for (std::string& note : budget->notes()) notes.push_back(std::move(note));
-    for (std::string& note : notes) {
-      // Before what the join has to say, as when a trace is joined again.
-      auto& said = summary.capture.notes;
-      said.insert(said.begin() + static_cast<std::ptrdiff_t>(session.capture.notes.size()), note);
-      session.capture.notes.push_back(std::move(note));
-    }
-  }
+  analysis::Summary summary = analysis::join(work.session, asked, options);
+  if (options.name_sites) note(work, summary);
   if (budget_.is_set()) verdict_ = judge(budget_, summary);
-  Status result;
-  const auto keep_first = [&](Status status) {
-    if (result && !status) result = std::move(status);
-  };
   for (Output& output : outputs_) {
-    const Status written = output.reporter->write(summary, session, asked, *output.stream);
-    output.stream->flush();
-    if (!*output.stream && !output.path.empty()) {
-      leave_empty(*output.buffer);
-      keep_first(fail("cannot write " + printable(output.path), "the disk may be full, so it was left empty", "make room or choose another -o"));
-    } else {
-      keep_first(written);
-    }
+    if (output.done) continue;
+    work.stage.show(output.path.empty() ? "writing the report"
+                                        : "writing " + printable(output.path));
+    if (output.file != nullptr)
+      write_file(output, work, summary, asked);
+    else
+      write_shown(output, work, summary, asked);
+    output.done = true;
   }
-  keep_first(recorder_->finish(session, recording));
-  return result;
+  if (!recorder_->active()) return;
+  work.stage.show("writing the trace");
+  keep_first(recorder_->finish(work.session, recording));
+}
+
+// All names have been asked for by now.
+void Outputs::note(const Work& work, analysis::Summary& summary) {
+  const auto add = [&](std::string text) {
+    // Before what the join has to say, as when a trace is joined again.
+    auto& said = summary.capture.notes;
+    const auto of_capture = static_cast<std::ptrdiff_t>(work.session.capture.notes.size());
+    said.insert(said.begin() + of_capture, text);
+    work.session.capture.notes.push_back(std::move(text));
+  };
+  if (!std::exchange(names_noted_, true)) {
+    if (work.debuginfod != nullptr)
+      for (std::string& text : work.debuginfod->notes()) add(std::move(text));
+    if (work.budget != nullptr)
+      for (std::string& text : work.budget->notes()) add(std::move(text));
+  }
+  if (work.hurried) add(interrupt_note(summary, sites_without_names(summary)));
+}
+
+void Outputs::write_file(Output& output, const Work& work, const analysis::Summary& summary,
+                         model::Resolver& asked) {
+  std::ostream out(output.file.get());
+  const Status written = output.reporter->write(summary, work.session, asked, out);
+  const int error = output.file->finish();
+  if (error != 0)
+    keep_first(fail_errno("cannot write " + printable(output.path), error,
+                          "make room or choose another -o; it says that it is incomplete"));
+  else
+    keep_first(written);
+}
+
+// Nothing that was shown can be taken back. A text is short, so that it is made before; others are
+// not given up.
+void Outputs::write_shown(Output& output, const Work& work, const analysis::Summary& summary,
+                          model::Resolver& asked) {
+  int error = 0;
+  Status written;
+  if (output.format == "text") {
+    std::ostringstream text;
+    written = output.reporter->write(summary, work.session, asked, text);
+    work.stage.clear();
+    error = write_all(output.fd, text.str());
+  } else {
+    work.stage.clear();
+    const HoldInterrupts hold;
+    ReportFile shown(Fd(dup(output.fd)), {}, ReportFile::Kind::Stream);
+    std::ostream out(&shown);
+    written = output.reporter->write(summary, work.session, asked, out);
+    error = shown.finish();
+  }
+  // Where nobody takes it, the report on standard error is one that nobody wanted.
+  if (output.fd == STDERR_FILENO) return;
+  if (error == EPIPE) reader_left_ = true;
+  if (error != 0)
+    keep_first(fail_errno("cannot write to standard output", error, "make room or use -o FILE"));
+  else
+    keep_first(written);
 }
 
 }  // namespace cowtrace::pipeline

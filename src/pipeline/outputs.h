@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where reports go: files that are opened before the command starts, so that a run is never lost to a wrong name.
+// Where reports go: files that are opened before the command starts, so that a run is never lost to
+// a wrong name.
 #pragma once
-
-#include <ext/stdio_filebuf.h>
 
 #include <memory>
 #include <optional>
@@ -10,23 +9,29 @@
 #include <string>
 #include <vector>
 
+#include "analysis/summary.h"
 #include "base/result.h"
 #include "model/objects.h"
 #include "model/session.h"
 #include "pipeline/budget.h"
 #include "pipeline/debuginfod.h"
 #include "pipeline/recorder.h"
+#include "pipeline/report_file.h"
+#include "pipeline/stage_line.h"
 #include "report/formats.h"
 
 namespace cowtrace::pipeline {
 
 class Outputs {
  public:
-  // Opens each of `paths` for writing; the suffix chooses the format. Fails on the first that cannot be written or is no format.
-  static Result<Outputs> open(const std::vector<std::string>& paths, const report::ReportOptions& options);
+  // Opens each of `paths` for writing; the suffix chooses the format. Fails on the first that
+  // cannot be written or is no format.
+  static Result<Outputs> open(const std::vector<std::string>& paths,
+                              const report::ReportOptions& options);
 
-  // One more, after the files: the format of this name goes to `out`. Fails if there is no such format.
-  Status show(const std::string& format, const report::ReportOptions& options, std::ostream& out);
+  // One more, after the files: the format of this name goes to descriptor `fd`, 1 or 2. Fails if
+  // there is no such format.
+  Status show(const std::string& format, const report::ReportOptions& options, int fd);
 
   // The traces among the outputs: to be told of everything until write(), which completes them.
   [[nodiscard]] Recorder& recorder() { return *recorder_; }
@@ -34,28 +39,52 @@ class Outputs {
   // What the session is held against when it is written.
   void set_budget(const Budget& budget) { budget_ = budget; }
 
-  // Joins the session and writes all outputs. Every one is tried; the first failure is returned.
-  // `debuginfod`: that the resolver asks, and whose notes become the session's; nullptr: nobody. So
-  // do those of `budget`, that it takes from; nullptr: of none.
-  Status write(model::Session& session, model::Resolver& resolver,
-               const Debuginfod* debuginfod = nullptr,
-               const process::DebugBudget* budget = nullptr);
+  // Joins the session and writes all outputs. Every one is tried; the first failure is returned,
+  // but none of standard error. `debuginfod`: that the resolver asks, and whose notes become the
+  // session's; nullptr: nobody. So do those of `budget`, that it takes from; nullptr: of none.
+  // `stage` says what is being done. After an interrupt (base/interrupt.h) what is not whole yet is
+  // written without what would take long, and says so.
+  Status write(model::Session& session, model::Resolver& resolver, const Debuginfod* debuginfod,
+               const process::DebugBudget* budget, StageLine& stage);
 
   // After write(); none without a budget.
   [[nodiscard]] const std::optional<Verdict>& verdict() const { return verdict_; }
+  // After write(): who read standard output has left, which is nothing to tell anybody of.
+  [[nodiscard]] bool reader_left() const { return reader_left_; }
 
  private:
-  using FileBuffer = __gnu_cxx::stdio_filebuf<char>;  // a stream over a descriptor that we opened our own way
   struct Output {
     std::string path;  // for messages; empty: not a file of ours
-    std::unique_ptr<FileBuffer> buffer;
-    std::unique_ptr<std::ostream> owned;
-    std::ostream* stream = nullptr;
+    int fd = -1;       // of what is shown
+    std::string format;
+    std::unique_ptr<ReportFile> file;  // of a path
     std::unique_ptr<report::Reporter> reporter;
+    bool done = false;
   };
+  struct Work {
+    model::Session& session;
+    model::Resolver& resolver;
+    const Debuginfod* debuginfod;
+    const process::DebugBudget* budget;
+    StageLine& stage;
+    bool hurried;
+  };
+
+  // Each leaves by Interrupted where it is to be given up, unless `work.hurried`.
+  void write_what_is_left(const Work& work);
+  void note(const Work& work, analysis::Summary& summary);
+  void write_file(Output& output, const Work& work, const analysis::Summary& summary,
+                  model::Resolver& asked);
+  void write_shown(Output& output, const Work& work, const analysis::Summary& summary,
+                   model::Resolver& asked);
+  void keep_first(Status status);
+
   std::vector<Output> outputs_;
   Budget budget_;
   std::optional<Verdict> verdict_;
+  bool reader_left_ = false;
+  bool names_noted_ = false;
+  Status result_;
   std::unique_ptr<Recorder> recorder_ = std::make_unique<Recorder>();
 };
 

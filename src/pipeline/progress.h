@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The line that shows a long command's progress on standard error, and is gone at the end.
+// The line that shows on standard error how processes get on that were attached to, and is gone at
+// the end. A command of ours has the same terminal, and the line would be drawn over what it
+// writes: it has none.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +10,7 @@ namespace cowtrace::pipeline {
 
 class Progress {
  public:
-  // Shows nothing unless standard error is a terminal and `wanted`.
+  // Shows nothing unless may_draw() and `wanted`.
   explicit Progress(bool wanted);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -17,6 +19,9 @@ class Progress {
   // elapsed since the start, breaks and bytes copied so far; draws at most twice a second, from the first second on.
   void update(std::uint64_t elapsed_ns, std::uint64_t breaks, std::uint64_t copied_bytes);
   void clear();
+  [[nodiscard]] bool enabled() const { return enabled_; }
+  // For ever: somebody may write to the terminal.
+  void stop();
 
  private:
   bool enabled_;

@@ -20,6 +20,7 @@ class Recorder {
   // `version` is cowtrace's own.
   void add_file(Fd fd, const std::string& path, const std::string& version) {
     writers_.push_back(std::make_unique<trace::Writer>(std::move(fd), path, version));
+    writers_.back()->announce();
   }
   [[nodiscard]] bool active() const { return !writers_.empty(); }
 

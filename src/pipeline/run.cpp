@@ -73,9 +73,6 @@ Result<CommandOptions> Runner::command_options() {
   CommandOptions command;
   command.arguments = options_.command;
   command.user = options_.user;
-  command.signal_mask = tracing_.signals().before();
-  command.default_signals = tracing_.signals().changed();
-  command.ignored_signals = tracing_.signals().ignored();
   if (options_.view != nullptr && options_.view->owns_terminal()) {
     auto kept = KeptOutput::begin();
     if (!kept) return tl::unexpected(kept.error());

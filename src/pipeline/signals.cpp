@@ -3,23 +3,17 @@
 
 #include <unistd.h>
 
+#include "pipeline/ending.h"
+
 namespace cowtrace::pipeline {
-namespace {
-
-bool is_ignored(int number) {
-  struct sigaction action {};
-  return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-}  // namespace
 
 Signals::Signals(bool resizes) {
   sigset_t mask;
   sigemptyset(&mask);
   sigaddset(&mask, SIGCHLD);
-  // What the caller ignores (nohup, a background job) is ignored still: blocked, it would be queued for us.
+  // What is ignored (nohup) is ignored still: blocked, it would be queued for us.
   for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP})
-    if (!is_ignored(number)) sigaddset(&mask, number);
+    if (Ending::obeys(number)) sigaddset(&mask, number);
   if (resizes) sigaddset(&mask, SIGWINCH);
   sigprocmask(SIG_BLOCK, &mask, &before_);
   // Ignored, the kernel would reap our children before we see how they ended.
@@ -32,9 +26,21 @@ Signals::Signals(bool resizes) {
 Signals::~Signals() {
   for (const int number : changed_) signal(number, SIG_DFL);
   for (const int number : ignored_) signal(number, SIG_IGN);
-  sigprocmask(SIG_SETMASK, &before_, nullptr);
+  if (fd_) sigprocmask(SIG_SETMASK, &before_, nullptr);
 }
 
-bool Signals::next(signalfd_siginfo& info) const { return read(fd_.get(), &info, sizeof(info)) == sizeof(info); }
+bool Signals::next(signalfd_siginfo& info) const {
+  while (read(fd_.get(), &info, sizeof(info)) == sizeof(info))
+    if (Ending::is_meant(static_cast<int>(info.ssi_signo), info.ssi_code)) return true;
+  return false;
+}
+
+void Signals::hand_over() {
+  signalfd_siginfo info{};
+  while (next(info)) {
+  }
+  fd_.reset();
+  sigprocmask(SIG_SETMASK, &before_, nullptr);
+}
 
 }  // namespace cowtrace::pipeline

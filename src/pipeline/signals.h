@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signals as readable events, for as long as this lives.
+// Signals as readable events, until hand_over() or as long as this lives. Before and after,
+// pipeline/ending.h has them.
 #pragma once
 
 #include <signal.h>
@@ -21,12 +22,11 @@ class Signals {
   ~Signals();
 
   [[nodiscard]] int fd() const { return fd_.get(); }
-  [[nodiscard]] const sigset_t& before() const { return before_; }
-  // Signals whose handling is to be given back to a command: as the default, and as ignored.
-  [[nodiscard]] const std::vector<int>& changed() const { return changed_; }
-  [[nodiscard]] const std::vector<int>& ignored() const { return ignored_; }
   // The next signal that is waiting; false if none is.
   bool next(signalfd_siginfo& info) const;
+  // What waits is dropped, and from now on signals are no events any more. What they did to SIGCHLD
+  // and the terminal's stops stays.
+  void hand_over();
 
  private:
   sigset_t before_{};

@@ -16,10 +16,13 @@
 
 #include "analysis/endings.h"
 #include "base/clock.h"
+#include "base/say.h"
 #include "base/units.h"
 #include "base/urgency.h"
+#include "pipeline/ending.h"
 #include "pipeline/oom_score.h"
 #include "pipeline/privileges.h"
+#include "pipeline/stage_line.h"
 #include "process/cgroup_memory.h"
 #include "process/ending.h"
 #include "process/proc_files.h"
@@ -103,7 +106,7 @@ Tracing::Tracing(const TraceOptions& options, std::vector<python::Expression> wa
               std::move(watches), recorder, debuginfod_, debug_budget_),
       recorder_(recorder),
       follower_(family_),
-      progress_(options.progress && options.view == nullptr),
+      progress_(options.progress && options.view == nullptr && options.capture.attach),
       poll_(epoll_create1(EPOLL_CLOEXEC)) {
   for (const int fd : {signals_.fd(), capture_->poll_fd()}) add_to_poll(fd);
 }
@@ -154,6 +157,7 @@ void Tracing::tick() {
   const std::uint64_t now = monotonic_ns();
   recorder_.flush_if_due(now);
   const std::uint64_t elapsed = now - session_->capture.started_ns;
+  look_who_has_the_terminal();
   progress_.update(elapsed, family_.breaks(), family_.copied_bytes());
   if (live_) live_->update(session_->capture.started_ns + elapsed);
   expired_ = options_.duration_ns && elapsed >= *options_.duration_ns;
@@ -163,6 +167,15 @@ void Tracing::tick() {
     family_.outgrow(fmt::format("the command forks so often that they hold it up: it stood still for {:.0f} % of {:.1f} s, in which {} of its processes ended",
                                 held_up->share * 100, static_cast<double>(held_up->span_ns) / 1e9, held_up->children));
   if (!family_.outgrown().empty()) give_up_stops();
+}
+
+// Children have what their parents have, who are looked at.
+void Tracing::look_who_has_the_terminal() {
+  for (; progress_.enabled() && looked_at_ < session_->processes.size(); ++looked_at_) {
+    const model::Process& process = session_->processes[looked_at_];
+    if (!process.forked_from && !process.exit_ns && may_use_our_terminal(process.pid))
+      progress_.stop();
+  }
 }
 
 void Tracing::give_up_stops() {
@@ -181,7 +194,7 @@ void Tracing::say(const std::string& text) {
   if (options_.view != nullptr)
     options_.view->say(text);
   else
-    fmt::print(stderr, "cowtrace: {}\n", text);
+    cowtrace::say(text);
 }
 
 void Tracing::stop_with_terminal() {
@@ -249,6 +262,9 @@ void Tracing::await_ends(const std::function<void(pid_t, int)>& on_status) {
 
 void Tracing::finish(const std::string& why, const std::function<void(pid_t, int)>& on_status) {
   progress_.clear();
+  // What has come until now was for what is traced; from now on it is for the reports.
+  Ending::making_reports(options_.progress);
+  signals_.hand_over();
   session_->capture.duration_ns = elapsed_ns();
   capture_->stop();
   release_family(on_status);

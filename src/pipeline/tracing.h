@@ -64,6 +64,7 @@ class Tracing {
   [[nodiscard]] Follower& follower() { return follower_; }
   // Grows with each tick().
   [[nodiscard]] const model::Session& session() const { return *session_; }
+  // Events until finish().
   [[nodiscard]] const Signals& signals() const { return signals_; }
   [[nodiscard]] bool exact() const { return options_.snapshot == SnapshotMode::Exact; }
   [[nodiscard]] std::uint64_t elapsed_ns() const;
@@ -99,6 +100,7 @@ class Tracing {
   void give_up_stops();
   void reap(const std::function<void(pid_t, int)>& on_status);
   [[nodiscard]] bool somebody_is_ending(std::set<pid_t>& ending) const;
+  void look_who_has_the_terminal();
   void release_family(const std::function<void(pid_t, int)>& on_status);
 
   const TraceOptions& options_;
@@ -113,6 +115,7 @@ class Tracing {
   Follower follower_;
   Throttle throttle_;
   Progress progress_;
+  std::size_t looked_at_ = 0;  // of the session's processes
   Fd poll_;
   bool expired_ = false;  // --duration
 };

@@ -4,8 +4,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "base/interrupt.h"
 #include "base/worker_thread.h"
 #include "process/maps.h"
 #include "process/proc_files.h"
@@ -72,7 +74,10 @@ void Unwinder::wait_for_answers(std::chrono::milliseconds longest) {
   std::unique_lock lock(mutex_);
   if (dealt_with_ >= sent || !thread_.joinable()) return;
   eventfd_write(wake_.get(), 1);
-  answered_.wait_for(lock, longest, [&] { return dealt_with_ >= sent; });
+  constexpr std::chrono::milliseconds kLook{50};
+  for (; longest.count() > 0 && interrupted_by() == 0; longest -= kLook)
+    if (answered_.wait_for(lock, std::min(longest, kLook), [&] { return dealt_with_ >= sent; }))
+      return;
 }
 
 void Unwinder::settle() { wait_for_answers(kLongestWait); }

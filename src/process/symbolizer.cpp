@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process/symbolizer.h"
 
+#include <string_view>
+
+#include "base/interrupt.h"
 #include "base/units.h"
 #include "process/dwarf_info.h"
 
 namespace cowtrace::process {
 namespace {
+
+constexpr std::string_view kNotLookedUp = "cowtrace was interrupted before it was looked up in ";
 
 std::vector<CodeFrame> look_up(ElfModule& module, std::uint64_t address) {
   const DebugBudget::Spending spending(module.budget());
@@ -41,7 +46,12 @@ std::vector<CodeFrame> look_up(ElfModule& module, std::uint64_t address) {
 
 const std::vector<CodeFrame>& Symbolizer::frames_at(ElfModule& module, std::uint64_t address) {
   const auto [known, is_new] = known_.try_emplace({&module, address});
-  if (is_new) known->second = look_up(module, address);
+  if (!is_new) return known->second;
+  known->second = {unnamed_frame(address, std::string(kNotLookedUp) + base_name(module.path()))};
+  if (hurried_) return known->second;
+  // What is left half-way has no name, as what is not begun.
+  check_interrupt();
+  known->second = look_up(module, address);
   return known->second;
 }
 

@@ -29,8 +29,12 @@ class Symbolizer {
   // never empty. Answers are kept, as long as the Symbolizer lives; so must `module`.
   [[nodiscard]] const std::vector<CodeFrame>& frames_at(ElfModule& module, std::uint64_t address);
 
+  // No file is looked at any more: what is not known yet has no name.
+  void hurry() { hurried_ = true; }
+
  private:
   std::map<std::pair<const ElfModule*, std::uint64_t>, std::vector<CodeFrame>> known_;
+  bool hurried_ = false;
 };
 
 // The one frame of an address that no file can name.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bits.h"
+#include "base/interrupt.h"
 #include "base/lazy_array.h"
 #include "base/units.h"
 #include "python/address_bits.h"
@@ -48,7 +49,7 @@ class HeapVisitor {
     if (image_.bytes_readable() > most_readable_) keep_few_readable();
     if (index_.budget_ == 0) return;
     // What refers to nothing, too: of memory that nobody has written to there may be any amount.
-    --index_.budget_;
+    if ((--index_.budget_ & 0xffff) == 0) check_interrupt();
     if (target == 0 || target % kGrain != 0) return;
     const MemoryImage::Region* region = image_.region_at(target);
     if (region == nullptr) return;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/interrupt.h"
+
 namespace cowtrace::python {
 namespace {
 
@@ -25,6 +27,11 @@ Heap* PythonResolver::heap_at(model::SpaceId space, std::uint64_t time_ns) {
   // There may be one for each of very many forks.
   if (last_asked_ != nullptr && last_asked_ != heap) last_asked_->image().forget(kReadable);
   return last_asked_ = heap;
+}
+
+void PythonResolver::hurry() {
+  hurried_ = true;
+  others_->hurry();
 }
 
 const model::Object* PythonResolver::intern(const Place& place) {
@@ -63,7 +70,9 @@ std::span<const model::Object* const> PythonResolver::objects_of(Heap& heap, std
 }
 
 model::Write PythonResolver::write_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) {
+  check_interrupt();
   model::Write write = others_->write_at(space, address, time_ns);
+  if (hurried_) return write;
   if (write.object != nullptr && write.object->kind == model::ObjectKind::Registered) return write;
   Heap* heap = heap_at(space, time_ns);
   if (heap == nullptr) return write;
@@ -78,7 +87,9 @@ const model::Object* PythonResolver::object_at(model::SpaceId space, std::uint64
 
 std::vector<const model::Object*> PythonResolver::objects_in(model::SpaceId space, std::uint64_t start, std::uint64_t end,
                                                              std::uint64_t time_ns) {
+  check_interrupt();
   std::vector<const model::Object*> found = others_->objects_in(space, start, end, time_ns);
+  if (hurried_) return found;
   Heap* heap = heap_at(space, time_ns);
   if (heap == nullptr) return found;
   const auto objects = objects_of(*heap, start, end);

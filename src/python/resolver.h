@@ -33,6 +33,10 @@ class PythonResolver final : public model::Resolver {
   void add(model::SpaceId space, std::uint64_t time_ns, std::shared_ptr<Heap> heap);
   // The functions that ran in `space`, by the addresses of their code objects, as they were read while it lived.
   void add_codes(Codes codes) { codes_ = std::move(codes); }
+  // Memory of Python is not looked at any more: what it takes to name one object of it is a walk
+  // through all.
+  void hurry() override;
+
   void add_code(model::SpaceId space, std::uint64_t code, std::optional<CodeInfo> info) { codes_.insert_or_assign({space, code}, std::move(info)); }
 
   [[nodiscard]] const model::Object* object_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) override;
@@ -72,6 +76,7 @@ class PythonResolver final : public model::Resolver {
   std::unique_ptr<model::Resolver> others_;
   std::unordered_map<model::SpaceId, std::map<std::uint64_t, std::shared_ptr<Heap>>> heaps_;
   Heap* last_asked_ = nullptr;
+  bool hurried_ = false;
   std::map<Identity, model::Object> objects_;
   std::unordered_set<std::string> fields_;
   std::unordered_map<const Heap*, Known> known_;

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
+#include "base/say.h"
 #include "base/units.h"
 #include "report/text_layout.h"
 #include "top/rows.h"
@@ -42,15 +44,16 @@ std::string plain_line(const analysis::LiveSnapshot& snapshot) {
 void PlainLines::show(Snapshot snapshot) {
   if (begun_ && snapshot->elapsed_ns - printed_ns_ < kEveryNs && snapshot->ended.empty()) return;
   // The first one is of the moment of the start.
-  if (begun_ || !snapshot->ended.empty()) fmt::print(out_, "{}\n", plain_line(*snapshot));
-  std::fflush(out_);
+  if (begun_ || !snapshot->ended.empty()) std::fputs((plain_line(*snapshot) + '\n').c_str(), out_);
+  // Where nobody reads it, as behind `| head`, nobody looks.
+  if (std::fflush(out_) != 0 && errno == EPIPE) left_ = true;
   printed_ns_ = snapshot->elapsed_ns;
   begun_ = true;
 }
 
 void PlainLines::say(const std::string& text) {
   std::fflush(out_);
-  fmt::print(stderr, "cowtrace: {}\n", text);
+  cowtrace::say(text);
 }
 
 }  // namespace cowtrace::top

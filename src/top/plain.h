@@ -19,11 +19,13 @@ class PlainLines final : public View {
   [[nodiscard]] analysis::LiveRequest request() override { return {}; }
   void show(Snapshot snapshot) override;
   void say(const std::string& text) override;
+  [[nodiscard]] bool left() override { return left_; }
 
  private:
   FILE* out_;
   std::uint64_t printed_ns_ = 0;
   bool begun_ = false;
+  bool left_ = false;
 };
 
 }  // namespace cowtrace::top

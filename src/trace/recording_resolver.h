@@ -16,6 +16,7 @@ class RecordingResolver final : public model::Resolver {
  public:
   explicit RecordingResolver(model::Resolver& asked) : asked_(asked) {}
 
+  void hurry() override { asked_.hurry(); }
   [[nodiscard]] const model::Object* object_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) override;
   [[nodiscard]] model::Write write_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) override;
   [[nodiscard]] std::vector<const model::Object*> objects_in(model::SpaceId space, std::uint64_t start, std::uint64_t end,

@@ -19,7 +19,17 @@ constexpr std::uint64_t kFlushNs = 1'000'000'000;  // what a crash may take with
 
 }  // namespace
 
+void Writer::announce() {
+  put_header({});
+  status_ = {};
+}
+
 void Writer::begin(const model::CaptureInfo& info) {
+  frames_.restart();
+  put_header(info);
+}
+
+void Writer::put_header(const model::CaptureInfo& info) {
   Header& header = *block_.mutable_header();
   header.set_format(kFormat);
   header.set_writer(version_);

@@ -24,6 +24,9 @@ class Writer {
   // `version` is cowtrace's own. `path` is for messages.
   Writer(Fd fd, std::string path, std::string version) : frames_(std::move(fd), std::move(path)), version_(std::move(version)) {}
 
+  // Before that: what is read as a trace that is incomplete, should it stay all there is. Where it
+  // has no room, the file stays empty.
+  void announce();
   // What is known of the capture when it begins.
   void begin(const model::CaptureInfo& info);
   void add(const model::Event& event);
@@ -34,6 +37,7 @@ class Writer {
   Status finish(const model::Session& session, const Answers& answers);
 
  private:
+  void put_header(const model::CaptureInfo& info);
   void flush();
   void write(const Block& block);
 

@@ -29,8 +29,19 @@ Status FrameWriter::write(std::string_view bytes) {
     failed_ = true;
     return fail("cannot write " + printable(path_), ZSTD_getErrorName(size));
   }
-  for (std::size_t done = 0; done < size;) {
-    const ssize_t now = ::write(fd_.get(), compressed_.data() + done, size - done);
+  return put({compressed_.data(), size});
+}
+
+void FrameWriter::restart() {
+  before_ = written_;
+  written_ = 0;
+  failed_ = false;
+  static_cast<void>(lseek(fd_.get(), 0, SEEK_SET));
+}
+
+Status FrameWriter::put(std::string_view frame) {
+  for (std::size_t done = 0; done < frame.size();) {
+    const ssize_t now = ::write(fd_.get(), frame.data() + done, frame.size() - done);
     if (now < 0 && errno == EINTR) continue;
     if (now <= 0) {
       failed_ = true;
@@ -42,7 +53,9 @@ Status FrameWriter::write(std::string_view bytes) {
     }
     done += static_cast<std::size_t>(now);
   }
-  written_ += static_cast<off_t>(size);
+  written_ += static_cast<off_t>(frame.size());
+  if (const off_t before = std::exchange(before_, 0); before > written_)
+    static_cast<void>(ftruncate(fd_.get(), written_));
   return {};
 }
 

@@ -26,8 +26,12 @@ class FrameWriter {
 
   // One frame; nothing of it stays in this program. After a failure nothing more is written, and the file ends with the last whole frame.
   Status write(std::string_view bytes);
+  // The file begins anew. Until the next frame is written it is what it was.
+  void restart();
 
  private:
+  Status put(std::string_view frame);
+
   struct Free {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
   };
@@ -36,6 +40,7 @@ class FrameWriter {
   std::unique_ptr<ZSTD_CCtx, Free> context_;
   std::string compressed_;
   off_t written_ = 0;  // by whole frames
+  off_t before_ = 0;   // size of the file that is written over
   bool failed_ = false;
 };
 

@@ -98,10 +98,10 @@ class Interrupts(WithCommand):
         self.assert_alive_and_unharmed(pid)
 
     def test_signals_that_the_caller_ignores_are_ignored(self):
-        """Under nohup, or in the background of a script: neither the first nor the second one stops the tracing."""
-        with ignored(signal.SIGINT, signal.SIGHUP):
+        """Under nohup, or where SIGTERM is ignored: neither the first nor the second one stops the tracing."""
+        with ignored(signal.SIGTERM, signal.SIGHUP):
             running, pid = self.start_waiter()
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
             os.kill(running.pid, number)
         # A traced process answers to this one only while its tracer is there.
         self.assertEqual(status_of(pid)["TracerPid"], str(running.pid))
@@ -109,6 +109,35 @@ class Interrupts(WithCommand):
         trace = self.finish(running, 0)
         self.assertNotIn("waiting for", trace.stderr)
         self.assertIsNotNone(trace.process(pid)["exit_ns"])
+
+    def test_an_interrupt_that_the_caller_ignores_counts_when_a_process_sends_it(self):
+        """A shell without job control has background jobs ignore SIGINT, for the sake of the terminal alone."""
+        with ignored(signal.SIGINT):
+            running, pid = self.start_waiter()
+        os.kill(running.pid, signal.SIGINT)
+        wait_until(lambda: "waiting for sh to end (once more: stop now)" in self.stderr(), "the first signal is taken")
+        # The command ignores it still.
+        self.assertTrue(is_running(pid))
+        os.kill(running.pid, signal.SIGINT)
+        trace = self.finish(running, 130)
+        self.assertIsNone(trace.process(pid)["exit_ns"])
+        self.assert_alive_and_unharmed(pid)
+
+    def test_an_interrupt_of_the_terminal_is_ignored_where_the_caller_ignores_it(self):
+        leader, follower = pty.openpty()
+        self.addCleanup(os.close, leader)
+        with ignored(signal.SIGINT):
+            running = self.start(COWTRACE, "-o", self.report, "--", "sh", "-c", WAITER.format(self.directory, "echo up;"), stdin=follower, stdout=follower,
+                                 stderr=follower, preexec_fn=lambda: take_terminal(0))
+        os.close(follower)
+        screen = Screen(leader)
+        wait_until(self.ready.exists, "the command runs")
+        for _ in range(2):
+            os.write(leader, b"\x03")
+        self.tell()
+        screen.expect("Mechanisms")
+        self.assertEqual(running.wait(timeout=30), 0)
+        self.assertNotIn("waiting for", screen.text)
 
     def test_a_caller_that_ignores_the_end_of_children(self):
         for mode in ("exact", "passive"):
@@ -245,20 +274,80 @@ class JobControl(WithCommand):
                 screen.expect("status-6-")
                 self.assertEqual(self.done.read_text(), "go on\n")
 
-    def test_the_progress_line_goes_away(self):
+
+class OnTheTerminal(WithCommand):
+    """What cowtrace draws there is gone at the end, and never where a program has written or may write."""
+    COLUMNS = 100
+
+    def on_terminal(self, *words):
         leader, follower = pty.openpty()
         self.addCleanup(os.close, leader)
-        running = self.start(COWTRACE, "--color", "never", "-o", self.report, "--", "sh", "-c", WAITER.format(self.directory, ""),
-                             stdin=follower, stdout=follower, stderr=follower)
+        set_size(follower, self.COLUMNS)
+        running = self.start(COWTRACE, *words, stdin=follower, stdout=follower, stderr=follower)
+        return running, Screen(leader), follower
+
+    def lines(self, screen):
+        return rendered(screen.text, self.COLUMNS)
+
+    def test_a_command_has_it_for_itself(self):
+        """It may write at any time, and nobody knows where the cursor is: there is no line while it runs."""
+        began = time.monotonic()
+        running, screen, follower = self.on_terminal("--color", "never", "-o", self.report, "--", "sh", "-c",
+                                                     "printf first; read line < " + str(self.go) + "; printf ' second'")
         os.close(follower)
-        screen = Screen(leader)
-        screen.expect("breaks/s", seconds=20)
+        screen.expect("first")
+        # It came after a second, twice in each one.
+        wait_until(lambda: time.monotonic() - began > 3, "seconds pass")
         self.tell()
-        self.assertEqual(running.wait(timeout=30), 0)
         screen.expect("Mechanisms")
-        self.assertRegex(screen.text, r"breaks/s[^\n]*\r\x1b\[K")
-        after = screen.text.rsplit("\r\x1b[K", 1)[1]
-        self.assertNotIn("breaks/s", after)
+        self.assertEqual(running.wait(timeout=30), 0)
+        self.assertNotIn("breaks/s", screen.text)
+        self.assertTrue(self.lines(screen)[0].startswith("first second"), self.lines(screen)[0])
+
+    def attach_on_terminal(self, target):
+        running, screen, follower = self.on_terminal("attach", "--color", "never", target.pid)
+        os.close(follower)
+        screen.expect("attached to 1 process")
+        return running, screen
+
+    def test_the_line_of_attach_goes_away(self):
+        running, screen = self.attach_on_terminal(self.start("sleep", "1000"))
+        screen.expect("breaks/s", seconds=20)
+        running.send_signal(signal.SIGINT)
+        screen.expect("no shared page")
+        self.assertEqual(running.wait(timeout=30), 0)
+        self.assertNotIn("breaks/s", "\n".join(self.lines(screen)))
+
+    def test_no_line_where_who_is_attached_to_has_the_terminal(self):
+        leader, follower = pty.openpty()
+        self.addCleanup(os.close, leader)
+        self.addCleanup(os.close, follower)
+        began = time.monotonic()
+        target = self.start("sleep", "1000", stdout=follower)
+        running = self.start(COWTRACE, "attach", "--color", "never", target.pid, stdin=follower, stdout=follower, stderr=follower)
+        screen = Screen(leader)
+        screen.expect("attached to 1 process")
+        wait_until(lambda: time.monotonic() - began > 4, "seconds pass")
+        running.send_signal(signal.SIGINT)
+        screen.expect("no shared page")
+        self.assertEqual(running.wait(timeout=30), 0)
+        self.assertNotIn("breaks/s", screen.text)
+
+    def test_what_still_goes_on_after_the_end_is_said(self):
+        program_text = ("import os\nROWS = [{'id': i, 'tags': ['a%d' % i]} for i in range(400000)]\nif os.fork() == 0:\n    raise SystemExit\nos.wait()\n"
+                        "os.write(1, b'last words')\nos._exit(0)\n")
+        path = self.directory / "work.py"
+        path.write_text(program_text)
+        running, screen, follower = self.on_terminal("--color", "never", "-o", self.directory / "x.cow", "--", "/usr/bin/python3", path)
+        os.close(follower)
+        screen.expect("last words")
+        screen.expect("cowtrace: naming objects", seconds=60)
+        self.assertEqual(self.lines(screen)[:1], ["last words"])
+        screen.expect("Mechanisms", seconds=60)
+        self.assertEqual(running.wait(timeout=60), 0)
+        self.assertEqual(self.lines(screen)[0], "last words")
+        self.assertNotIn("naming objects", "\n".join(self.lines(screen)))
+        self.assertTrue(self.lines(screen)[1].startswith("2 processes broke"), self.lines(screen)[:3])
 
 
 class Debuggers(IntegrationTest):
@@ -340,6 +429,34 @@ class Screen:
                 raise AssertionError(f"{words!r} is not on the screen at its end: {self.text!r}")
             # Lines are wrapped and redrawn by the shell's line editor only on smart terminals.
             self.text += re.sub(" \r(?!\n)", "", data.decode("utf-8", "replace"))
+
+
+def set_size(fd, columns):
+    import fcntl
+    import struct
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+
+
+def rendered(text, columns):
+    """The lines that a terminal shows; it wraps when a character comes behind the last column, as terminals do."""
+    lines, row, column = [""], 0, 0
+    for piece in re.findall(r"\x1b\[[0-9;]*[A-Za-z]|.", text, re.DOTALL):
+        if piece == "\r":
+            column = 0
+        elif piece == "\n":
+            row += 1
+        elif piece == "\x1b[K":
+            lines[row] = lines[row][:column]
+        elif not piece.startswith("\x1b"):
+            if column == columns:
+                row, column = row + 1, 0
+            while len(lines) <= row:
+                lines.append("")
+            lines[row] = lines[row].ljust(column)[:column] + piece + lines[row][column + 1:]
+            column += 1
+        while len(lines) <= row:
+            lines.append("")
+    return [line.rstrip() for line in lines]
 
 
 def take_terminal(number):

@@ -45,7 +45,7 @@ ROWS = (
      lambda f: (f"{pages(f['container_outside'])} by pids such as {f['container_outside']['pids_reported'][0]} outside (there {f['container_outside']['pids_inside'][0]}), "
                 f"{pages(f['container_inside'])} by pids such as {f['container_inside']['pids_reported'][0]} inside")),
     ("a disk that fills up: 512 KiB are free", "full_disk",
-     lambda f: f"of a trace of {f['full_disk']['recorded_breaks']:,} breaks {f['full_disk']['readable_breaks']:,} can be read; other reports are left empty"),
+     lambda f: f"of a trace of {f['full_disk']['recorded_breaks']:,} breaks {f['full_disk']['readable_breaks']:,} can be read; other reports say that they are incomplete"),
     ("debug information that inflates: 4 programs, 400 MiB each", "debug_files",
      lambda f: f"of {f['debug_files']['programs']} programs {f['debug_files']['left_out']} are named without it, which the report says"),
     ("the clock steps by an hour, forth or back", "clock_step",

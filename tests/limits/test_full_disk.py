@@ -55,13 +55,19 @@ class FullDisk(LimitsTest):
         self.assertLess(report["capture"]["events"], CHILDREN * PAGES)
         self.figures("full_disk", free_kib=512, recorded_breaks=CHILDREN * PAGES, readable_breaks=report["capture"]["events"])
 
-    def test_a_report_that_does_not_fit_is_left_empty(self):
+    def assert_says_so(self, path):
+        """Nothing of the report, but the words that it is not whole."""
+        self.assertLess(path.stat().st_size, 2048)
+        self.assertIn("this report is incomplete", path.read_text(encoding="utf-8"))
+
+    def test_a_report_that_does_not_fit_says_so(self):
         self.fill(MIB * 3 // 4)  # an HTML report of all this would have room, or nearly
         for suffix, status in (("json", 0), ("json", 3), ("html", 0), ("jsonl", 3)):
             with self.subTest(suffix=suffix, status=status):
                 path, said = self.record(suffix, status)
-                self.assertIn("left empty", said)
-                self.assertEqual(path.stat().st_size, 0)
+                self.assertIn("No space left on device", said)
+                self.assertIn("it says that it is incomplete", said)
+                self.assert_says_so(path)
                 path.unlink()
 
     def test_rendering_onto_it(self):
@@ -69,8 +75,8 @@ class FullDisk(LimitsTest):
         self.assertEqual(self.cowtrace("-q", "-o", trace, "--", SCENARIO, "storm", "--children", 4, "--pages", PAGES).returncode, 0)
         done = self.cowtrace("report", trace, "-o", self.disk / "x.json")
         self.assertEqual(done.returncode, 1)
-        self.assert_one_error_line(done.stderr, "x.json", "left empty")
-        self.assertEqual((self.disk / "x.json").stat().st_size, 0)
+        self.assert_one_error_line(done.stderr, "x.json", "it says that it is incomplete")
+        self.assert_says_so(self.disk / "x.json")
 
     def test_no_room_for_anything(self):
         """Not even for the first frame: the file is empty, and said to be no trace."""
