@@ -18,6 +18,7 @@
 #include "pipeline/recorder.h"
 #include "pipeline/report_file.h"
 #include "pipeline/stage_line.h"
+#include "process/debug_budget.h"
 #include "report/formats.h"
 
 namespace cowtrace::pipeline {
