@@ -24,7 +24,8 @@ Status rerecord(const char* from, const char* to) {
   auto outputs = pipeline::Outputs::open({to}, {});
   if (!outputs) return tl::unexpected(outputs.error());
   tell(*trace->session, outputs->recorder());
-  return outputs->write(*trace->session, *trace->resolver);
+  pipeline::StageLine quiet(false);
+  return outputs->write(*trace->session, *trace->resolver, nullptr, nullptr, quiet);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,14 +18,20 @@ namespace {
 constexpr std::uint64_t kWork = 0x1000, kMain = 0x2000, kExit = 0x3000, kFinalize = 0x4000, kMember = 0x5000;
 constexpr std::uint64_t kCode = 0x9000, kExitCode = 0xa000;
 
+model::StackFrame function(std::string name) {
+  model::StackFrame frame;
+  frame.function = std::move(name);
+  return frame;
+}
+
 class AnalysisEndings : public ::testing::Test {
  protected:
   AnalysisEndings() {
-    resolver.name(kWork, {{"work", "work.c", 1, "program"}});
-    resolver.name(kMain, {{"main", "main.c", 1, "program"}});
-    resolver.name(kExit, {{"exit", "", 0, "libc.so.6"}});
-    resolver.name(kFinalize, {{"Py_FinalizeEx", "", 0, "libpython3.11.so"}});
-    resolver.name(kMember, {{"Game::exit(int)", "game.cpp", 1, "program"}});
+    resolver.name(kWork, {function("work")});
+    resolver.name(kMain, {function("main")});
+    resolver.name(kExit, {function("exit")});
+    resolver.name(kFinalize, {function("Py_FinalizeEx")});
+    resolver.name(kMember, {function("Game::exit(int)")});
     resolver.name_code(kCode, "serve");
     resolver.name_code(kExitCode, "_exit_function", "/usr/lib/python3.11/multiprocessing/util.py");
     process = builder.process(100, "program");
