@@ -29,6 +29,10 @@ inline constexpr std::array kEndingFunctions = {
     EndingFunction{"proc_exit", false},            // PostgreSQL: its callbacks, then exit()
 };
 
+// CPython's main functions. A forked process that is in one of them and in no Python code has left the program that it was
+// forked in: it gives back what it had compiled, and ends.
+inline constexpr std::array<std::string_view, 2> kPythonMainFunctions = {"Py_RunMain", "Py_BytesMain"};
+
 // Python functions of the standard library that run exit handlers, for processes that multiprocessing forked end without
 // the interpreter's own end.
 struct EndingPythonFunction {

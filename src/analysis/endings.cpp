@@ -6,6 +6,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "analysis/ending_functions.h"
@@ -19,6 +20,7 @@ enum class Sign : std::uint8_t {
   None,           // no stack, or one that was cut short
   Work,           // whole, and nothing in it ends a program
   PythonWork,     // its Python stack frames are whole; the interpreter's own callers are not in it
+  PythonMain,     // of one address: in CPython's main function
   EndingPython,   // exit handlers that Python code runs
   Ending,         // a function that ends a program, and returns
   EndingForGood,  // one that does not
@@ -29,6 +31,10 @@ bool is_ending(Sign sign) { return sign >= Sign::EndingPython; }
 class StackSigns {
  public:
   StackSigns(const model::Session& session, model::Resolver& resolver) : resolver_(resolver) {
+    for (const model::Process& process : session.processes)
+      if (process.forked_from && !process.spaces.empty()) forked_.insert(process.spaces.front());
+    for (const auto& [hash, stack] : session.stacks)
+      if (!stack.python.empty()) with_python_.insert(stack.space);
     for (const auto& [hash, stack] : session.stacks) signs_.emplace(hash, read(stack));
   }
 
@@ -42,10 +48,13 @@ class StackSigns {
 
  private:
   Sign read(const model::Stack& stack);
+  // Python code of this forked space is seen where it runs, so that a stack without any is none of its.
+  [[nodiscard]] bool shows_python(model::SpaceId space) const { return forked_.contains(space) && with_python_.contains(space); }
   Sign of_native(model::SpaceId space, std::uint64_t ip, bool is_return_address);
   bool ends_python(model::SpaceId space, const model::PythonFrame& frame);
 
   model::Resolver& resolver_;
+  std::unordered_set<model::SpaceId> forked_, with_python_;
   std::unordered_map<model::StackHash, Sign> signs_;
   std::map<std::tuple<model::SpaceId, std::uint64_t, bool>, Sign> native_;
   std::map<std::pair<model::SpaceId, std::uint64_t>, bool> python_;  // by code object
@@ -57,6 +66,8 @@ Sign StackSigns::of_native(model::SpaceId space, std::uint64_t ip, bool is_retur
   const std::string function = resolver_.function_at(space, ip, is_return_address);
   for (const EndingFunction& row : kEndingFunctions)
     if (function == row.function) known->second = row.returns ? Sign::Ending : Sign::EndingForGood;
+  if (std::find(kPythonMainFunctions.begin(), kPythonMainFunctions.end(), function) != kPythonMainFunctions.end())
+    known->second = Sign::PythonMain;
   return known->second;
 }
 
@@ -74,6 +85,7 @@ Sign StackSigns::read(const model::Stack& stack) {
   for (std::size_t depth = 0; depth < stack.frames.size(); ++depth)
     sign = std::max(sign, of_native(stack.space, stack.frames[depth], depth != 0));
   if (is_ending(sign)) return sign;
+  if (sign == Sign::PythonMain && stack.python.empty() && shows_python(stack.space)) return Sign::Ending;
   for (const model::PythonFrame& frame : stack.python)
     if (ends_python(stack.space, frame)) return Sign::EndingPython;
   if (!stack.python.empty()) return stack.python_truncated ? Sign::None : Sign::PythonWork;

@@ -4,12 +4,15 @@
 COWTRACE_BIN is the directory of the built binaries, COWTRACE_SOURCE the source tree; the test programs are beside the
 binaries, in ../tests/programs. COWTRACE_SANITIZE, if not empty, says that they were built with sanitizers. Nothing here sleeps to be on time: see wait_until and ready files.
 """
+import ctypes
 import json
+import mmap
 import os
 import pathlib
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -46,6 +49,19 @@ def scenario_names():
 def load(path):
     with open(path, encoding="utf-8") as file:
         return json.load(file)
+
+
+def has_zero_page():
+    """Does this kernel give memory that was only read its page of zeros? Two such pages then have one frame."""
+    memory = mmap.mmap(-1, 2 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    # Base pages, and only read.
+    ctypes.CDLL(None).madvise(ctypes.c_void_p(address), 2 * PAGE, 15)
+    read = [memory[at] for at in (0, PAGE)]
+    with open("/proc/self/pagemap", "rb", buffering=0) as file:
+        entries = struct.unpack("QQ", os.pread(file.fileno(), 16, address // PAGE * 8))
+    frames = {entry & ((1 << 55) - 1) for entry in entries}
+    return read == [0, 0] and len(frames) == 1 and frames != {0}
 
 
 def wait_until(condition, what, seconds=30):

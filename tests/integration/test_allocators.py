@@ -6,12 +6,15 @@ import json
 import subprocess
 import unittest
 
-from support import COWTRACE, IntegrationTest, program, report_errors
+from support import COWTRACE, IntegrationTest, has_zero_page, program, report_errors
 
 
 class Allocators(IntegrationTest):
     def assert_counts(self, trace):
         expected = {name: int(pages) for name, pages in (line.split() for line in trace.stdout.decode().splitlines())}
+        if not has_zero_page():
+            # Reading gave these a page of their own: nobody writes it for the first time.
+            expected = {"load_table": expected["load_table"]}
         found = collections.Counter()
         for site in trace.report["allocators"]:
             for frame in site["stack"]:
@@ -26,7 +29,7 @@ class Allocators(IntegrationTest):
         self.assert_nothing_lost(trace)
         self.assert_counts(trace)
         self.assertGreaterEqual(trace.count("first-write"), 300)
-        self.assertGreaterEqual(trace.count("zero-fill"), 200 + 50)
+        self.assertGreaterEqual(trace.count("zero-fill"), 200 + 50 if has_zero_page() else 0)
         self.assertIn("Allocators (who first wrote the pages that were copied)", trace.stderr)
         self.assertEqual(report_errors(trace.report), [])
         # By the page tables too, all that was copied is in there.

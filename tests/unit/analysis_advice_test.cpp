@@ -489,7 +489,10 @@ TEST(AnalysisAdviceEvidence, OnlyTheCostliestAreNamed) {
   costs.resize(1);
   EXPECT_EQ(analysis::costliest(costs), "b");
   costs[0].name = std::string(59, 'x') + "\xc3\xb6" + std::string(1000, 'y');
-  EXPECT_EQ(analysis::costliest(costs), std::string(59, 'x') + "...");
+  // In the middle, for names differ at their ends.
+  EXPECT_EQ(analysis::costliest(costs), std::string(40, 'x') + "..." + std::string(20, 'y'));
+  costs[0].name = std::string(39, 'x') + "\xc3\xb6" + std::string(1000, 'y') + "\xc3\xb6" + std::string(19, 'z');
+  EXPECT_EQ(analysis::costliest(costs), std::string(39, 'x') + "\xc3\xb6..." + "\xc3\xb6" + std::string(19, 'z'));
 }
 
 TEST(AnalysisAdviceEvidence, VersionsAreNumbers) {

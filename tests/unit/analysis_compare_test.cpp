@@ -38,6 +38,7 @@ RunFigures run_of(const Program& program) {
   builder.session.capture.command = {"python3", "app.py"};
   builder.session.capture.backend = "static";
   builder.session.capture.kernel = "6.18";
+  builder.session.capture.endings_known = true;
   builder.session.capture.started_at_unix_ns = program.started;
   const std::uint64_t code = program.base + 0x5000'0000;
   resolver.name(code, {{"update_refs", "gc.c", 12, "/usr/bin/python3", false, ""}});

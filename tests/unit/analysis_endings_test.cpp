@@ -93,6 +93,16 @@ TEST_F(AnalysisEndings, ExitHandlersThatPythonRuns) {
   EXPECT_EQ(found[0].to_ns, at(3));
 }
 
+TEST_F(AnalysisEndings, AForkedInterpreterThatHasLeftAllPythonCode) {
+  resolver.name(0x6000, {function("Py_RunMain")});
+  // The parent begins in this way.
+  EXPECT_TRUE(endings({stack({kWork, 0x6000, kMain}), stack({kWork}, {kCode})}).empty());
+  process = builder.process(100, "child", process);
+  const auto found = endings({stack({kWork}, {kCode}), stack({kWork, 0x6000, kMain})});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].from_ns, at(2));
+}
+
 TEST_F(AnalysisEndings, OfTheThreadAlone) {
   model::Resolution other;
   other.pid = 100;

@@ -50,7 +50,7 @@ TEST_F(AnalysisEvents, AllOfThemComeInOrderOfTime) {
   const Seen all = seen();
   EXPECT_EQ(all.rows.size(), story.session().capture.events);
   EXPECT_EQ(all.started, 4);
-  EXPECT_EQ(all.exited, 2);
+  EXPECT_EQ(all.exited, 3);
   EXPECT_TRUE(std::is_sorted(all.times.begin(), all.times.end()));
 }
 

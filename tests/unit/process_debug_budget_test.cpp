@@ -58,7 +58,7 @@ std::string bomb(std::uint64_t size) {
   return bytes + packed.substr(0, length);
 }
 
-class Budget : public ::testing::Test {
+class DebugFiles : public ::testing::Test {
  protected:
   std::unique_ptr<ElfModule> open(const std::string& path,
                                   std::shared_ptr<DebugBudget> budget) const {
@@ -97,7 +97,7 @@ class Budget : public ::testing::Test {
   const test::ScratchDirectory scratch;
 };
 
-TEST_F(Budget, CompressedSectionsAreMeasuredBeforeTheyAreInflated) {
+TEST_F(DebugFiles, CompressedSectionsAreMeasuredBeforeTheyAreInflated) {
   const std::string path = with_bomb(100 * kMiB);
   const auto small = std::make_shared<DebugBudget>(limits(64 * kMiB));
   EXPECT_EQ(open(path, small)->dwarf(), nullptr);
@@ -112,7 +112,7 @@ TEST_F(Budget, CompressedSectionsAreMeasuredBeforeTheyAreInflated) {
   EXPECT_THAT(large->notes(), IsEmpty());
 }
 
-TEST_F(Budget, OlderCompressionIsMeasuredToo) {
+TEST_F(DebugFiles, OlderCompressionIsMeasuredToo) {
   const std::string path = scratch.file("zdebug");
   if (std::system(
           ("objcopy --compress-debug-sections=zlib-gnu " + program + " " + path + " 2>/dev/null")
@@ -131,7 +131,7 @@ TEST_F(Budget, OlderCompressionIsMeasuredToo) {
   EXPECT_THAT(tight->notes(), SizeIs(1));
 }
 
-TEST_F(Budget, IsOneForAllFiles) {
+TEST_F(DebugFiles, IsOneForAllFiles) {
   const std::string path = with_bomb(100 * kMiB);
   const auto budget = std::make_shared<DebugBudget>(limits(250 * kMiB));
   std::vector<std::unique_ptr<ElfModule>> modules;
@@ -144,7 +144,7 @@ TEST_F(Budget, IsOneForAllFiles) {
   EXPECT_THAT(budget->notes(), SizeIs(1));
 }
 
-TEST_F(Budget, SymbolTablesCountToo) {
+TEST_F(DebugFiles, SymbolTablesCountToo) {
   // Enough for its headers, and not for all that is in it.
   const auto plenty = open(program, std::make_shared<DebugBudget>(limits(64 * kMiB)));
   ASSERT_NE(plenty->elf(), nullptr);
@@ -162,7 +162,7 @@ TEST_F(Budget, SymbolTablesCountToo) {
   EXPECT_THAT(budget->notes(), SizeIs(1));
 }
 
-TEST_F(Budget, ChecksumsAreTakenOnce) {
+TEST_F(DebugFiles, ChecksumsAreTakenOnce) {
   DebugBudget budget(limits(64 * kMiB, 18));
   const std::string path = scratch.file("checked"), other = scratch.file("other");
   test::write_file(path, "123456789");
@@ -181,7 +181,7 @@ TEST_F(Budget, ChecksumsAreTakenOnce) {
   EXPECT_NE(budget.checksum(file.get(), path), 0xCBF43926U);
 }
 
-TEST_F(Budget, SparseFilesAreNotChecked) {
+TEST_F(DebugFiles, SparseFilesAreNotChecked) {
   DebugBudget budget(limits(64 * kMiB, 512 * kMiB));
   const std::string path = scratch.file("sparse");
   const Fd file(::open(path.c_str(), O_RDWR | O_CREAT, 0600));
@@ -190,7 +190,7 @@ TEST_F(Budget, SparseFilesAreNotChecked) {
   EXPECT_THAT(budget.notes(), SizeIs(1));
 }
 
-TEST_F(Budget, TimeEnds) {
+TEST_F(DebugFiles, TimeEnds) {
   const auto budget = std::make_shared<DebugBudget>(limits(256 * kMiB, 512 * kMiB, 0));
   const auto module = open(program, budget);
   const auto address = module->find_symbol("symbols_plain");
@@ -205,7 +205,7 @@ TEST_F(Budget, TimeEnds) {
 }
 
 // A file without end that says it has a billion headers: libelf would make room for each.
-TEST_F(Budget, HeadersAreCountedBeforeRoomIsMade) {
+TEST_F(DebugFiles, HeadersAreCountedBeforeRoomIsMade) {
   const std::string path = scratch.file("headers");
   for (const bool sections : {true, false}) {
     Elf64_Ehdr header = {};
@@ -260,7 +260,7 @@ class Opened {
   Fd watch_;
 };
 
-class NamedFiles : public Budget {
+class NamedFiles : public DebugFiles {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "files of several users";

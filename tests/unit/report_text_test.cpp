@@ -22,6 +22,7 @@ using report::columns;
 using report::fitted;
 using report::percent;
 using report::wrapped;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -56,7 +57,7 @@ TEST_F(ReportHeadline, PythonFramesAreWrittenAsPythonDoes) {
   builder.write(process, 1, 0x10'0000, event);
   const std::string text = text_of(builder.finish(), resolver);
   EXPECT_THAT(text, HasSubstr("  write_config (app.py:15)\n"));
-  EXPECT_THAT(text, HasSubstr("fff... (app.py:40)\n"));
+  EXPECT_THAT(text, AllOf(HasSubstr("fff...fff"), HasSubstr("fff (app.py:40)\n")));
 }
 
 TEST_F(ReportHeadline, SaysHowMuch) {
@@ -217,7 +218,7 @@ TEST(ReportLayout, FittingCountsCodePoints) {
   EXPECT_EQ(fitted("\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6", 5), "\xc3\xb6\xc3\xb6...");
   EXPECT_EQ(fitted("/a/b/\xc3\xb6.c", 6, Cut::Start), "...\xc3\xb6.c");
   EXPECT_EQ(fitted("abcdef", 2), "..");
-  EXPECT_EQ(fitted("void scenario::storage<int>::write", 28), "void scenario::st...t>::write");
+  EXPECT_EQ(fitted("void scenario::storage<int>::write", 28), "void scenario::st...>::write");
   EXPECT_EQ(fitted("abcdefghij", 6, Cut::End), "abc...");
   EXPECT_EQ(fitted("", 0), "");
 }

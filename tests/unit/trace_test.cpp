@@ -312,11 +312,22 @@ TEST(TraceAnswers, HoldUntilAnotherWasGiven) {
     table.note(one, static_cast<std::uint64_t>(time), {static_cast<std::uint32_t>(number)});
   table.note(other, 15, {9});
   table.settle();
-  EXPECT_EQ(table.rows().size(), 4U);  // 1 until 20, 2 until 30, 1 until 40; 9
+  EXPECT_EQ(table.rows().size(), 4U);  // 1 from 10 until 20, 2 at 30, 1 at 40; 9
+  const auto number_at = [&](const trace::Question& question, std::uint64_t time) {
+    const trace::Answer* const answer = table.find(question, time);
+    return answer != nullptr ? answer->number : 0;
+  };
+  for (const auto& [time, number] :
+       {std::pair(9, 0), std::pair(10, 1), std::pair(15, 1), std::pair(20, 1), std::pair(21, 0), std::pair(30, 2), std::pair(31, 0), std::pair(40, 1), std::pair(99, 0)})
+    EXPECT_EQ(number_at(one, static_cast<std::uint64_t>(time)), static_cast<std::uint32_t>(number)) << time;
+  EXPECT_EQ(number_at(other, 15), 9U);
+  EXPECT_EQ(number_at(other, 16), 0U);
+  // As files are read that do not say since when.
+  table.hold_always();
   for (const auto& [time, number] : {std::pair(0, 1), std::pair(10, 1), std::pair(20, 1), std::pair(21, 2), std::pair(30, 2), std::pair(40, 1), std::pair(99, 1)})
-    EXPECT_EQ(table.find(one, static_cast<std::uint64_t>(time))->number, static_cast<std::uint32_t>(number)) << time;
-  EXPECT_EQ(table.find(other, 0)->number, 9U);
-  EXPECT_EQ(table.find(other, 100)->number, 9U);
+    EXPECT_EQ(number_at(one, static_cast<std::uint64_t>(time)), static_cast<std::uint32_t>(number)) << time;
+  EXPECT_EQ(number_at(other, 0), 9U);
+  EXPECT_EQ(number_at(other, 100), 9U);
   EXPECT_EQ(table.find({model::SpaceId(1), 0x1004}, 10), nullptr);
   EXPECT_EQ(table.find({model::SpaceId(2), 0x1000}, 10), nullptr);
 }
