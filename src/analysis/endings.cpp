@@ -20,13 +20,14 @@ enum class Sign : std::uint8_t {
   None,           // no stack, or one that was cut short
   Work,           // whole, and nothing in it ends a program
   PythonWork,     // its Python stack frames are whole; the interpreter's own callers are not in it
-  PythonMain,     // of one address: in CPython's main function
+  PythonMain,     // in CPython's main function and in no Python code; the end, where the thread has been in some
   EndingPython,   // exit handlers that Python code runs
   Ending,         // a function that ends a program, and returns
   EndingForGood,  // one that does not
 };
 
 bool is_ending(Sign sign) { return sign >= Sign::EndingPython; }
+bool may_be_ending(Sign sign) { return sign >= Sign::PythonMain; }
 
 class StackSigns {
  public:
@@ -43,7 +44,7 @@ class StackSigns {
     return found != signs_.end() ? found->second : Sign::None;
   }
   [[nodiscard]] bool any_ending() const {
-    return std::any_of(signs_.begin(), signs_.end(), [](const auto& one) { return is_ending(one.second); });
+    return std::any_of(signs_.begin(), signs_.end(), [](const auto& one) { return may_be_ending(one.second); });
   }
 
  private:
@@ -85,7 +86,7 @@ Sign StackSigns::read(const model::Stack& stack) {
   for (std::size_t depth = 0; depth < stack.frames.size(); ++depth)
     sign = std::max(sign, of_native(stack.space, stack.frames[depth], depth != 0));
   if (is_ending(sign)) return sign;
-  if (sign == Sign::PythonMain && stack.python.empty() && shows_python(stack.space)) return Sign::Ending;
+  if (sign == Sign::PythonMain && stack.python.empty() && shows_python(stack.space)) return sign;
   for (const model::PythonFrame& frame : stack.python)
     if (ends_python(stack.space, frame)) return Sign::EndingPython;
   if (!stack.python.empty()) return stack.python_truncated ? Sign::None : Sign::PythonWork;
@@ -104,9 +105,11 @@ class Thread {
 
   void take(const Moment& moment, std::vector<model::Ending>& endings) {
     if (state_ == Sign::EndingForGood) return;
-    const bool works = moment.sign == Sign::Work || (moment.sign == Sign::PythonWork && state_ == Sign::EndingPython);
-    if (is_ending(moment.sign)) {
-      if (!is_ending(state_)) from_ns_ = moment.time_ns;
+    const bool works = moment.sign == Sign::Work || (moment.sign == Sign::PythonWork && state_ <= Sign::EndingPython);
+    was_in_python_ |= moment.sign == Sign::PythonWork;
+    // Before Python code is seen for the first time, it may only not have been found yet.
+    if (is_ending(moment.sign) || (moment.sign == Sign::PythonMain && was_in_python_)) {
+      if (!may_be_ending(state_)) from_ns_ = moment.time_ns;
       state_ = std::max(state_, moment.sign);
     } else if (works) {
       finish(endings);
@@ -116,12 +119,13 @@ class Thread {
   }
 
   void finish(std::vector<model::Ending>& endings) const {
-    if (is_ending(state_)) endings.push_back({tid_, from_ns_, state_ == Sign::EndingForGood ? UINT64_MAX : last_ns_});
+    if (may_be_ending(state_)) endings.push_back({tid_, from_ns_, state_ == Sign::EndingForGood ? UINT64_MAX : last_ns_});
   }
 
  private:
   std::int32_t tid_;
   Sign state_ = Sign::None;
+  bool was_in_python_ = false;
   std::uint64_t from_ns_ = 0, last_ns_ = 0;
 };
 
@@ -134,7 +138,7 @@ std::vector<model::Ending> find_endings(const model::Session& session, model::Re
   for (const model::AddressSpace& space : session.spaces) {
     std::map<std::int32_t, std::vector<Moment>> threads;  // those that ended something
     for (const model::Resolution& event : space.resolutions)
-      if (is_ending(signs.of(event.stack))) threads[event.tid];
+      if (may_be_ending(signs.of(event.stack))) threads[event.tid];
     if (threads.empty()) continue;
     for (const model::Resolution& event : space.resolutions)
       if (const auto thread = threads.find(event.tid); thread != threads.end())

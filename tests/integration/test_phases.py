@@ -49,8 +49,7 @@ class Phases(IntegrationTest):
         self.assertLess(by_phase["ending"]["breaks"], PAGES + 30)
         self.assertEqual(self.child["ending"], by_phase["ending"])
         self.assertEqual(sum(row["ending"]["breaks"] for row in trace.report["sites"]), by_phase["ending"]["breaks"])
-        # Anonymous memory is no object.
-        self.assertLess(sum(row["ending"]["breaks"] for row in trace.report["objects"]), 30)
+        self.assertEqual(sum(row["ending"]["breaks"] for row in trace.report["objects"]), by_phase["ending"]["breaks"])
         self.assertEqual(sum(row["ending_bytes"] for row in trace.report["timeline"]), by_phase["ending"]["bytes"])
         self.assertEqual(sum(one["bytes"] for one in trace.report["totals"]["ending_by_cause"].values()), by_phase["ending"]["bytes"])
 

@@ -98,9 +98,11 @@ TEST_F(AnalysisEndings, AForkedInterpreterThatHasLeftAllPythonCode) {
   // The parent begins in this way.
   EXPECT_TRUE(endings({stack({kWork, 0x6000, kMain}), stack({kWork}, {kCode})}).empty());
   process = builder.process(100, "child", process);
-  const auto found = endings({stack({kWork}, {kCode}), stack({kWork, 0x6000, kMain})});
+  // Also before its Python code is found.
+  const auto found = endings({stack({kWork, 0x6000, kMain}), stack({kWork}, {kCode}), stack({kWork, 0x6000, kMain}), {}});
   ASSERT_EQ(found.size(), 1U);
-  EXPECT_EQ(found[0].from_ns, at(2));
+  EXPECT_EQ(found[0].from_ns, at(3));
+  EXPECT_EQ(found[0].to_ns, at(4));
 }
 
 TEST_F(AnalysisEndings, OfTheThreadAlone) {
