@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <vector>
@@ -90,13 +91,18 @@ class Pids {
 // How they ended; that all have ended with status 0 is not worth a line.
 void print_ends(const TextContext& context) {
   constexpr std::size_t kMostWays = 8;
-  std::map<std::string, Pids> by_end;
+  std::map<std::string, Pids> by_end;  // signals come before exit statuses
   Pids execs, others;
   for (const ProcessSummary& process : context.summary.processes) {
     if (ran_another_program(process)) execs.add(process.pid);
     if (process.wait_status.value_or(0) == 0) continue;
-    const std::string words = end_words(process);
-    (by_end.size() < kMostWays || by_end.contains(words) ? by_end[words] : others).add(process.pid);
+    by_end[end_words(process)];
+  }
+  while (by_end.size() > kMostWays) by_end.erase(std::prev(by_end.end()));
+  for (const ProcessSummary& process : context.summary.processes) {
+    if (process.wait_status.value_or(0) == 0) continue;
+    const auto known = by_end.find(end_words(process));
+    (known != by_end.end() ? known->second : others).add(process.pid);
   }
   std::string text;
   for (const auto& [words, pids] : by_end) text += fmt::format("{}{}: {}", text.empty() ? "ended " : "; ", words, pids.words());
