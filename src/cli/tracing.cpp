@@ -54,6 +54,7 @@ Status set_snapshot(const TraceArguments& arguments, pipeline::TraceOptions& opt
       {{"exact", SnapshotMode::Exact}, {"passive", SnapshotMode::Passive}, {"off", SnapshotMode::Off}}, "--snapshot", arguments.snapshot);
   if (!snapshot) return tl::unexpected(snapshot.error());
   options.snapshot = *snapshot;
+  options.insists_on_exact = arguments.snapshot_given && *snapshot == SnapshotMode::Exact;
   if (*snapshot == SnapshotMode::Off && !arguments.watch.empty())
     return fail("--watch with --snapshot off", "nothing of Python is read then", "use --snapshot exact or passive");
   options.watches = arguments.watch;
@@ -193,7 +194,8 @@ void add_trace_options(CLI::App& app, TraceArguments& to) {
   app.add_option("--backend", to.backend, "what sees the breaks; auto is the first that loads")->type_name("auto|fentry|kprobe|static")->capture_default_str();
   app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")->capture_default_str();
   app.add_option("--stacks", to.stacks, "whose functions are named")->type_name("python,native|python|native|none")->capture_default_str();
-  app.add_option("--snapshot", to.snapshot, "exact stops processes at fork, exec and exit; passive uses no ptrace")->type_name("exact|passive|off")->capture_default_str();
+  app.add_option("--snapshot", to.snapshot, "exact stops processes at fork, exec and exit; passive uses no ptrace")->type_name("exact|passive|off")->capture_default_str()
+      ->each([&to](const std::string&) { to.snapshot_given = true; });
   app.add_option("--buffer", to.buffer,
                  "size of the ring buffer; 64MiB, or less where little memory is available")
       ->type_name("SIZE")

@@ -22,6 +22,7 @@ struct TraceArguments {
   std::string format;  // of standard output, if anything goes there
   std::string duration, backend = "auto", stacks = "python,native", detail = "events",
                         snapshot = "exact", buffer, color = "auto";
+  bool snapshot_given = false;
   std::vector<std::string> watch, filter;
   std::string max_copied, max_copied_per_process;
   std::uint32_t frames = 16;

@@ -163,7 +163,7 @@ void Tracing::tick() {
   expired_ = options_.duration_ns && elapsed >= *options_.duration_ns;
   if (session_->capture.snapshot != "exact") return;
   throttle_.update(now, follower_.stopped_ns(), follower_.ended());
-  if (const auto& held_up = throttle_.held_up())
+  if (const auto& held_up = throttle_.held_up(); held_up && !options_.insists_on_exact)
     family_.outgrow(fmt::format("the command forks so often that they hold it up: it stood still for {:.0f} % of {:.1f} s, in which {} of its processes ended",
                                 held_up->share * 100, static_cast<double>(held_up->span_ns) / 1e9, held_up->children));
   if (!family_.outgrown().empty()) give_up_stops();

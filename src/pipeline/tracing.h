@@ -39,6 +39,7 @@ struct TraceOptions {
   std::string backend = "auto";
   capture::CaptureOptions capture;
   SnapshotMode snapshot = SnapshotMode::Exact;
+  bool insists_on_exact = false;  // asked for: exact snapshots stay, however slow they make the family
   std::optional<std::uint64_t> duration_ns;
   bool progress = true;
   std::vector<std::string> watches;  // expressions, as python::parse_expression() takes them; none with a view

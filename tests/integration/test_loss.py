@@ -11,7 +11,7 @@ import signal
 import subprocess
 import unittest
 
-from support import COWTRACE, SCENARIO, IntegrationTest, wait_until
+from support import COWTRACE, SCENARIO, IntegrationTest, command_of, wait_until
 
 PAGES = 60_000
 BUFFER = 64 * 1024
@@ -53,7 +53,7 @@ class Loss(IntegrationTest):
             tracer = self.start(COWTRACE, *options, "-o", path, "--", SCENARIO, "storm", "--pages", PAGES,
                                 "--children", 1, "--truth", truth,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
-            parent = wait_until(lambda: child_of(tracer.pid), "cowtrace starts the storm")
+            parent = wait_until(lambda: command_of(tracer.pid), "cowtrace starts the storm")
             child = wait_until(lambda: child_of(parent), "the storm forks")
             wait_until(lambda: minor_faults(child) > BEFORE_THE_PAUSE, "the storm begins")
             os.kill(tracer.pid, signal.SIGSTOP)

@@ -14,7 +14,7 @@ import termios
 import time
 import unittest
 
-from support import COWTRACE, PAGE, SCENARIO, IntegrationTest, children_of, is_running, load, program, status_of, wait_until
+from support import COWTRACE, PAGE, SCENARIO, IntegrationTest, command_of, is_running, load, program, status_of, wait_until
 from test_family import claims
 
 # Says that it is there, then lives until a line comes through the fifo.
@@ -187,8 +187,7 @@ class Death(WithCommand):
             truth = self.directory / f"truth{turn}.json"
             running = self.start(COWTRACE, "-q", "--", SCENARIO, "grandchild", "--pages", 2000, "--children", 4, "--truth", truth,
                                  stdout=subprocess.PIPE)
-            first = wait_until(lambda: children_of(running.pid), "the command is started")[0]
-            wait_until(lambda: name_of(first) != "cowtrace", "the command is running")
+            wait_until(lambda: command_of(running.pid), "the command is running")
             pause(chance.uniform(0, 0.3))
             os.kill(running.pid, signal.SIGKILL)
             running.stdout.read()  # to the end of the last of the family
@@ -199,8 +198,7 @@ class Death(WithCommand):
         for turn in range(50):
             running = self.start(COWTRACE, "-q", "-o", self.report, "--", SCENARIO, "mutate", "--pages", 3000, "--children", 3,
                                  stdout=subprocess.DEVNULL)
-            victim = wait_until(lambda: children_of(running.pid), "the command is started")[0]
-            wait_until(lambda: name_of(victim) != "cowtrace", "the command is running")
+            victim = wait_until(lambda: command_of(running.pid), "the command is running")
             pause(chance.uniform(0, 0.15))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
@@ -463,11 +461,6 @@ def take_terminal(number):
     """In a new session: makes a descriptor its controlling terminal."""
     import fcntl
     fcntl.ioctl(number, termios.TIOCSCTTY, 0)
-
-
-def name_of(pid):
-    status = status_of(pid)
-    return status["Name"] if status else None
 
 
 def pause(seconds):
