@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signals at any moment of cowtrace's life: every file is whole or says that it is not, and the status is the command's, or that of the signal.
 
-COWTRACE_SIGNAL_ROUNDS is the number of random moments, 40 if it is not set.
+COWTRACE_SIGNAL_ROUNDS is the number of random moments, 12 if it is not set.
 """
 import gzip
 import json
@@ -17,7 +17,7 @@ from exports import Folded, Perfetto, Pprof, Speedscope
 from support import COWTRACE, SCENARIO, IntegrationTest, children_of, is_running, load, report_errors, status_of, wait_until
 from test_signals import ignored, pause
 
-ROUNDS = int(os.environ.get("COWTRACE_SIGNAL_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("COWTRACE_SIGNAL_ROUNDS", "12"))
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
 SUFFIXES = ("json", "html", "txt", "jsonl", "folded", "speedscope.json", "pb.gz", "pftrace", "cow")
 INCOMPLETE = "this report is incomplete, for cowtrace was ended or could not write before it was whole"
