@@ -32,7 +32,7 @@ class DiffOutputs {
 
   // Every output is tried; the first failure is returned.
   [[nodiscard]] Status write(const analysis::Comparison& comparison);
-  // After write(): who read standard output has left, which is nothing to tell anybody of.
+  // After write(): the reader of standard output is gone, which needs no message.
   [[nodiscard]] bool reader_left() const { return reader_left_; }
 
  private:

@@ -50,7 +50,7 @@ class Outputs {
 
   // After write(); none without a budget.
   [[nodiscard]] const std::optional<Verdict>& verdict() const { return verdict_; }
-  // After write(): who read standard output has left, which is nothing to tell anybody of.
+  // After write(): the reader of standard output is gone, which needs no message.
   [[nodiscard]] bool reader_left() const { return reader_left_; }
 
  private:
