@@ -40,7 +40,7 @@ CONFINED = (
     (r"Zydis", ("process",)),
     (r"lz4\.h$", ("python",)),
     (r"zstd\.h$|trace\.pb\.h$", ("trace",)),
-    (r"zlib\.h$", ("report",)),
+    (r"zlib\.h$", ("process", "report")),
     (r"(profile|perfetto_trace)\.pb\.h$", ("report",)),
     (r"google/protobuf/", ("report", "trace")),
     (r"n?curses\.h$", ("top",)),
