@@ -177,6 +177,12 @@ static __always_inline u64 birth_of(u64 task)
 	return birth;
 }
 
+/* Whether the task at this address is another one than that which the state was made for. */
+static __noinline int is_another(struct task_state *state, u64 task)
+{
+	return state->born_ns != birth_of(task);
+}
+
 /*
  * The state of a task that runs; 0: it has none. The state of a task that has ended may outlive it (create_state()), and a task that no
  * fork made (a worker of io_uring, which sched_process_fork does not show) may then have its address.
@@ -185,7 +191,7 @@ static __always_inline struct task_state *running_state_of(u64 task)
 {
 	struct task_state *state = state_of(task);
 
-	return state && state->told_exit && state->born_ns != birth_of(task) ? 0 : state;
+	return state && state->told_exit && is_another(state, task) ? 0 : state;
 }
 
 static const struct task_state no_state;
