@@ -45,14 +45,16 @@ std::vector<CodeFrame> look_up(ElfModule& module, std::uint64_t address) {
 }  // namespace
 
 const std::vector<CodeFrame>& Symbolizer::frames_at(ElfModule& module, std::uint64_t address) {
-  const auto [known, is_new] = known_.try_emplace({&module, address});
-  if (!is_new) return known->second;
-  known->second = {unnamed_frame(address, std::string(kNotLookedUp) + base_name(module.path()))};
-  if (hurried_) return known->second;
-  // What is left half-way has no name, as what is not begun.
+  const std::pair<const ElfModule*, std::uint64_t> key(&module, address);
+  const auto known = known_.lower_bound(key);
+  if (known != known_.end() && known->first == key) return known->second;
+  if (hurried_) {
+    const std::string why = std::string(kNotLookedUp) + base_name(module.path());
+    return known_.emplace_hint(known, key, std::vector{unnamed_frame(address, why)})->second;
+  }
+  // Nothing is kept of what this leaves half-way.
   check_interrupt();
-  known->second = look_up(module, address);
-  return known->second;
+  return known_.emplace_hint(known, key, look_up(module, address))->second;
 }
 
 CodeFrame unnamed_frame(std::uint64_t address, std::string why) {
