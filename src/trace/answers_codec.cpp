@@ -97,6 +97,9 @@ void put_row(const AnswerTable::Row& row, QuestionDeltas& deltas, std::uint32_t 
   to.add_cause(static_cast<std::uint32_t>(row.answer.cause));
   to.add_field(field);
   to.add_owner(row.question.owner);
+  to.set_says_since_when(true);
+  if (row.from_ns == row.until_ns) return;
+  to.add_held_row(static_cast<std::uint32_t>(to.until_ns_size() - 1));
   to.add_held_ns(row.until_ns - row.from_ns);
 }
 
@@ -196,10 +199,9 @@ bool AnswersDecoder::take_table(const AnswerRows& from, Kind kind, const StringT
   for (const int size : {from.address_size(), from.second_size(), from.until_ns_size(), from.answer_size(), from.cause_size(),
                          from.field_size(), from.owner_size()})
     if (size != rows) return false;
-  // Older files have none.
-  const bool has_held = from.held_ns_size() != 0;
-  if (has_held && from.held_ns_size() != rows) return false;
-  says_since_when_ = says_since_when_ && (has_held || rows == 0);
+  if (from.held_ns_size() != from.held_row_size()) return false;
+  says_since_when_ = says_since_when_ && (from.says_since_when() || rows == 0);
+  int held = 0;
   QuestionDeltas deltas;
   for (int i = 0; i < rows; ++i) {
     const Question question = {model::SpaceId(static_cast<std::uint32_t>(deltas.space.get(from.space(i)))),
@@ -216,11 +218,12 @@ bool AnswersDecoder::take_table(const AnswerRows& from, Kind kind, const StringT
       if (!allowance.take(answers_.fields[answer.field - 1].size())) return false;
     }
     const std::uint64_t until_ns = deltas.until_ns.get(from.until_ns(i));
-    const std::uint64_t held_ns = has_held ? from.held_ns(i) : 0;
+    const bool is_held = held != from.held_row_size() && from.held_row(held) == static_cast<std::uint32_t>(i);
+    const std::uint64_t held_ns = is_held ? from.held_ns(held++) : 0;
     if (held_ns > until_ns) return false;
     to.note({question, until_ns, until_ns - held_ns, answer});
   }
-  return true;
+  return held == from.held_row_size();
 }
 
 bool AnswersDecoder::take(const Block& block, const StringTable& strings, Allowance& allowance) {

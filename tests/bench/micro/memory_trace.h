@@ -20,7 +20,11 @@ class TraceInput {
  public:
   explicit TraceInput(std::uint64_t breaks) : family_(breaks), events_(events_of(family_.session())) {
     trace::RecordingResolver recording(family_.names);
-    static_cast<void>(analysis::join(family_.session(), recording));
+    // Without the names of functions: there are as many of these as the program has, however many
+    // breaks there are.
+    analysis::JoinOptions options;
+    options.name_sites = false;
+    static_cast<void>(analysis::join(family_.session(), recording, options));
     answers_ = recording.take();
   }
 
