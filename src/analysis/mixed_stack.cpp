@@ -2,7 +2,6 @@
 #include "analysis/mixed_stack.h"
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
 
 namespace cowtrace::analysis {
@@ -20,14 +19,13 @@ bool tells_something(const model::StackFrame& frame) {
 
 }  // namespace
 
-std::vector<model::StackFrame> mix(std::vector<model::StackFrame> native,
-                                   std::vector<model::StackFrame> python) {
+NamedStack mix(NamedStack native, const NamedStack& python) {
   if (python.empty()) return native;
   auto end = std::find_if(native.begin(), native.end(),
-                          [](const model::StackFrame& frame) { return frame.interpreter; });
-  if (end == native.begin() && end != native.end() && tells_something(*end)) ++end;
+                          [](const model::StackFrame* frame) { return frame->interpreter; });
+  if (end == native.begin() && end != native.end() && tells_something(**end)) ++end;
   native.erase(end, native.end());
-  std::move(python.begin(), python.end(), std::back_inserter(native));
+  native.insert(native.end(), python.begin(), python.end());
   return native;
 }
 

@@ -8,6 +8,9 @@
 
 namespace cowtrace::analysis {
 
+// Stack frames, innermost first, that somebody else owns.
+using NamedStack = std::vector<const model::StackFrame*>;
+
 // Both innermost first. The interpreter's own stack frames (StackFrame::interpreter) give way to the
 // Python ones, and so does all that called it:
 //
@@ -19,7 +22,6 @@ namespace cowtrace::analysis {
 // it evaluates Python, this one stack frame stays (dict_resize <- write_config <- main). A walk that
 // ended before it came to the interpreter stays whole. Without Python stack frames the native ones
 // are the stack.
-[[nodiscard]] std::vector<model::StackFrame> mix(std::vector<model::StackFrame> native,
-                                                 std::vector<model::StackFrame> python);
+[[nodiscard]] NamedStack mix(NamedStack native, const NamedStack& python);
 
 }  // namespace cowtrace::analysis

@@ -53,6 +53,10 @@ void join_page(const ObjectIndex& index, const model::Session& session, model::R
   std::sort(out.neighbours.begin(), out.neighbours.end());
   out.neighbours.erase(std::unique(out.neighbours.begin(), out.neighbours.end()),
                        out.neighbours.end());
+  if (out.written.size() == 1) {
+    std::erase(out.neighbours, out.written.front());
+    return;
+  }
   // Not each against each: a page of a hostile trace has as many of both as it likes.
   std::vector<std::uint32_t> written = out.written;
   std::sort(written.begin(), written.end());

@@ -35,18 +35,27 @@ std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& 
 SiteKeys::SiteKeys(const model::Session& session)
     : image_of_(images(session)) {
   // Forked processes share addresses: the same stack in several of them is one site.
-  using Frames = std::tuple<model::SpaceId, std::vector<std::uint64_t>,
-                            std::vector<model::PythonFrame>>;
-  const auto frames = [this](const model::Stack& stack) {
-    return Frames{image(stack.space), stack.frames, stack.python};
+  struct Stack {
+    model::SpaceId image;
+    const model::Stack* frames;
+    model::StackHash hash;
   };
-  std::map<Frames, model::StackHash> first;
-  for (const auto& [hash, stack] : session.stacks) {
-    const auto at = first.try_emplace(frames(stack), hash).first;
-    at->second = std::min(at->second, hash);
-  }
+  const auto same = [](const Stack& stack) {
+    return std::tie(stack.image, stack.frames->frames, stack.frames->python);
+  };
+  std::vector<Stack> stacks;
+  stacks.reserve(session.stacks.size());
   for (const auto& [hash, stack] : session.stacks)
-    canonical_.emplace(hash, first.at(frames(stack)));
+    stacks.push_back({image(stack.space), &stack, hash});
+  std::sort(stacks.begin(), stacks.end(), [&](const Stack& a, const Stack& b) {
+    return std::tuple_cat(same(a), std::tie(a.hash)) < std::tuple_cat(same(b), std::tie(b.hash));
+  });
+  canonical_.reserve(stacks.size());
+  const Stack* first = nullptr;  // of those that are the same
+  for (const Stack& stack : stacks) {
+    if (first == nullptr || same(*first) != same(stack)) first = &stack;
+    canonical_.emplace(stack.hash, first->hash);
+  }
 }
 
 model::SpaceId SiteKeys::image(model::SpaceId space) const {

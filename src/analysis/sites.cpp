@@ -6,8 +6,6 @@
 #include <numeric>
 #include <utility>
 
-#include "analysis/mixed_stack.h"
-
 namespace cowtrace::analysis {
 
 namespace {
@@ -21,7 +19,7 @@ bool is_unnamed(const model::Object* object) {
 
 void SiteTable::add(model::ProcessKey process, const Touch& touch, const model::Object* written) {
   const SiteKeys::Key key = keys_.of(touch.stack, touch.space->id, touch.ip);
-  const auto [at, is_new] = index_.emplace(key, static_cast<std::uint32_t>(sites_.size()));
+  const auto [at, is_new] = index_.try_emplace(key, static_cast<std::uint32_t>(sites_.size()));
   if (is_new) {
     SiteSummary& site = sites_.emplace_back();
     // Its own, not the one that stands for all equal ones: that one's space need not have been there yet.
@@ -60,6 +58,23 @@ std::vector<std::uint32_t> by_cost(const std::vector<SiteSummary>& sites) {
   return order;
 }
 
+// Returns where each was put.
+std::vector<std::uint32_t> sort_by_cost(std::vector<SiteSummary>& sites) {
+  std::vector<std::uint32_t> place(sites.size());
+  if (std::is_sorted(sites.begin(), sites.end(), is_costlier)) {
+    std::iota(place.begin(), place.end(), 0U);
+    return place;
+  }
+  std::vector<SiteSummary> sorted;
+  sorted.reserve(sites.size());
+  for (const std::uint32_t i : by_cost(sites)) {
+    place[i] = static_cast<std::uint32_t>(sorted.size());
+    sorted.push_back(std::move(sites[i]));
+  }
+  sites = std::move(sorted);
+  return place;
+}
+
 void add(SiteSummary& to, SiteSummary&& more) {
   to.breaks += more.breaks;
   to.copied_bytes += more.copied_bytes;
@@ -75,11 +90,31 @@ void add(SiteSummary& to, SiteSummary&& more) {
   to.processes = std::move(both);
 }
 
+// Two sums of 64 bits: stacks may be long, and there may be very many.
+using Digest = std::pair<std::uint64_t, std::uint64_t>;
+
+struct DigestHash {
+  std::size_t operator()(const Digest& digest) const { return digest.first; }
+};
+
+Digest digest_of(const NamedStack& stack) {
+  Digest digest;
+  for (const model::StackFrame* frame : stack) {
+    const auto number = reinterpret_cast<std::uintptr_t>(frame);
+    // 2^64 / golden ratio and the multiplier of FNV-1a.
+    digest.first = (digest.first + number) * 0x9e37'79b9'7f4a'7c15;
+    digest.first ^= digest.first >> 32;
+    digest.second = (digest.second ^ number) * 0x100'0000'01b3;
+  }
+  return digest;
+}
+
 }  // namespace
 
 std::vector<SiteSummary> SiteTable::take(SiteFrames* frames, SiteIndex::Numbers* numbers) {
-  std::map<SiteFrames::Digest, std::uint32_t> same;
+  std::unordered_map<Digest, std::uint32_t, DigestHash> same;
   std::vector<SiteSummary> merged;
+  merged.reserve(sites_.size());
   std::vector<std::uint32_t> merged_into(sites_.size());
   // The costliest first: it stands for all that are called alike.
   for (const std::uint32_t i : by_cost(sites_)) {
@@ -87,7 +122,8 @@ std::vector<SiteSummary> SiteTable::take(SiteFrames* frames, SiteIndex::Numbers*
     const auto next = static_cast<std::uint32_t>(merged.size());
     merged_into[i] = next;
     if (frames != nullptr) {
-      merged_into[i] = same.try_emplace(frames->digest(site), next).first->second;
+      site.frames = frames->of(site);
+      merged_into[i] = same.try_emplace(digest_of(site.frames), next).first->second;
       site.truncated = frames->truncated(site);
     }
     if (merged_into[i] == next)
@@ -95,34 +131,23 @@ std::vector<SiteSummary> SiteTable::take(SiteFrames* frames, SiteIndex::Numbers*
     else
       analysis::add(merged[merged_into[i]], std::move(site));
   }
-  const std::vector<std::uint32_t> order = by_cost(merged);
-  std::vector<SiteSummary> sorted;
-  std::vector<std::uint32_t> place(merged.size());
-  for (const std::uint32_t i : order) {
-    place[i] = static_cast<std::uint32_t>(sorted.size());
-    sorted.push_back(std::move(merged[i]));
-  }
+  const std::vector<std::uint32_t> place = sort_by_cost(merged);
   if (numbers != nullptr) {
     for (auto& [key, number] : index_) number = place[merged_into[number]];
     *numbers = std::move(index_);
   }
-  return sorted;
+  return merged;
 }
 
-std::vector<model::StackFrame> SiteFrames::of(const SiteSummary& site) {
+NamedStack SiteFrames::of(const SiteSummary& site) {
   const auto found = session_.stacks.find(site.stack);
   if (found != session_.stacks.end()) {
-    auto frames = mix(native(found->second, site.last_ns), python(found->second, site.last_ns));
+    NamedStack frames =
+        mix(native(found->second, site.last_ns), python(found->second, site.last_ns));
     if (!frames.empty()) return frames;
   }
   if (site.ip == 0) return {};
   return frames_at(site.space, site.ip, false, site.last_ns);
-}
-
-std::vector<model::StackFrame> SiteFrames::python_of(const SiteSummary& site) {
-  const auto found = session_.stacks.find(site.stack);
-  if (found == session_.stacks.end()) return {};
-  return python(found->second, site.last_ns);
 }
 
 bool SiteFrames::truncated(const SiteSummary& site) {
@@ -133,69 +158,63 @@ bool SiteFrames::truncated(const SiteSummary& site) {
   return python(stack, site.last_ns).empty() ? stack.truncated : stack.python_truncated;
 }
 
-bool SiteFrames::ShownOrder::operator()(const model::StackFrame& a,
-                                        const model::StackFrame& b) const {
-  const auto shown = [](const model::StackFrame& frame) {
+bool SiteFrames::ByContent::operator()(const model::StackFrame& a,
+                                       const model::StackFrame& b) const {
+  const auto content = [](const model::StackFrame& frame) {
     return std::tie(frame.line, frame.function, frame.file, frame.module, frame.why_unnamed,
-                    frame.inlined, frame.python);
+                    frame.inlined, frame.python, frame.interpreter, frame.not_code);
   };
-  return shown(a) < shown(b);
+  return content(a) < content(b);
 }
 
-std::uint64_t SiteFrames::number_of(const model::StackFrame& frame) {
-  return numbers_.try_emplace(frame, numbers_.size() + 1).first->second;
-}
-
-// Two sums of 64 bits: stacks may be long, and there may be very many.
-SiteFrames::Digest SiteFrames::digest(const SiteSummary& site) {
-  Digest digest;
-  for (const model::StackFrame& frame : of(site)) {
-    const std::uint64_t number = number_of(frame);
-    // 2^64 / golden ratio and the multiplier of FNV-1a.
-    digest.first = (digest.first + number) * 0x9e37'79b9'7f4a'7c15;
-    digest.first ^= digest.first >> 32;
-    digest.second = (digest.second ^ number) * 0x100'0000'01b3;
-  }
-  return digest;
-}
-
-std::vector<model::StackFrame> SiteFrames::native(const model::Stack& stack,
-                                                  std::uint64_t time_ns) {
-  std::vector<model::StackFrame> frames;
+NamedStack SiteFrames::native(const model::Stack& stack, std::uint64_t time_ns) {
+  NamedStack frames;
+  frames.reserve(stack.frames.size());
   for (std::size_t depth = 0; depth < stack.frames.size(); ++depth) {
-    const auto& named = frames_at(stack.space, stack.frames[depth], depth != 0, time_ns);
-    if (depth != 0 && !named.empty() && named.front().not_code) break;
-    frames.insert(frames.end(), named.begin(), named.end());
+    const NamedStack& named = frames_at(stack.space, stack.frames[depth], depth != 0, time_ns);
+    if (depth != 0 && !named.empty() && named.front()->not_code) break;
+    for (const model::StackFrame* frame : named) frames.push_back(frame);
   }
   return frames;
 }
 
-std::vector<model::StackFrame> SiteFrames::python(const model::Stack& stack,
-                                                  std::uint64_t time_ns) {
-  std::vector<model::StackFrame> frames;
+NamedStack SiteFrames::python(const model::Stack& stack, std::uint64_t time_ns) {
+  NamedStack frames;
   for (const model::PythonFrame& frame : stack.python) {
-    const auto& named = python_frames(stack.space, frame, time_ns);
+    const NamedStack& named = python_frames(stack.space, frame, time_ns);
     frames.insert(frames.end(), named.begin(), named.end());
   }
   return frames;
 }
 
-const std::vector<model::StackFrame>& SiteFrames::python_frames(model::SpaceId space,
-                                                                const model::PythonFrame& frame,
-                                                                std::uint64_t time_ns) {
+NamedStack SiteFrames::kept(std::vector<model::StackFrame> frames) {
+  NamedStack stack;
+  stack.reserve(frames.size());
+  for (model::StackFrame& frame : frames) stack.push_back(&*frames_.insert(std::move(frame)).first);
+  return stack;
+}
+
+const NamedStack& SiteFrames::python_frames(model::SpaceId space, const model::PythonFrame& frame,
+                                       std::uint64_t time_ns) {
   const PythonKey key{space, frame};
   const auto known = python_cache_.find(key);
   if (known != python_cache_.end()) return known->second;
-  return python_cache_.emplace(key, resolver_.python_frames(space, frame, time_ns)).first->second;
+  return python_cache_.emplace(key, kept(resolver_.python_frames(space, frame, time_ns)))
+      .first->second;
 }
 
-const std::vector<model::StackFrame>& SiteFrames::frames_at(model::SpaceId space, std::uint64_t ip,
-                                                            bool is_return_address,
-                                                            std::uint64_t time_ns) {
+std::size_t SiteFrames::KeyHash::operator()(const Key& key) const {
+  return (static_cast<std::size_t>(key.ip) * 2 + (key.is_return_address ? 1 : 0)) *
+             0x9e37'79b9'7f4a'7c15 ^
+         key.space.value;
+}
+
+const NamedStack& SiteFrames::frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
+                                   std::uint64_t time_ns) {
   const Key key{space, ip, is_return_address};
   const auto known = cache_.find(key);
   if (known != cache_.end()) return known->second;
-  return cache_.emplace(key, resolver_.frames_at(space, ip, is_return_address, time_ns))
+  return cache_.emplace(key, kept(resolver_.frames_at(space, ip, is_return_address, time_ns)))
       .first->second;
 }
 

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "analysis/mixed_stack.h"
 #include "analysis/site_keys.h"
 #include "analysis/summary.h"
 #include "analysis/touch.h"
@@ -43,37 +45,49 @@ class SiteFrames {
       : session_(session), resolver_(resolver) {}
 
   // The stack frames of a site, innermost first, Python's in place of the interpreter's; empty if
-  // neither stack nor instruction pointer is known.
-  [[nodiscard]] std::vector<model::StackFrame> of(const SiteSummary& site);
-  // Its Python stack frames alone, which cost less to name.
-  [[nodiscard]] std::vector<model::StackFrame> python_of(const SiteSummary& site);
+  // neither stack nor instruction pointer is known. They live as long as this; equal ones are the
+  // same, so that pointers tell them apart.
+  [[nodiscard]] NamedStack of(const SiteSummary& site);
   // The walk of its one stack ended before the stack did.
   [[nodiscard]] bool truncated(const SiteSummary& site);
-  // Equal for two sites if of() gives the same stack frames for both.
-  using Digest = std::pair<std::uint64_t, std::uint64_t>;
-  [[nodiscard]] Digest digest(const SiteSummary& site);
 
  private:
-  using Key = std::tuple<model::SpaceId, std::uint64_t, bool>;
+  struct Key {
+    model::SpaceId space;
+    std::uint64_t ip = 0;
+    bool is_return_address = false;
+
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const;
+  };
   using PythonKey = std::pair<model::SpaceId, model::PythonFrame>;
-  // By all that reports show of a stack frame.
-  struct ShownOrder {
+  // What reports show of a stack frame, and what mix() asks of it.
+  struct ByContent {
     bool operator()(const model::StackFrame& a, const model::StackFrame& b) const;
   };
-  const std::vector<model::StackFrame>& frames_at(model::SpaceId space, std::uint64_t ip,
-                                                  bool is_return_address, std::uint64_t time_ns);
-  const std::vector<model::StackFrame>& python_frames(model::SpaceId space,
-                                                      const model::PythonFrame& frame,
-                                                      std::uint64_t time_ns);
-  [[nodiscard]] std::uint64_t number_of(const model::StackFrame& frame);
-  std::vector<model::StackFrame> native(const model::Stack& stack, std::uint64_t time_ns);
-  std::vector<model::StackFrame> python(const model::Stack& stack, std::uint64_t time_ns);
+  NamedStack kept(std::vector<model::StackFrame> frames);
+  const NamedStack& frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
+                         std::uint64_t time_ns);
+  const NamedStack& python_frames(model::SpaceId space, const model::PythonFrame& frame,
+                             std::uint64_t time_ns);
+  NamedStack native(const model::Stack& stack, std::uint64_t time_ns);
+  NamedStack python(const model::Stack& stack, std::uint64_t time_ns);
 
   const model::Session& session_;
   model::Resolver& resolver_;
-  std::map<Key, std::vector<model::StackFrame>> cache_;
-  std::map<PythonKey, std::vector<model::StackFrame>> python_cache_;
-  std::map<model::StackFrame, std::uint64_t, ShownOrder> numbers_;
+  std::set<model::StackFrame, ByContent> frames_;
+  std::unordered_map<Key, NamedStack, KeyHash> cache_;
+  std::map<PythonKey, NamedStack> python_cache_;
 };
+
+// The stack frames themselves, for what outlives SiteFrames.
+[[nodiscard]] inline std::vector<model::StackFrame> copied(const NamedStack& stack) {
+  std::vector<model::StackFrame> frames;
+  frames.reserve(stack.size());
+  for (const model::StackFrame* frame : stack) frames.push_back(*frame);
+  return frames;
+}
 
 }  // namespace cowtrace::analysis

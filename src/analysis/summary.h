@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "analysis/counts.h"
+#include "analysis/mixed_stack.h"
 #include "analysis/object_index.h"
 #include "analysis/site_keys.h"
 #include "analysis/watches.h"
@@ -135,6 +136,7 @@ struct SiteSummary {
   BreakCount collector;  // at work: headers of the garbage collector, and whatever else was broken while it was at work
   std::vector<model::ProcessKey> processes;  // that broke pages here, ascending
   bool truncated = false;  // of one of the stacks the walk ended before the stack did
+  NamedStack frames;       // of Summary::stack_frames; empty where JoinOptions::name_sites is not
 };
 
 struct MappingSummary {

@@ -114,7 +114,7 @@ WatchBreak Judge::describe(const model::Resolution& event, const FirstBreaks& wr
   site.space = writes.space().id;
   site.ip = event.ip;
   site.last_ns = event.time_ns;
-  if (left_ != 0) result.stack = frames_.of(site);
+  if (left_ != 0) result.stack = copied(frames_.of(site));
   left_ -= std::min(left_, bytes_of(result));
   return result;
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -111,8 +112,10 @@ std::size_t printable_sequence(std::string_view text) {
 }  // namespace
 
 std::string printable(std::string_view untrusted) {
-  std::string safe;
-  safe.reserve(untrusted.size());
+  const auto is_plain = [](char letter) { return letter >= 0x20 && letter < 0x7f; };
+  const auto rest = std::find_if_not(untrusted.begin(), untrusted.end(), is_plain);
+  std::string safe(untrusted.begin(), rest);
+  untrusted.remove_prefix(safe.size());
   while (!untrusted.empty()) {
     const std::size_t size = printable_sequence(untrusted);
     if (size == 0) {

@@ -134,7 +134,7 @@ void Namer::answer(Site& site) {
   summary.space = site.space;
   summary.ip = site.ip;
   summary.last_ns = site.time_ns;
-  site.frames = analysis::SiteFrames(stacks_, *resolver_).of(summary);
+  site.frames = analysis::copied(analysis::SiteFrames(stacks_, *resolver_).of(summary));
 }
 
 }  // namespace cowtrace::pipeline

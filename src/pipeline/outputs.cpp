@@ -31,10 +31,10 @@ std::uint64_t sites_without_names(const analysis::Summary& summary) {
   std::uint64_t unnamed = 0;
   for (const auto* sites : {&summary.sites, &summary.allocators})
     for (const analysis::SiteSummary& site : *sites) {
-      const auto named = summary.stack_frames->of(site);
+      const auto& named = site.frames;
       unnamed +=
           std::any_of(named.begin(), named.end(),
-                      [](const model::StackFrame& frame) { return !frame.why_unnamed.empty(); })
+                      [](const model::StackFrame* frame) { return !frame->why_unnamed.empty(); })
               ? 1
               : 0;
     }

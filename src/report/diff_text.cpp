@@ -19,7 +19,6 @@ namespace cowtrace::report {
 
 namespace {
 
-using Align = TextTable::Align;
 using analysis::Change;
 using analysis::ChangedRow;
 using analysis::Comparison;
@@ -53,7 +52,9 @@ std::vector<SiteRow> together(const std::vector<ChangedRow>& rows, std::size_t r
   std::vector<SiteRow> sites;
   std::map<std::vector<std::string>, std::size_t> place;
   for (const ChangedRow& row : rows) {
-    std::vector<std::string> lines = stack_lines(row.name.stack, room);
+    analysis::NamedStack stack;
+    for (const model::StackFrame& frame : row.name.stack) stack.push_back(&frame);
+    std::vector<std::string> lines = stack_lines(stack, room);
     const auto [at, is_new] = place.try_emplace(lines, sites.size());
     if (is_new) {
       sites.push_back({std::move(lines), SIZE_MAX, 0, row});
@@ -62,8 +63,8 @@ std::vector<SiteRow> together(const std::vector<ChangedRow>& rows, std::size_t r
       add(sites[at->second].sum.bytes, row.bytes);
     }
     SiteRow& site = sites[at->second];
-    site.least_left_out = std::min(site.least_left_out, callers_left_out(row.name.stack));
-    site.most_left_out = std::max(site.most_left_out, callers_left_out(row.name.stack));
+    site.least_left_out = std::min(site.least_left_out, callers_left_out(row.name.stack.size()));
+    site.most_left_out = std::max(site.most_left_out, callers_left_out(row.name.stack.size()));
   }
   std::stable_sort(sites.begin(), sites.end(), [](const SiteRow& a, const SiteRow& b) {
     const auto rank = [](const SiteRow& site) {

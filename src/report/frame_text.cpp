@@ -14,7 +14,7 @@ namespace {
 
 std::string place(const model::StackFrame& frame) {
   if (!frame.file.empty())
-    return frame.line != 0 ? fmt::format("{}:{}", printable(frame.file), frame.line)
+    return frame.line != 0 ? printable(frame.file) + ':' + std::to_string(frame.line)
                            : printable(frame.file);
   if (frame.why_unnamed.empty()) return printable(frame.module);
   return printable(frame.why_unnamed);
@@ -47,10 +47,11 @@ std::string in_module(const std::string& function, std::string_view module, std:
 std::string described(const model::StackFrame& frame, std::size_t room) {
   if (frame.python) return described_python(frame, room);
   const std::string where = place(frame);
-  const std::string function = printable(frame.function);
-  const std::size_t both = columns(function) + 2 + columns(where);
+  std::string function = printable(frame.function);
   if (where.empty()) return fitted(function, room);
-  if (both <= room) return function + "  " + where;
+  // No text has more columns than bytes.
+  if (function.size() + 2 + where.size() <= room || columns(function) + 2 + columns(where) <= room)
+    return std::move(function.append("  ").append(where));
   if (frame.file.empty() && !frame.module.empty())
     return in_module(function, printable(frame.module), room);
   const std::size_t half = room / 2 - 1;

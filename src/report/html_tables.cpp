@@ -2,9 +2,8 @@
 #include "report/html_tables.h"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
-#include <tuple>
+#include <unordered_map>
 
 #include "analysis/clock.h"
 #include "analysis/sites.h"
@@ -115,21 +114,20 @@ void write_html_meta(const analysis::Summary& summary, const ReportOptions& opti
 
 void write_html_sites(const analysis::Summary& summary, HtmlStrings& strings,
                       HtmlSections& sections) {
-  using Frame = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t, int, std::uint32_t>;
-  std::map<Frame, std::uint32_t> number;
+  std::unordered_map<const model::StackFrame*, std::uint32_t> number;
   Json frames = Json::array();
   HtmlTable sites("sites", kSiteColumns, sections);
   HtmlTable site_frames("siteFrames", kSiteFrameColumns, sections);
   for (const analysis::SiteSummary& site : summary.sites) {
-    const std::vector<model::StackFrame> stack = summary.stack_frames->of(site);
+    const analysis::NamedStack& stack = site.frames;
     sites.add({stack.size(), site.truncated ? 1U : 0U});
-    for (const model::StackFrame& frame : stack) {
-      const Frame key{strings.of(frame.function), strings.of(frame.file), frame.line,
-                      strings.of(frame.module), (frame.python ? 1 : 0) | (frame.inlined ? 2 : 0),
-                      strings.of(frame.why_unnamed)};
-      const auto [at, is_new] = number.try_emplace(key, static_cast<std::uint32_t>(number.size()));
+    for (const model::StackFrame* frame : stack) {
+      const auto [at, is_new] = number.try_emplace(frame, static_cast<std::uint32_t>(number.size()));
       if (is_new)
-        frames.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), std::get<3>(key), std::get<4>(key), std::get<5>(key)});
+        frames.push_back({strings.of(frame->function), strings.of(frame->file), frame->line,
+                          strings.of(frame->module),
+                          (frame->python ? 1 : 0) | (frame->inlined ? 2 : 0),
+                          strings.of(frame->why_unnamed)});
       site_frames.add({at->second});
     }
   }

@@ -37,12 +37,8 @@ Status JsonReporter::write(const analysis::Summary& summary, const model::Sessio
                             [&](const analysis::PageRow& page) { put(JsonStream::Text{text.of(page)}); });
   });
   write_list(json, "objects", summary.objects, object_json);
-  write_list(json, "sites", summary.sites, [&](const analysis::SiteSummary& site) {
-    return site_json(site, summary.stack_frames->of(site));
-  });
-  write_list(json, "allocators", summary.allocators, [&](const analysis::SiteSummary& site) {
-    return site_json(site, summary.stack_frames->of(site));
-  });
+  write_list(json, "sites", summary.sites, site_json);
+  write_list(json, "allocators", summary.allocators, site_json);
   const auto& unknown = summary.allocators_unknown;
   json.member("allocators_unknown", unknown ? Json{{"breaks", unknown->breaks}, {"copied_bytes", unknown->bytes}} : Json(nullptr));
   write_list(json, "mappings", summary.mappings, mapping_json);

@@ -238,9 +238,9 @@ Json object_json(const analysis::ObjectSummary& object) {
           {"processes", processes}};
 }
 
-Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack) {
+Json site_json(const analysis::SiteSummary& site) {
   Json frames = Json::array();
-  for (const model::StackFrame& frame : stack) frames.push_back(stack_frame_json(frame));
+  for (const model::StackFrame* frame : site.frames) frames.push_back(stack_frame_json(*frame));
   return {{"stack", frames},
           {"truncated", site.truncated},
           {"breaks", site.breaks},

@@ -19,7 +19,7 @@ Json totals_json(const analysis::Totals& totals);
 Json process_json(const analysis::ProcessSummary& process);
 Json stall_json(const analysis::StallSummary& stall);
 Json object_json(const analysis::ObjectSummary& object);
-Json site_json(const analysis::SiteSummary& site, const std::vector<model::StackFrame>& stack);
+Json site_json(const analysis::SiteSummary& site);
 Json end_json(const std::optional<std::uint32_t>& wait_status);
 Json stack_frame_json(const model::StackFrame& frame);
 // null where it is empty or not known.

@@ -135,8 +135,8 @@ class Lines : public analysis::EventVisitor {
     if (stack_written_[site]) return;
     stack_written_[site] = true;
     Json frames = Json::array();
-    for (const model::StackFrame& frame : summary_.stack_frames->of(summary_.sites[site]))
-      frames.push_back(stack_frame_json(frame));
+    for (const model::StackFrame* frame : summary_.sites[site].frames)
+      frames.push_back(stack_frame_json(*frame));
     put({{"type", "stack"},
          {"stack", site},
          {"frames", frames},

@@ -11,18 +11,24 @@ namespace cowtrace::report {
 
 namespace {
 
-constexpr std::size_t kFrames = 4;  // that are shown
+const std::string kCalledBy = "<- ";
 
 }  // namespace
 
-std::vector<std::string> stack_lines(const std::vector<model::StackFrame>& stack, std::size_t room) {
+std::vector<std::string> stack_lines(const analysis::NamedStack& stack, std::size_t room) {
   if (stack.empty()) return {"(no stack)"};
-  std::vector<std::string> lines = {described(stack[0], room)};
-  for (std::size_t depth = 1; depth < std::min(stack.size(), kFrames); ++depth) lines.push_back("<- " + described(stack[depth], room - 3));
+  std::vector<std::string> lines;
+  for (std::size_t depth = 0; depth < std::min(stack.size(), kShownFrames); ++depth)
+    lines.push_back((depth == 0 ? "" : kCalledBy) +
+                    described(*stack[depth], stack_line_room(depth, room)));
   return lines;
 }
 
-std::size_t callers_left_out(const std::vector<model::StackFrame>& stack) { return stack.size() - std::min(stack.size(), kFrames); }
+std::size_t stack_line_room(std::size_t depth, std::size_t room) {
+  return depth == 0 ? room : room - kCalledBy.size();
+}
+
+std::size_t callers_left_out(std::size_t frames) { return frames - std::min(frames, kShownFrames); }
 
 std::string callers_left_out_words(std::size_t least, std::size_t most) {
   if (most == 0) return {};

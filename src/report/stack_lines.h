@@ -6,15 +6,20 @@
 #include <string>
 #include <vector>
 
-#include "model/objects.h"
+#include "analysis/mixed_stack.h"
 
 namespace cowtrace::report {
 
-// One line a stack frame, each in at most `room` columns; never empty. Stacks with equal lines look alike to a reader.
-std::vector<std::string> stack_lines(const std::vector<model::StackFrame>& stack, std::size_t room);
+inline constexpr std::size_t kShownFrames = 4;
 
-// How many stack frames these lines leave out.
-std::size_t callers_left_out(const std::vector<model::StackFrame>& stack);
+// One line a stack frame, each in at most `room` columns; never empty. Stacks with equal lines look alike to a reader.
+std::vector<std::string> stack_lines(const analysis::NamedStack& stack, std::size_t room);
+
+// What of `room` the stack frame at this depth has, which the innermost one has at 0.
+std::size_t stack_line_room(std::size_t depth, std::size_t room);
+
+// How many of so many stack frames these lines leave out.
+std::size_t callers_left_out(std::size_t frames);
 
 // "<- and 3 more", of rows that leave out different numbers "<- and 3 to 12 more"; empty if none leaves out any.
 std::string callers_left_out_words(std::size_t least, std::size_t most);

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <functional>
 #include <optional>
 #include <string>
-#include <tuple>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
@@ -16,7 +18,6 @@ namespace cowtrace::report {
 
 namespace {
 
-using Align = TextTable::Align;
 using analysis::ObjectSummary;
 
 // Prints the first rows of a list that is sorted by copied bytes, and the sum of the others.
@@ -58,7 +59,7 @@ namespace {
 
 // Objects that a reader does not tell apart: the items of a large container, and what has no name but its type.
 struct ObjectRow {
-  std::string name, type;
+  std::string_view name, type;  // of the summary
   model::ObjectKind kind = model::ObjectKind::Mapping;
   std::uint64_t objects = 0, size = 0, breaks = 0, copied_bytes = 0;
   std::uint64_t items = 0;  // of the container that [...] stands for; 0: none
@@ -66,14 +67,21 @@ struct ObjectRow {
   analysis::ByCause by_cause{};
 };
 
+struct NameHash {
+  std::size_t operator()(const std::pair<std::string_view, std::string_view>& name) const {
+    const std::hash<std::string_view> hash;
+    return hash(name.first) * 31 + hash(name.second);
+  }
+};
+
 std::vector<ObjectRow> together(const std::vector<const ObjectSummary*>& objects) {
   std::vector<ObjectRow> rows;
-  std::map<std::tuple<model::ObjectKind, std::string, std::string>, std::size_t> row_of;
+  std::unordered_map<std::pair<std::string_view, std::string_view>, std::size_t, NameHash> row_of;
   for (const ObjectSummary* object : objects) {
     const bool python = object->kind == model::ObjectKind::Python;
-    const std::string& name = object->group.empty() ? object->name : object->group;
+    const std::string_view name = object->group.empty() ? object->name : object->group;
     std::size_t at = rows.size();
-    if (python) at = row_of.try_emplace({object->kind, name, object->type}, at).first->second;
+    if (python) at = row_of.try_emplace({name, object->type}, at).first->second;
     if (at == rows.size()) rows.push_back({name, object->type, object->kind, 0, 0, 0, 0, 0, {}, {}});
     ObjectRow& row = rows[at];
     ++row.objects;
@@ -85,8 +93,18 @@ std::vector<ObjectRow> together(const std::vector<const ObjectSummary*>& objects
     for (std::size_t cause = 0; cause < row.by_cause.size(); ++cause)
       row.by_cause[cause].add(object->by_cause[cause].breaks, object->by_cause[cause].bytes);
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const ObjectRow& a, const ObjectRow& b) { return a.copied_bytes > b.copied_bytes; });
   return rows;
+}
+
+// By copied bytes, most first.
+std::vector<const ObjectRow*> sorted(const std::vector<ObjectRow>& rows) {
+  std::vector<const ObjectRow*> order;
+  order.reserve(rows.size());
+  for (const ObjectRow& row : rows) order.push_back(&row);
+  std::stable_sort(order.begin(), order.end(), [](const ObjectRow* a, const ObjectRow* b) {
+    return a->copied_bytes > b->copied_bytes;
+  });
+  return order;
 }
 
 // "3,141 of 50,000": objects that were written, of all items of their container.
@@ -124,8 +142,7 @@ void print_objects(const TextContext& context) {
     }
   }
   const std::vector<ObjectRow> rows = together(list);
-  std::vector<const ObjectRow*> shown;
-  for (const ObjectRow& row : rows) shown.push_back(&row);
+  const std::vector<const ObjectRow*> shown = sorted(rows);
   const std::string_view title = "Objects that were written";
   if (python)
     print_top(context, title,

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +12,7 @@
 
 #include "analysis/sites.h"
 #include "base/units.h"
+#include "report/frame_text.h"
 #include "report/stack_lines.h"
 #include "report/text_sections.h"
 
@@ -40,23 +41,53 @@ struct Row {
   }
 };
 
-std::vector<std::string> lines_of(const TextContext& context,
-                                  const std::vector<model::StackFrame>& stack) {
-  return stack_lines(stack, context.options.width - kNumbers);
-}
+// Numbers of the lines that stack frames are shown as: what looks alike has one number.
+class LineNumbers {
+ public:
+  explicit LineNumbers(std::size_t room) : room_(room) {}
+
+  // Of the lines of a whole stack.
+  using Stack = std::array<std::uint32_t, kShownFrames>;
+  struct Hash {
+    std::size_t operator()(const Stack& numbers) const {
+      std::size_t sum = 0;
+      for (const std::uint32_t number : numbers) sum = (sum + number) * 0x9e37'79b9'7f4a'7c15;  // 2^64 / golden ratio
+      return sum;
+    }
+  };
+  Stack of(const analysis::NamedStack& stack) {
+    Stack numbers{};  // 0: no line
+    for (std::size_t depth = 0; depth < std::min(stack.size(), kShownFrames); ++depth)
+      numbers[depth] = of(*stack[depth], depth);
+    return numbers;
+  }
+
+ private:
+  std::uint32_t of(const model::StackFrame& frame, std::size_t depth) {
+    std::uint32_t& number = known_[depth == 0 ? 0 : 1][&frame];
+    if (number == 0)
+      number = lines_.try_emplace(described(frame, stack_line_room(depth, room_)), lines_.size() + 1).first->second;
+    return number;
+  }
+
+  std::size_t room_;
+  std::array<std::unordered_map<const model::StackFrame*, std::uint32_t>, 2> known_;
+  std::unordered_map<std::string, std::uint32_t> lines_;
+};
 
 // By copied bytes, most first.
 std::vector<Row> rows_of(const TextContext& context,
                          const std::vector<analysis::SiteSummary>& sites) {
   std::vector<Row> rows;
-  std::unordered_map<std::size_t, std::size_t> place;  // by a hash: there may be very many
+  LineNumbers lines(context.options.width - kNumbers);
+  std::unordered_map<LineNumbers::Stack, std::size_t, LineNumbers::Hash> place;
+  rows.reserve(sites.size());
+  place.reserve(sites.size());
   for (const analysis::SiteSummary& site : sites) {
-    const std::vector<model::StackFrame> stack = context.summary.stack_frames->of(site);
-    std::string all;
-    for (const std::string& line : lines_of(context, stack)) all += line + '\n';
-    const auto [at, is_new] = place.try_emplace(std::hash<std::string>()(all), rows.size());
+    const analysis::NamedStack& stack = site.frames;
+    const auto [at, is_new] = place.try_emplace(lines.of(stack), rows.size());
     if (is_new) rows.emplace_back();
-    rows[at->second].add(site, callers_left_out(stack));
+    rows[at->second].add(site, callers_left_out(stack.size()));
   }
   std::stable_sort(rows.begin(), rows.end(),
                    [](const Row& a, const Row& b) { return a.count.bytes > b.count.bytes; });
@@ -68,7 +99,7 @@ void print_row(const TextContext& context, const Row& row) {
     context.out << fmt::format("{:{}}{}\n", before, kNumbers, text);
   };
   const std::vector<std::string> lines =
-      lines_of(context, context.summary.stack_frames->of(*row.first));
+      stack_lines(row.first->frames, context.options.width - kNumbers);
   put(fmt::format("  {:>9}  {:>9}  ", human_count(row.count.breaks), human_bytes(row.count.bytes)),
       lines[0]);
   for (std::size_t i = 1; i < lines.size(); ++i) put("", lines[i]);

@@ -27,10 +27,15 @@ model::StackFrame python(std::string function) {
   return frame;
 }
 
-std::string mixed(std::vector<model::StackFrame> native, std::vector<model::StackFrame> python) {
+std::string mixed(const std::vector<model::StackFrame>& native, const std::vector<model::StackFrame>& python) {
+  const auto pointers = [](const std::vector<model::StackFrame>& frames) {
+    analysis::NamedStack stack;
+    for (const model::StackFrame& frame : frames) stack.push_back(&frame);
+    return stack;
+  };
   std::string text;
-  for (const auto& frame : analysis::mix(std::move(native), std::move(python)))
-    text += (text.empty() ? "" : " ") + frame.function;
+  for (const model::StackFrame* frame : analysis::mix(pointers(native), pointers(python)))
+    text += (text.empty() ? "" : " ") + frame->function;
   return text;
 }
 

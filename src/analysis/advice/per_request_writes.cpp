@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "analysis/advice/advices.h"
@@ -45,7 +45,7 @@ struct Changed {
 }  // namespace
 
 std::optional<Finding> per_request_writes(const Evidence& evidence) {
-  std::map<std::string_view, Changed> changed;
+  std::unordered_map<std::string_view, Changed> changed;
   for (const ObjectSummary& object : evidence.summary.objects) {
     if (object.changers.empty() || !is_data(object)) continue;
     const std::string_view name = name_of(object);

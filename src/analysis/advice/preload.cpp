@@ -11,23 +11,22 @@
 #include <vector>
 
 #include "analysis/advice/advices.h"
-#include "analysis/sites.h"
 
 namespace cowtrace::analysis {
 
 namespace {
 
-bool is_import(const model::StackFrame& frame) { return frame.file.starts_with("<frozen importlib."); }
+bool is_import(const model::StackFrame* frame) { return frame->file.starts_with("<frozen importlib."); }
 
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // Where the import that was under way began; empty if the stack does not go so far. None if there was no import.
-std::optional<std::string> importer(const std::vector<model::StackFrame>& innermost_first, bool truncated) {
+std::optional<std::string> importer(const NamedStack& innermost_first, bool truncated) {
   const auto outermost = std::find_if(innermost_first.rbegin(), innermost_first.rend(), is_import);
   if (outermost == innermost_first.rend()) return std::nullopt;
   // base() is the stack frame that called it.
   if (truncated || outermost.base() == innermost_first.end()) return "";
-  return fmt::format("{}:{}", file_name(outermost.base()->file), outermost.base()->line);
+  return fmt::format("{}:{}", file_name((*outermost.base())->file), (*outermost.base())->line);
 }
 
 struct Imported {
@@ -47,11 +46,10 @@ void sort_out(std::vector<model::ProcessKey>& processes) {
 }
 
 Imports imports_of(const Evidence& evidence) {
-  SiteFrames& frames = *evidence.summary.stack_frames;
   std::map<std::string, Imported> by_importer;
   for (const SiteSummary& site : evidence.summary.sites) {
     if (evidence.forked(site.processes) == 0) continue;
-    const auto by = importer(frames.python_of(site), site.truncated);
+    const auto by = importer(site.frames, site.truncated);
     if (!by) continue;
     Imported& imported = by_importer[*by];
     imported.cost.add(site.breaks - site.ending.breaks, site.copied_bytes - site.ending.bytes);

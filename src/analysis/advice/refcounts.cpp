@@ -6,13 +6,13 @@
 // without objects has no counts.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "analysis/advice/advices.h"
-#include "analysis/sites.h"
 #include "base/units.h"
 
 namespace cowtrace::analysis {
@@ -58,13 +58,13 @@ std::map<std::string_view, Counts> by_container(const std::vector<ObjectSummary>
 // Objects without a name, by the line of Python that counted references to them.
 std::map<std::string, BreakCount> by_line(const Evidence& evidence) {
   std::map<std::string, BreakCount> lines;
-  SiteFrames& frames = *evidence.summary.stack_frames;
   for (const SiteSummary& site : evidence.summary.sites) {
     if (site.unnamed_refcounts.breaks == 0) continue;
-    const auto python = frames.python_of(site);
-    if (python.empty()) continue;
-    const std::string_view file = python.front().file;
-    lines[fmt::format("{}:{}", file.substr(file.rfind('/') + 1), python.front().line)].add(site.unnamed_refcounts.breaks,
+    const auto python = std::find_if(site.frames.begin(), site.frames.end(),
+                                     [](const model::StackFrame* frame) { return frame->python; });
+    if (python == site.frames.end()) continue;
+    const std::string_view file = (*python)->file;
+    lines[fmt::format("{}:{}", file.substr(file.rfind('/') + 1), (*python)->line)].add(site.unnamed_refcounts.breaks,
                                                                                          site.unnamed_refcounts.bytes);
   }
   return lines;
