@@ -9,32 +9,29 @@
 #include "analysis/live_counts.h"
 
 namespace cowtrace::analysis {
-namespace {
-
-// What one row adds up to.
-struct Sum {
-  BreakCount count, recent;
-  ByCause by_cause{};
-
-  void add(const LiveTally& tally, std::uint32_t window) {
-    const BreakCount before = tally.before(window);
-    count.add(tally.total().breaks, tally.total().bytes);
-    recent.add(before.breaks, before.bytes);
-  }
-  void put_into(LiveRow& row) const {
-    row.count = count;
-    row.recent = recent;
-    const auto most = std::max_element(by_cause.begin(), by_cause.end(),
-                                       [](const BreakCount& a, const BreakCount& b) { return a.bytes < b.bytes; });
-    if (most->breaks != 0) row.main_cause = static_cast<model::Cause>(most - by_cause.begin());
-  }
-};
-
-using Sums = std::vector<Sum>;
-
-}  // namespace
 
 class LiveQuery {
+  // What one row adds up to.
+  struct Sum {
+    BreakCount count, recent;
+    ByCause by_cause{};
+
+    void add(const LiveTally& tally, std::uint32_t window) {
+      const BreakCount before = tally.before(window);
+      count.add(tally.total().breaks, tally.total().bytes);
+      recent.add(before.breaks, before.bytes);
+    }
+    void put_into(LiveRow& row) const {
+      row.count = count;
+      row.recent = recent;
+      const auto most = std::max_element(by_cause.begin(), by_cause.end(),
+                                         [](const BreakCount& a, const BreakCount& b) { return a.bytes < b.bytes; });
+      if (most->breaks != 0) row.main_cause = static_cast<model::Cause>(most - by_cause.begin());
+    }
+  };
+
+  using Sums = std::vector<Sum>;
+
  public:
   LiveQuery(const LiveCounts& counts, const model::Session& session, const LiveRequest& request,
             const LiveCounts::InheritedBytes& inherited)

@@ -15,7 +15,7 @@
 namespace cowtrace::pipeline {
 namespace {
 
-constexpr int kTickMs = 50;                 // should nobody wake us
+constexpr int kLongestWaitMs = 50;                 // should nobody wake us
 constexpr std::size_t kMostScopes = 1024;   // a program each, or one more library in it
 constexpr int kMostFailures = 100;          // to see a program, which may have ended meanwhile
 constexpr std::chrono::milliseconds kLongestWait(200), kLongestEnd(5000);
@@ -100,7 +100,7 @@ void Unwinder::work() {
   };
   while (true) {
     epoll_event events[2];
-    epoll_wait(poll_.get(), events, 2, kTickMs);
+    epoll_wait(poll_.get(), events, 2, kLongestWaitMs);
     eventfd_t wakes = 0;
     eventfd_read(wake_.get(), &wakes);
     const std::uint64_t count = capture_.drain_copies(take);

@@ -2,6 +2,7 @@
 // Where control groups can be seen, of either version.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct CgroupHierarchy {
 
   [[nodiscard]] bool has_controller(std::string_view name) const;
 };
+
+inline constexpr std::size_t kMostMountinfo = 4'194'304;  // bytes that are read of it
 
 // `mountinfo` is the text of /proc/self/mountinfo, into which the result points.
 [[nodiscard]] std::vector<CgroupHierarchy> find_cgroup_hierarchies(std::string_view mountinfo);

@@ -17,7 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kLargestList = std::size_t{64} << 20;  // bytes of one cgroup.procs
-constexpr std::size_t kMountTable = 4'194'304;
 
 bool is_group(const fs::path& folder) {
   std::error_code error;
@@ -51,7 +50,7 @@ Result<std::vector<fs::path>> find_cgroup(const std::string& name) {
   const fs::path given(name);
   if (given.is_absolute() && is_group(given)) return std::vector<fs::path>{given};
   std::vector<fs::path> found;
-  if (const auto mounts = read_whole_file("/proc/self/mountinfo", kMountTable))
+  if (const auto mounts = read_whole_file("/proc/self/mountinfo", kMostMountinfo))
     for (const CgroupHierarchy& hierarchy : find_cgroup_hierarchies(*mounts))
       if (fs::path folder = fs::path(hierarchy.point) / given.relative_path(); is_group(folder)) found.push_back(std::move(folder));
   if (found.empty())

@@ -11,7 +11,6 @@ namespace cowtrace::process {
 namespace {
 
 constexpr std::size_t kSmallFile = 65'536;
-constexpr std::size_t kMountTable = 4'194'304;
 constexpr std::size_t kDeepest = 64;  // groups above one another that are looked at
 
 // The file of `group` and of each group above it, as far as they can be seen.
@@ -86,7 +85,7 @@ std::optional<std::uint64_t> available_memory() {
   if (const auto text = read_whole_file("/proc/meminfo", kSmallFile))
     least = parse_memory_field(*text, "MemAvailable:");
   const auto cgroup = read_whole_file("/proc/self/cgroup", kSmallFile);
-  const auto mountinfo = read_whole_file("/proc/self/mountinfo", kMountTable);
+  const auto mountinfo = read_whole_file("/proc/self/mountinfo", kMostMountinfo);
   if (!cgroup || !mountinfo) return least;
   const auto number_in = [](const std::string& path) {
     const auto text = read_whole_file(path, kSmallFile);
@@ -111,7 +110,7 @@ std::optional<MemoryLimit> memory_limit(pid_t pid) {
   if (const auto text = read_whole_file("/proc/meminfo", kSmallFile))
     if (const auto total = parse_total_memory(*text)) tightest = {*total, "the machine"};
   const auto cgroup = read_whole_file("/proc/" + std::to_string(pid) + "/cgroup", kSmallFile);
-  const auto mountinfo = read_whole_file("/proc/self/mountinfo", kMountTable);
+  const auto mountinfo = read_whole_file("/proc/self/mountinfo", kMostMountinfo);
   if (!cgroup || !mountinfo) return tightest;
   for (const std::string& file : memory_limit_files(*cgroup, *mountinfo)) {
     const auto text = read_whole_file(file, kSmallFile);

@@ -12,7 +12,7 @@
 namespace cowtrace::process {
 namespace {
 
-constexpr std::size_t kMostBytes = 16384;
+constexpr std::size_t kStatusBytes = 16384;
 
 constexpr std::uint64_t bit(int signal) { return std::uint64_t{1} << (signal - 1); }
 
@@ -47,7 +47,7 @@ bool is_ending(std::string_view status) {
 }
 
 bool is_ending(pid_t pid) {
-  const auto status = read_whole_file(fmt::format("/proc/{}/status", pid), kMostBytes);
+  const auto status = read_whole_file(fmt::format("/proc/{}/status", pid), kStatusBytes);
   return status && is_ending(*status);
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kLongestKey = 200;
 constexpr std::uint64_t kMostDigits = 8;   // of 30 bits
-constexpr std::uint64_t kMostItems = 8;
+constexpr std::uint64_t kMostShown = 8;
 constexpr int kDeepest = 3;
 
 constexpr std::array<std::string_view, 35> kKeywords = {
@@ -90,7 +90,7 @@ std::optional<std::string> repr_within(const TypeTable& types, std::uint64_t obj
 std::optional<std::string> tuple_at(const TypeTable& types, std::uint64_t object, int depth) {
   const MemoryImage& image = types.image();
   const std::uint64_t count = image.word(object + types.layout().object.var_size);
-  if (count > kMostItems || depth >= kDeepest) return std::nullopt;
+  if (count > kMostShown || depth >= kDeepest) return std::nullopt;
   constexpr std::size_t kLongest = 1000;
   std::string text = "(";
   for (std::uint64_t i = 0; i < count; ++i) {

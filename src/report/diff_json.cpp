@@ -10,9 +10,10 @@
 
 namespace cowtrace::report {
 
+using Json = nlohmann::ordered_json;
+
 namespace {
 
-using Json = nlohmann::ordered_json;
 using analysis::Change;
 using analysis::ChangedRow;
 using analysis::Section;

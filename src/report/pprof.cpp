@@ -20,7 +20,7 @@ namespace cowtrace::report {
 
 namespace {
 
-namespace pb = perftools::profiles;
+namespace profiles = perftools::profiles;
 
 // Writes the profile piece by piece: protobuf messages that follow each other are one message with the lists of both,
 // so what has many rows need never be in memory as a whole.
@@ -29,7 +29,7 @@ class ProfileWriter {
   explicit ProfileWriter(std::ostream& out) : gzip_(out) { string(""); }
 
   // The message to add the next row to.
-  pb::Profile& piece() {
+  profiles::Profile& piece() {
     constexpr int kRows = 4096;
     if (piece_.sample_size() >= kRows) flush();
     return piece_;
@@ -57,7 +57,7 @@ class ProfileWriter {
     const auto [at, is_new] = mappings_.emplace(file, mappings_.size() + 1);
     if (!is_new) return at->second;
     const std::int64_t name = string(file);
-    pb::Mapping& made = *piece_.add_mapping();
+    profiles::Mapping& made = *piece_.add_mapping();
     made.set_id(at->second);
     made.set_filename(name);
     // Nothing is left to look up, least of all on another machine.
@@ -83,7 +83,7 @@ class ProfileWriter {
     if (!is_new) return at->second;
     const std::int64_t name_string = string(name);
     const std::int64_t file_string = string(file);
-    pb::Function& made = *piece_.add_function();
+    profiles::Function& made = *piece_.add_function();
     made.set_id(at->second);
     made.set_name(name_string);
     made.set_system_name(name_string);
@@ -95,11 +95,11 @@ class ProfileWriter {
     const std::uint64_t in = mapping(module);
     const auto [at, is_new] = locations_.emplace(std::pair(in, std::move(lines)), locations_.size() + 1);
     if (!is_new) return at->second;
-    pb::Location& made = *piece_.add_location();
+    profiles::Location& made = *piece_.add_location();
     made.set_id(at->second);
     made.set_mapping_id(in);
     for (const auto& [function, number] : at->first.second) {
-      pb::Line& added = *made.add_line();
+      profiles::Line& added = *made.add_line();
       added.set_function_id(function);
       added.set_line(number);
     }
@@ -112,7 +112,7 @@ class ProfileWriter {
   }
 
   GzipWriter gzip_;
-  pb::Profile piece_;
+  profiles::Profile piece_;
   std::unordered_map<std::string, std::int64_t> strings_;
   std::map<std::string, std::uint64_t> mappings_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> functions_;
@@ -122,7 +122,7 @@ class ProfileWriter {
 void add_value_type(ProfileWriter& writer, const std::string& type, const std::string& unit) {
   const std::int64_t type_string = writer.string(type);
   const std::int64_t unit_string = writer.string(unit);
-  pb::ValueType& made = *writer.piece().add_sample_type();
+  profiles::ValueType& made = *writer.piece().add_sample_type();
   made.set_type(type_string);
   made.set_unit(unit_string);
 }
@@ -155,9 +155,9 @@ void add_capture(ProfileWriter& writer, const model::CaptureInfo& capture,
     add_comment(writer, "filter: " + printable(condition));
 }
 
-void add_label(ProfileWriter& writer, pb::Sample& sample, const std::string& key,
+void add_label(ProfileWriter& writer, profiles::Sample& sample, const std::string& key,
                const std::string& value) {
-  pb::Label& made = *sample.add_label();
+  profiles::Label& made = *sample.add_label();
   made.set_key(writer.string(key));
   made.set_str(writer.string(value));
 }
@@ -172,7 +172,7 @@ Status PprofReporter::write(const analysis::Summary& summary, const model::Sessi
   for (const analysis::BreakStack& stack :
        names.alike(analysis::break_stacks(summary, session, resolver, options_.filter, true))) {
     const std::vector<std::uint64_t> locations = writer.locations(names.of(stack));
-    pb::Sample& sample = *writer.piece().add_sample();
+    profiles::Sample& sample = *writer.piece().add_sample();
     for (const std::uint64_t location : locations) sample.add_location_id(location);
     sample.add_value(static_cast<std::int64_t>(stack.count.breaks));
     sample.add_value(static_cast<std::int64_t>(stack.count.bytes));

@@ -66,4 +66,6 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
+using Align = TextTable::Align;
+
 }  // namespace cowtrace::report

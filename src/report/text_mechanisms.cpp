@@ -13,8 +13,6 @@ namespace cowtrace::report {
 
 namespace {
 
-using Align = TextTable::Align;
-
 // Indices of the causes that occurred, by bytes, most first.
 std::vector<std::size_t> by_bytes(const analysis::ByCause& by_cause) {
   std::vector<std::size_t> order;

@@ -116,7 +116,6 @@ void print_ends(const TextContext& context) {
 void print_processes(const TextContext& context) {
   const auto& processes = context.summary.processes;
   if (processes.empty()) return;
-  using Align = TextTable::Align;
   TextTable table({{"PID"},
                    {"COMMAND", Align::Left, 1},
                    {"INHERITED"},

@@ -65,7 +65,6 @@ std::vector<std::string> cells(const WatchSummary& watch) {
 }  // namespace
 
 void print_watches(const TextContext& context) {
-  using Align = TextTable::Align;
   const auto& watches = context.summary.watches;
   const std::size_t most = 2 * context.options.rows;
   for (std::size_t first = 0; first < watches.size();) {

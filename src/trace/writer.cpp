@@ -14,7 +14,7 @@
 namespace cowtrace::trace {
 namespace {
 
-constexpr std::size_t kRowsOfABlock = 1 << 16;
+constexpr std::size_t kEventsOfABlock = 1 << 16;
 constexpr std::uint64_t kFlushNs = 1'000'000'000;  // what a crash may take with it
 
 }  // namespace
@@ -45,7 +45,7 @@ void Writer::add(const model::Event& event) {
     block_.mutable_events()->RemoveLast();
     return;
   }
-  if (++rows_ >= kRowsOfABlock) flush();
+  if (++rows_ >= kEventsOfABlock) flush();
 }
 
 void Writer::flush_if_due(std::uint64_t now_ns) {

@@ -16,7 +16,7 @@ using model::Mechanism;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr std::uint64_t kPage = 0x20'0000;
+constexpr std::uint64_t kFirstPage = 0x20'0000;
 
 class AnalysisPages : public ::testing::Test {
  protected:
@@ -44,33 +44,33 @@ class AnalysisPages : public ::testing::Test {
 TEST_F(AnalysisPages, OneRowAProcessAndPageInOrder) {
   const auto parent = builder.process(10, "p");
   const auto child = builder.process(11, "c", parent);
-  builder.write(child, 5, kPage + kPageSize);
-  builder.write(child, 6, kPage + 8);
-  builder.write(child, 7, kPage + 16);
-  builder.write(parent, 1, kPage);
+  builder.write(child, 5, kFirstPage + kPageSize);
+  builder.write(child, 6, kFirstPage + 8);
+  builder.write(child, 7, kFirstPage + 16);
+  builder.write(parent, 1, kFirstPage);
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows[0].process, parent);
   EXPECT_EQ(rows[0].pid, 10);
   EXPECT_EQ(rows[1].process, child);
-  EXPECT_EQ(rows[1].address, kPage);
+  EXPECT_EQ(rows[1].address, kFirstPage);
   EXPECT_EQ(rows[1].breaks, 2U);
   EXPECT_EQ(rows[1].first_ns, 6U);
   EXPECT_EQ(rows[1].last_ns, 7U);
-  EXPECT_EQ(rows[1].written, kPage + 16);
-  EXPECT_EQ(rows[2].address, kPage + kPageSize);
+  EXPECT_EQ(rows[1].written, kFirstPage + 16);
+  EXPECT_EQ(rows[2].address, kFirstPage + kPageSize);
 }
 
 TEST_F(AnalysisPages, TheLastBreakDecidesNotTheLastEvent) {
   const auto process = builder.process(1, "p");
-  builder.write(process, 1, kPage + 1, of(Mechanism::ZeroFill, 0xa));
-  builder.write(process, 2, kPage + 2, of(Mechanism::Copy, 0xb));
-  builder.write(process, 3, kPage + 3, of(Mechanism::Reuse, 0xb));
-  builder.write(process, 4, kPage + kPageSize, of(Mechanism::ZeroFill, 0xc));
-  builder.write(process, 5, kPage + kPageSize, of(Mechanism::Reuse, 0xd));
+  builder.write(process, 1, kFirstPage + 1, of(Mechanism::ZeroFill, 0xa));
+  builder.write(process, 2, kFirstPage + 2, of(Mechanism::Copy, 0xb));
+  builder.write(process, 3, kFirstPage + 3, of(Mechanism::Reuse, 0xb));
+  builder.write(process, 4, kFirstPage + kPageSize, of(Mechanism::ZeroFill, 0xc));
+  builder.write(process, 5, kFirstPage + kPageSize, of(Mechanism::Reuse, 0xd));
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 2U);
-  EXPECT_EQ(rows[0].written, kPage + 2);
+  EXPECT_EQ(rows[0].written, kFirstPage + 2);
   EXPECT_EQ(rows[0].new_frame, 0xbU);
   EXPECT_EQ(rows[0].breaks, 1U);
   EXPECT_EQ(rows[0].first_ns, 1U);
@@ -83,33 +83,33 @@ TEST_F(AnalysisPages, TheLastBreakDecidesNotTheLastEvent) {
 
 TEST_F(AnalysisPages, SpacesOfAProcessThatExecedAreMerged) {
   const auto process = builder.process(1, "p");
-  builder.write(process, 1, kPage, of(Mechanism::Copy, 0xa));
-  builder.write(process, 2, kPage + 2 * kPageSize);
+  builder.write(process, 1, kFirstPage, of(Mechanism::Copy, 0xa));
+  builder.write(process, 2, kFirstPage + 2 * kPageSize);
   builder.add_space(process);
-  builder.write(process, 10, kPage + 1, of(Mechanism::Copy, 0xb));
-  builder.write(process, 11, kPage + kPageSize);
+  builder.write(process, 10, kFirstPage + 1, of(Mechanism::Copy, 0xb));
+  builder.write(process, 11, kFirstPage + kPageSize);
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows[0].breaks, 2U);
   EXPECT_EQ(rows[0].new_frame, 0xbU);
-  EXPECT_EQ(rows[1].address, kPage + kPageSize);
-  EXPECT_EQ(rows[2].address, kPage + 2 * kPageSize);
+  EXPECT_EQ(rows[1].address, kFirstPage + kPageSize);
+  EXPECT_EQ(rows[2].address, kFirstPage + 2 * kPageSize);
 }
 
 TEST_F(AnalysisPages, AHugePageIsOneEntryAtItsStart) {
   const auto process = builder.process(1, "p");
   model::Resolution huge = of(Mechanism::HugetlbCopy);
   huge.size = 2U << 20;
-  builder.write(process, 2, kPage + 5 * kPageSize + 3, huge);
-  builder.write(process, 1, kPage + 9 * kPageSize, huge);
-  builder.write(process, 3, kPage + 7 * kPageSize);  // a base page inside, of its own
+  builder.write(process, 2, kFirstPage + 5 * kPageSize + 3, huge);
+  builder.write(process, 1, kFirstPage + 9 * kPageSize, huge);
+  builder.write(process, 3, kFirstPage + 7 * kPageSize);  // a base page inside, of its own
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 2U);
-  EXPECT_EQ(rows[0].address, kPage);
+  EXPECT_EQ(rows[0].address, kFirstPage);
   EXPECT_EQ(rows[0].size, 2U << 20);
   EXPECT_EQ(rows[0].breaks, 2U);
-  EXPECT_EQ(rows[0].written, kPage + 5 * kPageSize + 3);
-  EXPECT_EQ(rows[1].address, kPage + 7 * kPageSize);
+  EXPECT_EQ(rows[0].written, kFirstPage + 5 * kPageSize + 3);
+  EXPECT_EQ(rows[1].address, kFirstPage + 7 * kPageSize);
   EXPECT_EQ(rows[1].size, kPageSize);
 }
 
@@ -119,10 +119,10 @@ TEST_F(AnalysisPages, AnotherProcessThatWroteIsTheActor) {
   builder.session.process(child).start_ns = test::SessionBuilder::kStarted + 5;
   model::Resolution event;
   event.pid = 2;
-  builder.write(parent, 10, kPage, event);
+  builder.write(parent, 10, kFirstPage, event);
   event.pid = 99;
-  builder.write(parent, 11, kPage + kPageSize, event);
-  builder.write(parent, 12, kPage + 2 * kPageSize);
+  builder.write(parent, 11, kFirstPage + kPageSize, event);
+  builder.write(parent, 12, kFirstPage + 2 * kPageSize);
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 3U);
   ASSERT_TRUE(rows[0].actor);
@@ -141,8 +141,8 @@ TEST_F(AnalysisPages, AnActorWithAReusedPidIsTheOneOfThatTime) {
   builder.session.process(second).start_ns = test::SessionBuilder::kStarted + 100;
   model::Resolution event;
   event.pid = 7;
-  builder.write(owner, 50, kPage, event);
-  builder.write(owner, 150, kPage + kPageSize, event);
+  builder.write(owner, 50, kFirstPage, event);
+  builder.write(owner, 150, kFirstPage + kPageSize, event);
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].actor->command, "first");
@@ -155,7 +155,7 @@ TEST_F(AnalysisPages, AVisitorHasTheNameThatItHadWhenItActed) {
   builder.session.visitors[7] = "renamed";
   model::Resolution event;
   event.pid = 7;
-  builder.write(owner, 50, kPage, event);
+  builder.write(owner, 50, kFirstPage, event);
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].actor->command, "renamed");
@@ -163,12 +163,12 @@ TEST_F(AnalysisPages, AVisitorHasTheNameThatItHadWhenItActed) {
 
 TEST_F(AnalysisPages, ObjectAndNeighboursAreIdsOfTheSummary) {
   const auto process = builder.process(1, "p");
-  resolver.add("second", kPage + 0x200, 0x10);
-  resolver.add("first", kPage, 0x10);
-  resolver.add("spans", kPage + 0x300, kPageSize);
-  builder.write(process, 1, kPage + 4);
-  builder.write(process, 2, kPage + 0x204);
-  builder.write(process, 3, kPage + kPageSize + 0x800);
+  resolver.add("second", kFirstPage + 0x200, 0x10);
+  resolver.add("first", kFirstPage, 0x10);
+  resolver.add("spans", kFirstPage + 0x300, kPageSize);
+  builder.write(process, 1, kFirstPage + 4);
+  builder.write(process, 2, kFirstPage + 0x204);
+  builder.write(process, 3, kFirstPage + kPageSize + 0x800);
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 2U);
   const auto id = [&](std::string_view name) {
@@ -187,15 +187,15 @@ TEST_F(AnalysisPages, ObjectAndNeighboursAreIdsOfTheSummary) {
 TEST_F(AnalysisPages, ALostMappingIsFoundByAddress) {
   const auto process = builder.process(1, "p");
   model::Mapping file;
-  file.start = kPage;
-  file.end = kPage + kPageSize;
+  file.start = kFirstPage;
+  file.end = kFirstPage + kPageSize;
   file.inode = 3;
   file.path = "/lib/x.so";
   builder.mapping(file);
   model::Resolution event;
   event.mapping = model::MappingHash(12345);
-  builder.write(process, 1, kPage + 1, event);
-  builder.write(process, 2, kPage + kPageSize, event);
+  builder.write(process, 1, kFirstPage + 1, event);
+  builder.write(process, 2, kFirstPage + kPageSize, event);
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].mapping, "/lib/x.so");
@@ -207,12 +207,12 @@ TEST_F(AnalysisPages, ALostMappingIsFoundByAddress) {
 TEST_F(AnalysisPages, DetailCountsGivesTheSameRows) {
   const auto process = builder.process(1, "p");
   model::PageCount copies;
-  copies.page = kPage;
+  copies.page = kFirstPage;
   copies.count = 3;
   copies.size = kPageSize;
   copies.first_ns = test::SessionBuilder::kStarted + 4;
   copies.last_ns = test::SessionBuilder::kStarted + 8;
-  copies.last_address = kPage + 0x42;
+  copies.last_address = kFirstPage + 0x42;
   copies.old_frame = 1;
   copies.new_frame = 2;
   model::PageCount reuses = copies;
@@ -226,7 +226,7 @@ TEST_F(AnalysisPages, DetailCountsGivesTheSameRows) {
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].breaks, 3U);
   EXPECT_EQ(rows[0].by_mechanism[static_cast<std::size_t>(Mechanism::Reuse)], 2U);
-  EXPECT_EQ(rows[0].written, kPage + 0x42);
+  EXPECT_EQ(rows[0].written, kFirstPage + 0x42);
   EXPECT_EQ(rows[0].new_frame, 2U);
   EXPECT_EQ(rows[0].first_ns, 4U);
   EXPECT_EQ(rows[0].last_ns, 20U);

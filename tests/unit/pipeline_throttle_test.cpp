@@ -6,7 +6,7 @@
 namespace cowtrace::pipeline {
 namespace {
 
-constexpr std::uint64_t kMs = 1'000'000;
+constexpr std::uint64_t kMillisecond = 1'000'000;
 
 class PipelineThrottle : public ::testing::Test {
  protected:
@@ -15,11 +15,11 @@ class PipelineThrottle : public ::testing::Test {
   void pass(std::uint64_t ms, std::uint64_t stopped_ms, std::uint64_t ended) {
     const std::uint64_t ticks = ms / 50;
     for (std::uint64_t tick = 1; tick <= ticks; ++tick) {
-      throttle.update(now_ += 50 * kMs, stopped_ + stopped_ms * kMs * tick / ticks,
+      throttle.update(now_ += 50 * kMillisecond, stopped_ + stopped_ms * kMillisecond * tick / ticks,
                       ended_ + ended * tick / ticks);
       held_up = held_up || throttle.held_up();
     }
-    stopped_ += stopped_ms * kMs;
+    stopped_ += stopped_ms * kMillisecond;
     ended_ += ended;
   }
   void SetUp() override { throttle.update(now_, 0, 0); }
@@ -28,7 +28,7 @@ class PipelineThrottle : public ::testing::Test {
   bool held_up = false;
 
  private:
-  std::uint64_t now_ = 1'000'000 * kMs, stopped_ = 0, ended_ = 0;
+  std::uint64_t now_ = 1'000'000 * kMillisecond, stopped_ = 0, ended_ = 0;
 };
 
 // A fork server that runs 718 children a second alone, and 133 with stops.
@@ -37,7 +37,7 @@ TEST_F(PipelineThrottle, AForkServerIsHeldUp) {
   ASSERT_TRUE(throttle.held_up());
   EXPECT_NEAR(throttle.held_up()->share, 0.8, 0.01);
   EXPECT_GE(throttle.held_up()->children, Throttle::kEnoughChildren);
-  EXPECT_LE(throttle.held_up()->span_ns, 1350 * kMs);  // no longer than is needed
+  EXPECT_LE(throttle.held_up()->span_ns, 1350 * kMillisecond);  // no longer than is needed
 }
 
 // 500 commands of a shell that take half a second alone.
@@ -94,10 +94,10 @@ TEST_F(PipelineThrottle, AStormIsOverWhenNothingMoreEnds) {
 
 TEST_F(PipelineThrottle, ALateLookIsAShareOfAllThatTime) {
   Throttle late;
-  late.update(1000 * kMs, 0, 0);
-  late.update(9000 * kMs, 1200 * kMs, 5000);
+  late.update(1000 * kMillisecond, 0, 0);
+  late.update(9000 * kMillisecond, 1200 * kMillisecond, 5000);
   EXPECT_FALSE(late.held_up());
-  late.update(17'000 * kMs, 2800 * kMs, 10'000);
+  late.update(17'000 * kMillisecond, 2800 * kMillisecond, 10'000);
   EXPECT_TRUE(late.held_up());
 }
 

@@ -39,7 +39,7 @@ DebugBudget::Limits limits(std::uint64_t memory, std::uint64_t checked = 512 * k
   return {memory, checked, cpu_ns};
 }
 
-void run(const std::string& command) {
+void run_shell(const std::string& command) {
   ASSERT_EQ(std::system((command + " 2>/dev/null").c_str()), 0) << command;
 }
 
@@ -72,7 +72,7 @@ class DebugFiles : public ::testing::Test {
   std::string with_bomb(std::uint64_t size) const {
     test::write_file(scratch.file("section"), bomb(size));
     const std::string path = scratch.file("bomb");
-    run("objcopy --add-section .debug_zbomb=" + scratch.file("section") + " " + program + " " +
+    run_shell("objcopy --add-section .debug_zbomb=" + scratch.file("section") + " " + program + " " +
         path);
     std::string content = test::read_file(path);
     Elf64_Ehdr header;
@@ -264,10 +264,10 @@ class NamedFiles : public DebugFiles {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "files of several users";
-    run("objcopy -R .note.gnu.build-id " + program + " " + scratch.file("plain"));
-    run("objcopy --only-keep-debug " + scratch.file("plain") + " " + debug);
-    run("strip --strip-all -o " + app + " " + scratch.file("plain"));
-    run("objcopy --add-gnu-debuglink=" + debug + " " + app);
+    run_shell("objcopy -R .note.gnu.build-id " + program + " " + scratch.file("plain"));
+    run_shell("objcopy --only-keep-debug " + scratch.file("plain") + " " + debug);
+    run_shell("strip --strip-all -o " + app + " " + scratch.file("plain"));
+    run_shell("objcopy --add-gnu-debuglink=" + debug + " " + app);
     own(app, kSomebody);
   }
   static void own(const std::string& path, uid_t user) {
@@ -318,7 +318,7 @@ TEST_F(NamedFiles, OfDwzAreTheSame) {
   // "NAME\0BUILD ID", as dwz writes it.
   test::write_file(scratch.file("link"), debug + std::string(1, '\0') + std::string(20, '\x11'));
   const std::string path = scratch.file("with-link");
-  run("objcopy --add-section .gnu_debugaltlink=" + scratch.file("link") + " " + program + " " +
+  run_shell("objcopy --add-section .gnu_debugaltlink=" + scratch.file("link") + " " + program + " " +
       path);
   own(path, kSomebody);
   ASSERT_EQ(::chmod(debug.c_str(), 0600), 0);

@@ -7,7 +7,7 @@
 namespace cowtrace::cli {
 namespace {
 
-constexpr const char* kHead = R"(# SPDX-License-Identifier: Apache-2.0
+constexpr const char* kBashHead = R"(# SPDX-License-Identifier: Apache-2.0
 # bash completion of cowtrace, made from the definitions of its options.
 
 # _cowtrace_words LIST: those that begin as the current word does.
@@ -38,7 +38,7 @@ _cowtrace_command() {
 
 )";
 
-std::string action(const Word& word) {
+std::string completion(const Word& word) {
   switch (word.kind) {
     case Kind::Free: return ":";
     case Kind::Choices: return fmt::format("_cowtrace_words {}", single_quoted(joined(word.choices)));
@@ -63,7 +63,7 @@ std::string values_of(const CommandWords& command) {
     if (!option.takes_value) continue;
     std::vector<std::string> patterns;
     for (const std::string& name : option.names) patterns.push_back(single_quoted(command.name + " " + name));
-    cases += fmt::format("    {})\n      {}\n      return ;;\n", joined(patterns, " | "), action(option));
+    cases += fmt::format("    {})\n      {}\n      return ;;\n", joined(patterns, " | "), completion(option));
   }
   return cases;
 }
@@ -78,9 +78,9 @@ std::string bash_completion(const AllWords& all) {
     values += values_of(command);
     options += fmt::format("      {}) _cowtrace_words {} ;;\n", command.name, single_quoted(names_of(command.options)));
     if (!command.positionals.empty())
-      positionals += fmt::format("    {}) {} ;;\n", command.name, action(command.positionals.front()));
+      positionals += fmt::format("    {}) {} ;;\n", command.name, completion(command.positionals.front()));
   }
-  std::string text = kHead;
+  std::string text = kBashHead;
   text += "_cowtrace() {\n  local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=run i\n  COMPREPLY=()\n";
   text += "  for ((i = 1; i < COMP_CWORD; i++)); do\n    [[ ${COMP_WORDS[i]} != -- ]] || { _cowtrace_command $((i + 1)); return; }\n  done\n";
   text += fmt::format("  if ((COMP_CWORD > 1)); then\n    case ${{COMP_WORDS[1]}} in {}) command=${{COMP_WORDS[1]}} ;; esac\n  fi\n",

@@ -38,7 +38,7 @@ std::string option_line(const std::string& condition, const Word& option) {
   return line + fmt::format(" -d {}\n", fish_quoted(option.about));
 }
 
-constexpr const char* kHead = R"(# SPDX-License-Identifier: Apache-2.0
+constexpr const char* kFishHead = R"(# SPDX-License-Identifier: Apache-2.0
 # fish completion of cowtrace, made from the definitions of its options.
 
 # Whether nothing but cowtrace has been typed.
@@ -77,7 +77,7 @@ complete -c cowtrace -n __cowtrace_behind_dashes -a '(__cowtrace_traced)'
 }  // namespace
 
 std::string fish_completion(const AllWords& all) {
-  std::string text = kHead;
+  std::string text = kFishHead;
   std::string commands, lines;
   for (const CommandWords& command : all.commands) {
     commands += " " + command.name;
