@@ -28,7 +28,7 @@ PLACE = re.compile(r"(<!-- measured: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTAL
 HUGE_PAGES = pathlib.Path("/proc/sys/vm/nr_hugepages")
 HUGE_PAGES_NEEDED = 16  # of thp.py
 CANNOT = 77
-TIMEOUT = 120
+TIMEOUT = 300
 
 
 class Run(typing.NamedTuple):
@@ -65,6 +65,7 @@ def switched(advice, stem=None):
 PAIRS = {
     "end-at-once": switched("end-at-once"),
     "gc-freeze": pair("gc-freeze"),
+    "gc-often": Pair("gc-freeze", Run("gc_often.py"), Run("gc_often.py", ("once",))),
     "preload": pair("preload"),
     "warm-up": switched("preload", "warm_up"),
     "refcounts": pair("refcounts"),
@@ -156,6 +157,10 @@ def order_table(python):
     return head("program") + [row(run.label, traced(run, python)) for run in runs]
 
 
+def often_table(python):
+    return head("program") + [row(run.label, traced(run, python)) for run in (*PAIRS["gc-often"][1:], Run("gc_often.py", ("each",)))]
+
+
 def allocator_table(python):
     runs = [Run("allocator_churn.py", (), (setting,)) for setting in (("PYTHONMALLOC", "malloc"), ("MALLOC_ARENA_MAX", "1"))]
     return pair_table("allocator-churn", python) + [row(run.label, traced(run, python), "allocator-churn") for run in runs]
@@ -206,6 +211,7 @@ def machine(python):
 TABLES = {
     **{name: lambda python, name=name: pair_table(name, python) for name in PAIRS},
     "gc-order": order_table,
+    "gc-often": often_table,
     "allocator-churn": allocator_table,
     "immortal-objects": immortal_table,
     "workers-fit": workers_table,

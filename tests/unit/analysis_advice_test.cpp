@@ -144,6 +144,14 @@ TEST_F(AnalysisAdvice, TheLastCollectionsOfAnInterpreterAreNotSavedByFreeze) {
   EXPECT_EQ(saves("gc-freeze"), kEnough * kPageSize);
 }
 
+TEST_F(AnalysisAdvice, WhoForksOftenIsToFreezeOnce) {
+  for (int pid = 4; pid <= 10; ++pid) builder.process(pid, "python3", parent);
+  break_pages(one, kEnough, Cause::GcHeader);
+  EXPECT_THAT(advice("gc-freeze")->text, Not(HasSubstr("freeze once")));
+  builder.process(11, "python3", parent);
+  EXPECT_THAT(advice("gc-freeze")->text, HasSubstr("It forks 10 times: freeze once"));
+}
+
 // -- end-at-once ----------------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, WorkersThatTakeThemselvesApartAreToEndAtOnce) {
@@ -348,6 +356,17 @@ TEST_F(AnalysisAdvicePreload, TheSameImportInTwoWorkersIsNamedByWhereItBegan) {
   ASSERT_TRUE(row);
   EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
   EXPECT_THAT(row->text, AllOf(HasSubstr("2 processes imported"), HasSubstr("(app.py:12)")));
+}
+
+// It runs no line of the program before it forks, other than these modules.
+TEST_F(AnalysisAdvicePreload, InAForkServerTheLinesBelongIntoThePreloadedModule) {
+  resolver.name_code(kMain, "main", "/usr/lib/python3.11/multiprocessing/forkserver.py");
+  break_pages(one, kEnough, Cause::Refcount, at(one, importing_));
+  break_pages(two, kEnough, Cause::Refcount, at(two, importing_));
+  break_pages(two, kEnough, Cause::GcHeader, at(two, {{kServe, 12, 0}, {kMain, 40, 0}}),
+              kHeap + kEnough * kPageSize);
+  for (const auto* id : {"preload", "gc-freeze"})
+    EXPECT_THAT(advice(id)->text, HasSubstr("set_forkserver_preload()")) << id;
 }
 
 TEST_F(AnalysisAdvicePreload, AnImportInOneWorkerIsNotShared) {

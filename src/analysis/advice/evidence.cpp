@@ -32,6 +32,24 @@ std::size_t Evidence::forked(const std::vector<model::ProcessKey>& processes) co
       std::count_if(processes.begin(), processes.end(), [this](model::ProcessKey process) { return was_forked(process); }));
 }
 
+bool Evidence::has_fork_server() const {
+  const auto serves = [](const model::StackFrame* frame) {
+    return frame->python && frame->file.ends_with("/multiprocessing/forkserver.py");
+  };
+  return std::any_of(summary.sites.begin(), summary.sites.end(), [&](const SiteSummary& site) {
+    return std::any_of(site.frames.begin(), site.frames.end(), serves);
+  });
+}
+
+std::size_t Evidence::most_forks() const {
+  std::vector<std::size_t> forks(summary.processes.size());
+  std::size_t most = 0;
+  for (const ProcessSummary& process : summary.processes)
+    if (process.forked_from && process.forked_from->value < forks.size())
+      most = std::max(most, ++forks[process.forked_from->value]);
+  return most;
+}
+
 bool is_since(std::string_view version, int minor) {
   if (!version.starts_with("3.")) return false;
   int found = 0;

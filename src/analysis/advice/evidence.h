@@ -27,6 +27,11 @@ struct Evidence {
   [[nodiscard]] bool was_forked(model::ProcessKey process) const;
   // How many of `processes` were forked.
   [[nodiscard]] std::size_t forked(const std::vector<model::ProcessKey>& processes) const;
+  // Did multiprocessing's fork server make processes of the family? It runs no line of the program
+  // but the modules that set_forkserver_preload() names.
+  [[nodiscard]] bool has_fork_server() const;
+  // How often the process that forked most did so.
+  [[nodiscard]] std::size_t most_forks() const;
 };
 
 // Is a CPython of this version ("3.11.2") of the minor version or a later one? False if it is no version of CPython 3.

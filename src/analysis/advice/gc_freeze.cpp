@@ -6,12 +6,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "analysis/advice/advices.h"
+#include "base/units.h"
 
 namespace cowtrace::analysis {
+
+namespace {
+
+constexpr std::size_t kManyForks = 10;  // of one parent: more than a pool has workers, as a rule
+
+}  // namespace
 
 std::optional<Finding> gc_freeze(const Evidence& evidence) {
   BreakCount collector;
@@ -26,10 +34,23 @@ std::optional<Finding> gc_freeze(const Evidence& evidence) {
   if (!evidence.is_worth_it(headers.bytes)) return std::nullopt;
   std::sort(processes.begin(), processes.end());
   processes.erase(std::unique(processes.begin(), processes.end()), processes.end());
-  return Finding{fmt::format("The garbage collector broke {} in {}. Call gc.disable() early in the parent, gc.freeze() right before it "
-                             "forks, and gc.enable() in its children: their collections then leave alone what they have inherited.",
-                             counted(collector.breaks, "shared page", "shared pages"), counted(processes.size(), "process", "processes")),
-                 collector.bytes};
+  std::string text = fmt::format(
+      "The garbage collector broke {} in {}. ",
+      counted(collector.breaks, "shared page", "shared pages"),
+      counted(processes.size(), "process", "processes"));
+  text += evidence.has_fork_server()
+              ? "The workers come from multiprocessing's fork server: call gc.disable() at the "
+                "beginning of the module that set_forkserver_preload() names, gc.freeze() at its "
+                "end, and gc.enable() in the workers"
+              : "Call gc.disable() early in the parent, gc.freeze() right before it forks, and "
+                "gc.enable() in its children";
+  text += ": their collections then leave alone what they have inherited.";
+  if (const std::size_t forks = evidence.most_forks(); forks >= kManyForks)
+    text += fmt::format(
+        " It forks {} times: freeze once, before the first fork, for each gc.freeze() keeps the "
+        "garbage of that moment for good.",
+        human_count(forks));
+  return Finding{std::move(text), collector.bytes};
 }
 
 }  // namespace cowtrace::analysis

@@ -95,9 +95,13 @@ std::optional<Finding> preload(const Evidence& evidence) {
   if (code.breaks != 0)
     text += fmt::format("Functions ran there for the first time, and CPython rewrote their code on {}. ",
                         counted(code.breaks, "shared page", "shared pages"));
-  return Finding{text + "Import in the parent what workers need, and run there once what they will run, before it forks: its memory is then "
-                        "shared as well.",
-                 imports.cost.bytes + code.bytes};
+  text += evidence.has_fork_server()
+              ? "The workers come from multiprocessing's fork server: name the modules that they "
+                "need in set_forkserver_preload(), and run what they will run once at the end of "
+                "one of these"
+              : "Import in the parent what workers need, and run there once what they will run, "
+                "before it forks";
+  return Finding{text + ": its memory is then shared as well.", imports.cost.bytes + code.bytes};
 }
 
 }  // namespace cowtrace::analysis
