@@ -19,6 +19,7 @@ import sys
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "docs"), str(pathlib.Path(__file__).resolve().parent)]
 from refresh_reports import HOME, INSIDE, enter_namespace, headline, replace, run, section  # noqa: E402
 
+TIMEOUT = 300  # seconds: after so long something hangs
 EXAMPLE = HOME / "example"
 PYTHON = "/usr/bin/python3"
 REQUESTS = 90
@@ -61,7 +62,7 @@ class Recipes:
         first = child.stderr.readline().rstrip("\n")
         work()
         child.send_signal(signal.SIGINT)
-        report = [first, *child.communicate(timeout=120)[1].splitlines()]
+        report = [first, *child.communicate(timeout=TIMEOUT)[1].splitlines()]
         if child.returncode != 0:
             sys.exit("\n".join(report))
         if prompt:
@@ -83,7 +84,7 @@ class Recipes:
         path = EXAMPLE / "figures.jsonl"
         path.unlink(missing_ok=True)
         done = subprocess.run([PYTHON, "-B", self.source / f"tests/apps/test_{test}.py"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, check=False, timeout=600,
+                              stderr=subprocess.STDOUT, text=True, check=False, timeout=TIMEOUT,
                               env={**os.environ, "COWTRACE_FIGURES": str(path), "COWTRACE_BIN": str(self.bin), "COWTRACE_APPS": "required"})
         if done.returncode != 0:
             sys.exit(done.stdout)
@@ -110,7 +111,7 @@ class Recipes:
         suite = (PYTHON, "-m", "pytest", "-q", "workers_test.py")
         for told, options, kind, status in (("$ sudo cowtrace -q", ["-q"], "array", 0), ("$ sudo PRICES=list cowtrace", [], "list", 124)):
             done = subprocess.run([self.cowtrace, *options, "-o", f"{kind}.cow", "--max-copied", "16MiB", "--", *suite], cwd=EXAMPLE, stdin=subprocess.DEVNULL, capture_output=True,
-                                  text=True, check=False, timeout=120, env={**os.environ, "PRICES": kind, "PYTHONDONTWRITEBYTECODE": "1"})
+                                  text=True, check=False, timeout=TIMEOUT, env={**os.environ, "PRICES": kind, "PYTHONDONTWRITEBYTECODE": "1"})
             if done.returncode != status:
                 sys.exit(f"status {done.returncode}: {done.stderr}")
             *report, verdict = done.stderr.splitlines()
@@ -167,13 +168,13 @@ class Recipes:
 
             def load():
                 for result in [tasks.rank.delay(100 * number) for number in range(REQUESTS)]:
-                    result.get(timeout=60)
+                    result.get(timeout=TIMEOUT)
 
             for trace, frozen in (("before", "0"), ("frozen", "1")):
                 os.environ["FROZEN"] = frozen
                 with server([PYTHON, "-B", "-m", "celery", "--app", "tasks", "worker", "--concurrency", "3", "--loglevel", "warning",
                              "--pidfile", "celery.pid"]) as main:
-                    wait_until(lambda: len(children_of(main.pid)) == 3 and tasks.app.control.ping(), "celery answers", 60)
+                    wait_until(lambda: len(children_of(main.pid)) == 3 and tasks.app.control.ping(), "celery answers")
                     self.attached(name, f"$ sudo cowtrace attach -o {trace}.cow $(cat celery.pid)   # Ctrl-C after {REQUESTS} tasks",
                                   f"{trace}.cow", main.pid, load, ("Processes", None), ("Causes", 4), ("Objects", 3), ("Sites", 3), ("Advice", 7))
             redis.shutdown()

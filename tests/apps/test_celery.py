@@ -9,7 +9,7 @@ import unittest
 
 import page_tables
 from app_test import PROGRAMS, PYTHON, AppTest, needs
-from support import children_of, wait_until
+from support import TIMEOUT, children_of, wait_until
 
 WORKERS = 3
 TASKS = 60
@@ -38,7 +38,7 @@ class Celery(AppTest):
     def done_by(self):
         """Has the tasks done; the pids of the workers that did them."""
         results = [self.tasks.rank.delay(100 * number) for number in range(TASKS)]
-        return {result.get(timeout=60)[0] for result in results}
+        return {result.get(timeout=TIMEOUT)[0] for result in results}
 
     def main_of(self, started):
         """The main process's pid and its workers', once they answer; `started` is it, or cowtrace that has started it."""
@@ -48,13 +48,13 @@ class Celery(AppTest):
                 if len(workers) == WORKERS:
                     return pid, workers
             return None
-        family = wait_until(found, "celery has its workers", 60)
-        wait_until(self.tasks.app.control.ping, "celery answers", 60)  # its main process does
+        family = wait_until(found, "celery has its workers")
+        wait_until(self.tasks.app.control.ping, "celery answers")  # its main process does
         return family
 
     def run_traced(self):
         return self.killed_trace(*self.command, family_of=self.main_of, env={**self.witness.environment, **self.settings}, stdout=subprocess.DEVNULL,
-                                 work=lambda workers: wait_until(lambda: self.done_by() == set(workers), "each worker has done tasks", 60))
+                                 work=lambda workers: wait_until(lambda: self.done_by() == set(workers), "each worker has done tasks"))
 
     def test_run(self):
         trace = self.run_traced()
@@ -78,7 +78,7 @@ class Celery(AppTest):
         main, workers = self.main_of(server)
         child = self.attach(main)
         before = {pid: page_tables.pages_of(pid) for pid in (main, *workers)}
-        wait_until(lambda: self.done_by() == set(workers), "each worker has done tasks", 60)
+        wait_until(lambda: self.done_by() == set(workers), "each worker has done tasks")
         changes = {pid: page_tables.change(before[pid], page_tables.pages_of(pid)) for pid in before}
         trace = self.detach(child)
         self.assert_same_pages(trace.copies(), changes)

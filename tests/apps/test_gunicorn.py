@@ -9,7 +9,7 @@ import unittest
 
 import page_tables
 from app_test import PROGRAMS, AppTest, needs
-from support import children_of, wait_until
+from support import TIMEOUT, children_of, wait_until
 
 WORKERS = 3
 REQUESTS = 90
@@ -18,7 +18,7 @@ TABLE = 8 << 20  # of shop.py, no less
 
 class Connection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=30)
+        super().__init__("localhost", timeout=TIMEOUT)
         self.path = str(path)
 
     def connect(self):

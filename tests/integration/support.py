@@ -30,7 +30,7 @@ sys.path.insert(0, str(SOURCE / "tests"))
 import jsonschema  # noqa: E402
 import validate_report  # noqa: E402
 
-TIMEOUT = 120
+TIMEOUT = 300  # seconds: after so long something hangs. What measures a time has a clock of its own, and holds it against another time
 PAGE = 4096
 # The scenarios of parents, children and steps: any number of children, and what is copied is `copied`. The others have `breaks` instead.
 PLAYED = ("read", "mutate", "mutate-parent", "mutate-both", "grandchild", "threads", "syscall-write", "storm")
@@ -64,7 +64,7 @@ def has_zero_page():
     return read == [0, 0] and len(frames) == 1 and frames != {0}
 
 
-def wait_until(condition, what, seconds=30):
+def wait_until(condition, what, seconds=TIMEOUT):
     """Polls until `condition()` is true and returns its value; fails loudly instead of going on."""
     deadline = time.monotonic() + seconds
     while True:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import unittest
 
-from support import COWTRACE, IntegrationTest, has_zero_page, program, report_errors
+from support import COWTRACE, TIMEOUT, IntegrationTest, has_zero_page, program, report_errors
 
 
 class Allocators(IntegrationTest):
@@ -38,7 +38,7 @@ class Allocators(IntegrationTest):
         # Nothing that was copied is left out, and the trace file knows the same.
         all_of = sum(site["breaks"] for site in trace.report["allocators"]) + trace.report["allocators_unknown"]["breaks"]
         self.assertEqual(all_of, trace.report["totals"]["breaks"])
-        again = subprocess.run([COWTRACE, "report", "--format", "json", self.directory / "t.cow"], capture_output=True, check=True, timeout=60)
+        again = subprocess.run([COWTRACE, "report", "--format", "json", self.directory / "t.cow"], capture_output=True, check=True, timeout=TIMEOUT)
         self.assertEqual(json.loads(again.stdout), trace.report)
         # Not a function of the shell that has forked us, nor of the program before exec.
         reasons = {frame["why_unnamed"] for site in trace.report["allocators"] for frame in site["stack"]}

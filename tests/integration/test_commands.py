@@ -7,7 +7,7 @@ import pwd
 import subprocess
 import unittest
 
-from support import COWTRACE, SCENARIO, IntegrationTest, is_running, load, program, status_of, wait_until
+from support import COWTRACE, SCENARIO, TIMEOUT, IntegrationTest, is_running, load, program, status_of, wait_until
 
 
 class ExitStatus(IntegrationTest):
@@ -277,11 +277,11 @@ class NotRoot(IntegrationTest):
         marker = self.directory / "ran"
         self.directory.chmod(0o777)
         for prefix in (["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],):
-            done = subprocess.run([*prefix, COWTRACE, "--", "touch", str(marker)], capture_output=True, check=False, timeout=60)
+            done = subprocess.run([*prefix, COWTRACE, "--", "touch", str(marker)], capture_output=True, check=False, timeout=TIMEOUT)
             self.assertEqual(done.returncode, 125)
             self.assert_one_error_line(done.stderr, "root")
             self.assertFalse(marker.exists())
-            doctor = subprocess.run([*prefix, COWTRACE, "doctor"], capture_output=True, check=False, timeout=60)
+            doctor = subprocess.run([*prefix, COWTRACE, "doctor"], capture_output=True, check=False, timeout=TIMEOUT)
             self.assertEqual(doctor.returncode, 1)
             self.assertIn(b"CAP_SYS_ADMIN", doctor.stdout)
             self.assertEqual(doctor.stderr, b"")
@@ -298,7 +298,7 @@ class Duration(IntegrationTest):
                 for file in (ready, done):
                     file.unlink(missing_ok=True)
                 running = self.start(COWTRACE, "-q", "-d", "300ms", "--snapshot", mode, "-o", report, "--", "sh", "-c", script)
-                self.assertEqual(running.wait(timeout=30), 0)
+                self.assertEqual(running.wait(timeout=TIMEOUT), 0)
                 pid = int(ready.read_text())
                 self.assertTrue(is_running(pid))
                 self.assertEqual(status_of(pid)["TracerPid"], "0")

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -273,7 +272,7 @@ class Debuginfod(IntegrationTest):
         wait_until(lambda: status_of(child.pid)["NoNewPrivs"] == "1", "tracing")
         self.assertEqual(helpers(), self.helpers_before)
         child.send_signal(signal.SIGTERM)
-        child.wait(timeout=30)
+        child.wait(timeout=TIMEOUT)
         child = self.start(COWTRACE, "-q", "-o", self.directory / "x.cow", "--", "sleep", "60", env=self.environment(server))
         wait_until(lambda: status_of(child.pid)["NoNewPrivs"] == "1", "tracing")
         wait_until(lambda: len(helpers() - self.helpers_before) == 2, "the helpers")
@@ -287,7 +286,7 @@ class Debuginfod(IntegrationTest):
             self.assertLessEqual(opened, {"/dev/null", "socket", "pipe"})
         self.assertNotIn("libcurl", pathlib.Path(f"/proc/{child.pid}/maps").read_text(encoding="utf-8"))
         os.killpg(child.pid, signal.SIGKILL)
-        child.wait(timeout=30)
+        child.wait(timeout=TIMEOUT)
         wait_until(lambda: helpers() == self.helpers_before, "the helpers to end")
         self.assertEqual(server.asked, [])
 
@@ -343,9 +342,8 @@ class Debuginfod(IntegrationTest):
 
     def test_a_silent_server_is_given_up(self):
         server = Server(self, {}, lambda handler, build_id: server.over.wait(TIMEOUT))
-        began = time.monotonic()
+        # It is silent for as long as the test waits for cowtrace.
         trace = self.shapes(server, DEBUGINFOD_TIMEOUT="1")
-        self.assertLess(time.monotonic() - began, 30)
         self.assertEqual(len(server.asked), 1)
         self.assert_nothing_named(trace)
         failed, rest = self.notes(trace)
@@ -362,7 +360,7 @@ class Debuginfod(IntegrationTest):
         self.assertIn(b"waiting for a debug file", child.stderr.readline())
         # As a terminal does it.
         os.killpg(child.pid, signal.SIGINT)
-        child.communicate(timeout=30)
+        child.communicate(timeout=TIMEOUT)
         self.assertEqual(child.returncode, 0)
         (note,) = [note for note in load(report)["capture"]["notes"] if "debuginfod" in note]
         self.assertIn("interrupted", note)

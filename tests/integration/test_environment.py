@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from support import COWTRACE
+from support import COWTRACE, TIMEOUT
 
 
 class Environment(unittest.TestCase):
@@ -17,7 +17,7 @@ class Environment(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o777)
             ran = pathlib.Path(folder) / "ran"
-            done = subprocess.run([*wrapper, COWTRACE, "--", "touch", str(ran)], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([*wrapper, COWTRACE, "--", "touch", str(ran)], capture_output=True, text=True, timeout=TIMEOUT)
             return done, ran.exists()
 
     def assert_refused(self, done, ran, *words):
@@ -54,7 +54,7 @@ class Environment(unittest.TestCase):
         done, ran = self.run_denied(*wrapper)
         self.assert_refused(done, ran, "user namespace", "root of the machine")
         self.assertNotIn("doctor", done.stderr)
-        done = subprocess.run([*wrapper, COWTRACE, "doctor"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*wrapper, COWTRACE, "doctor"], capture_output=True, text=True, timeout=TIMEOUT)
         self.assertEqual(done.returncode, 1)
         (line,) = [line for line in done.stdout.splitlines() if " capabilities " in line]
         self.assertTrue(line.startswith("missing "), line)
@@ -67,7 +67,7 @@ class Environment(unittest.TestCase):
 
     def test_doctor_says_what_is_missing(self):
         done = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", COWTRACE, "doctor"],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=TIMEOUT)
         self.assertEqual(done.returncode, 1)
         self.assertIn("run as root", done.stdout)
         self.assertIn("No backend works", done.stdout)

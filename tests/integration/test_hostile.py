@@ -15,7 +15,7 @@ HOSTILE = program("hostile_registry")
 class Hostile(IntegrationTest):
     def trace_harm(self, *command, harm=None):
         """Traces a program that does `harm`, and checks that its child's writes are reported all the same."""
-        trace = self.trace(*command, timeout=60)
+        trace = self.trace(*command)
         for word in [harm or command[-1]] if harm != "all" else self.harms(trace):
             with self.subTest(word):
                 claimed = claims(trace.stdout, word)

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import unittest
 
-from support import BIN, SCENARIO, SOURCE, IntegrationTest, program
+from support import BIN, SCENARIO, SOURCE, TIMEOUT, IntegrationTest, program
 
 WEB = SOURCE / "tests" / "web"
 MODULES = SOURCE / "build" / "web-tests"
@@ -39,9 +39,9 @@ class Html(IntegrationTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        subprocess.run([WEB / "install.sh", MODULES], check=True, timeout=200)
+        subprocess.run([WEB / "install.sh", MODULES], check=True, timeout=TIMEOUT)
 
-    def node(self, script, *arguments, timeout=250):
+    def node(self, script, *arguments, timeout=TIMEOUT):
         done = subprocess.run(["node", WEB / script, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False,
                               env={**os.environ, "COWTRACE_WEB_TESTS": str(MODULES)})
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
@@ -230,7 +230,7 @@ class Html(IntegrationTest):
 
     def test_a_million_breaks(self):
         html = self.directory / "million.html"
-        subprocess.run([MILLION, html], check=True, timeout=200)
+        subprocess.run([MILLION, html], check=True, timeout=TIMEOUT)
         self.assertLess(html.stat().st_size, LARGEST)
         measured = self.node("measure.mjs", html)
         self.assertEqual(measured["errors"], [])

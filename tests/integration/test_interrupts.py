@@ -14,7 +14,7 @@ import time
 import unittest
 
 from exports import Folded, Perfetto, Pprof, Speedscope
-from support import COWTRACE, SCENARIO, IntegrationTest, children_of, is_running, load, report_errors, status_of, wait_until
+from support import COWTRACE, SCENARIO, TIMEOUT, IntegrationTest, children_of, is_running, load, report_errors, status_of, wait_until
 from test_signals import ignored, pause
 
 ROUNDS = int(os.environ.get("COWTRACE_SIGNAL_ROUNDS", "12"))
@@ -68,7 +68,7 @@ class Files(IntegrationTest):
 
     def wait(self, running):
         """It ends, and its process group with it: no helper and nothing of the command stays."""
-        status = running.wait(timeout=90)
+        status = running.wait(timeout=TIMEOUT)
 
         def group_is_gone():
             try:
@@ -76,7 +76,7 @@ class Files(IntegrationTest):
             except ProcessLookupError:
                 return True
             return False
-        wait_until(group_is_gone, "what it has started ends", 60)
+        wait_until(group_is_gone, "what it has started ends")
         return status
 
     def whole(self, path):
@@ -271,7 +271,7 @@ class Replays(Files):
                 running = self.start(COWTRACE, command, trace, "-o", path)
                 wait_until(lambda: path.exists() and path.stat().st_size > 0, "the file is opened")
                 running.send_signal(signal.SIGTERM)
-                status = running.wait(timeout=60)
+                status = running.wait(timeout=TIMEOUT)
                 self.assertEqual(status, 0 if self.whole(path) else -signal.SIGTERM)
                 path.unlink()
 
@@ -306,7 +306,7 @@ class IgnoredByTheCaller(IntegrationTest):
             with self.subTest(number.name):
                 running = self.attach()
                 running.send_signal(number)
-                self.assertEqual(running.wait(timeout=60), 0)
+                self.assertEqual(running.wait(timeout=TIMEOUT), 0)
                 self.assertEqual(report_errors(load(self.path)), [])
                 self.assertTrue(is_running(self.asleep.pid))
 
@@ -314,7 +314,7 @@ class IgnoredByTheCaller(IntegrationTest):
         running = self.attach()
         running.send_signal(signal.SIGHUP)
         running.send_signal(signal.SIGINT)
-        self.assertEqual(running.wait(timeout=60), 0)
+        self.assertEqual(running.wait(timeout=TIMEOUT), 0)
         self.assertNotIn("interrupted", " ".join(load(self.path)["capture"]["notes"]))
 
     def test_the_background_job_of_a_script(self):
@@ -330,7 +330,7 @@ class IgnoredByTheCaller(IntegrationTest):
             running = self.start(COWTRACE, "-q", "--", "grep", "-E", "^Sig(Ign|Blk|Cgt)", "/proc/self/status", stdout=subprocess.PIPE, text=True)
             plain = subprocess.run(["grep", "-E", "^Sig(Ign|Blk|Cgt)", "/proc/self/status"], capture_output=True, text=True, check=True,
                                    restore_signals=True)
-        self.assertEqual(running.wait(timeout=60), 0)
+        self.assertEqual(running.wait(timeout=TIMEOUT), 0)
         self.assertEqual(running.stdout.read(), plain.stdout)
 
 

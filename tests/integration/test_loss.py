@@ -11,7 +11,7 @@ import signal
 import subprocess
 import unittest
 
-from support import COWTRACE, SCENARIO, IntegrationTest, command_of, wait_until
+from support import COWTRACE, SCENARIO, TIMEOUT, IntegrationTest, command_of, wait_until
 
 PAGES = 60_000
 BUFFER = 64 * 1024
@@ -60,7 +60,7 @@ class Loss(IntegrationTest):
             paused_at = minor_faults(child)
             wait_until(lambda: minor_faults(child) > paused_at + IN_THE_PAUSE, "the storm goes on")
             os.kill(tracer.pid, signal.SIGCONT)
-            self.assertEqual(tracer.wait(timeout=60), 0)
+            self.assertEqual(tracer.wait(timeout=TIMEOUT), 0)
         return self.loaded(0, b"", text.read_text(encoding="utf-8"), path, truth)
 
     def test_something_is_lost_and_something_arrives(self):

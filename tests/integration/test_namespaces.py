@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 from running import LONG_RUNNING, PYTHON, frames
-from support import COWTRACE, PAGE, SCENARIO, IntegrationTest, children_of, program, wait_until
+from support import COWTRACE, PAGE, SCENARIO, TIMEOUT, IntegrationTest, children_of, program, wait_until
 
 SHAPES = program("unwind_shapes")
 INSIDE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
@@ -18,7 +18,7 @@ class Namespaces(IntegrationTest):
         report, truth = self.directory / "report.json", self.directory / "truth.json"
         for snapshot in ("exact", "passive"):
             done = subprocess.run([*INSIDE, COWTRACE, "-q", "--snapshot", snapshot, "-o", report, "--", SCENARIO, "mutate", "--pages", "300", "--truth", truth],
-                                  capture_output=True, check=False, timeout=60)
+                                  capture_output=True, check=False, timeout=TIMEOUT)
             self.assertEqual(done.returncode, 0, done.stderr)
             trace = self.loaded(0, b"", "", report, truth)
             self.assertEqual(trace.capture["notes"], [])
@@ -72,7 +72,7 @@ class Namespaces(IntegrationTest):
         self.assertEqual(target.stdout.readline(), "done\n")
         after = {pid: frames(pid, said["start"], said["pages"]) for pid in children}
         attached.send_signal(2)
-        _, stderr = attached.communicate(timeout=60)
+        _, stderr = attached.communicate(timeout=TIMEOUT)
         self.assertEqual(attached.returncode, 0, stderr)
         trace = self.loaded(0, b"", stderr.decode(), report)
         changed = {(pid, said["start"] + PAGE * page) for pid in children for page in range(said["pages"]) if before[pid][page] != after[pid][page]}

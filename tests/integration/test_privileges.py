@@ -11,7 +11,7 @@ import stat
 import subprocess
 import unittest
 
-from support import COWTRACE, SANITIZED, IntegrationTest, load, report_errors, status_of, wait_until
+from support import COWTRACE, SANITIZED, TIMEOUT, IntegrationTest, load, report_errors, status_of, wait_until
 
 CALLER = 12345  # a user that need not be in any file
 NOBODY = 65534
@@ -60,14 +60,14 @@ class WhileItTraces(IntegrationTest):
             self.assertEqual(theirs[field], own[field])
         self.assertEqual(nice_of(command[0]), nice_of("self"))
         child.send_signal(signal.SIGTERM)
-        self.assertEqual(child.wait(timeout=30), 128 + signal.SIGTERM)
+        self.assertEqual(child.wait(timeout=TIMEOUT), 128 + signal.SIGTERM)
 
     def test_attach(self):
         target = self.start("sleep", "60")
         child = self.start(COWTRACE, "attach", "-q", target.pid)
         self.assert_little_is_left(child.pid)
         child.send_signal(signal.SIGINT)
-        self.assertEqual(child.wait(timeout=30), 0)
+        self.assertEqual(child.wait(timeout=TIMEOUT), 0)
 
     def test_top(self):
         child = self.start(COWTRACE, "top", "-q", "--", "sleep", "60", stdout=subprocess.DEVNULL)
@@ -155,8 +155,8 @@ class AgainstWhoItTraces(IntegrationTest):
             child = self.start(COWTRACE, "attach", "-o", self.report, attacker.pid, stderr=output)
         wait_until(lambda: "attached to 1 process" in told.read_text(), "cowtrace to be attached")
         go.write_text(f"{child.pid}\n")
-        self.assertEqual(attacker.wait(timeout=60), 0)
-        self.assertEqual(child.wait(timeout=60), 0)
+        self.assertEqual(attacker.wait(timeout=TIMEOUT), 0)
+        self.assertEqual(child.wait(timeout=TIMEOUT), 0)
         self.assert_all_refused(said.read_text().splitlines())
 
 

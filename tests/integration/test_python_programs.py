@@ -26,7 +26,7 @@ from pythons import furnish, interpreters, parse_interpreters, place  # noqa: E4
 
 NO_PROGRAMS = ("expectations.py", "forked.py")
 SKIPPED = 77
-TIMEOUT = 120  # of all programs under one interpreter
+TIMEOUT = 300  # of all programs under one interpreter
 
 
 # Runs programs one after the other, and notes the name, the process and the exit status of each.

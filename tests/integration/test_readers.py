@@ -9,7 +9,7 @@ import ctypes
 import subprocess
 import unittest
 
-from support import COWTRACE, PAGE, IntegrationTest, program
+from support import COWTRACE, PAGE, TIMEOUT, IntegrationTest, program
 
 PROGRAM = program("frames_unchanged")
 
@@ -40,7 +40,7 @@ class Readers(IntegrationTest):
         self.assertEqual((word, pages), ("ready", "1000"))
         if meanwhile:
             meanwhile(int(pid), int(address, 16), int(pages))
-        stdout, stderr = running.communicate(timeout=60)
+        stdout, stderr = running.communicate(timeout=TIMEOUT)
         self.assertEqual(running.returncode, 0, stderr)
         word, count = stdout.decode().split()
         self.assertEqual(word, "changed")

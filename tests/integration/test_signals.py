@@ -14,7 +14,7 @@ import termios
 import time
 import unittest
 
-from support import COWTRACE, PAGE, SCENARIO, IntegrationTest, command_of, is_running, load, program, status_of, wait_until
+from support import COWTRACE, PAGE, SCENARIO, TIMEOUT, IntegrationTest, command_of, is_running, load, program, status_of, wait_until
 from test_family import claims
 
 # Says that it is there, then lives until a line comes through the fifo.
@@ -65,7 +65,7 @@ class WithCommand(IntegrationTest):
 
 class Interrupts(WithCommand):
     def finish(self, running, status):
-        self.assertEqual(running.wait(timeout=30), status, self.stderr())
+        self.assertEqual(running.wait(timeout=TIMEOUT), status, self.stderr())
         return self.loaded(running.returncode, b"", self.stderr(), self.report)
 
     def test_one_signal_ends_the_command_and_gives_the_report(self):
@@ -136,7 +136,7 @@ class Interrupts(WithCommand):
             os.write(leader, b"\x03")
         self.tell()
         screen.expect("Mechanisms")
-        self.assertEqual(running.wait(timeout=30), 0)
+        self.assertEqual(running.wait(timeout=TIMEOUT), 0)
         self.assertNotIn("waiting for", screen.text)
 
     def test_a_caller_that_ignores_the_end_of_children(self):
@@ -145,7 +145,7 @@ class Interrupts(WithCommand):
                 for command, status in ((("false",), 1), (("grep", "^SigIgn", "/proc/self/status"), 0)):
                     with ignored(signal.SIGCHLD):
                         running = self.start(COWTRACE, "-q", "--snapshot", mode, "--", *command, stdout=subprocess.PIPE)
-                    self.assertEqual(running.wait(timeout=20), status)
+                    self.assertEqual(running.wait(timeout=TIMEOUT), status)
                 # The command still inherits it.
                 self.assertEqual(int(running.stdout.read().split()[1], 16) >> (signal.SIGCHLD - 1) & 1, 1)
 
@@ -165,7 +165,7 @@ class Interrupts(WithCommand):
         screen.expect("waiting for bash to end")
         os.write(leader, b"line\n")
         screen.expect("Mechanisms")
-        self.assertEqual(running.wait(timeout=30), 5)
+        self.assertEqual(running.wait(timeout=TIMEOUT), 5)
         self.assertEqual(count.read_text(), "x\n")
 
 
@@ -202,7 +202,7 @@ class Death(WithCommand):
             pause(chance.uniform(0, 0.15))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
-            status = running.wait(timeout=30)
+            status = running.wait(timeout=TIMEOUT)
             self.assertIn(status, (0, 137), turn)
             trace = self.loaded(status, b"", "", self.report)
             self.assertEqual(trace.process(victim)["pid"], victim)
@@ -228,7 +228,7 @@ class Stops(WithCommand):
                 os.kill(pid, signal.SIGCONT)
                 wait_until(lambda: status_of(pid)["State"][0] == "S", "it continues")
                 self.tell()
-                self.assertEqual(running.wait(timeout=30), 0)
+                self.assertEqual(running.wait(timeout=TIMEOUT), 0)
                 self.assertEqual(self.done.read_text(), "go on\n")
 
 
@@ -298,7 +298,7 @@ class OnTheTerminal(WithCommand):
         wait_until(lambda: time.monotonic() - began > 3, "seconds pass")
         self.tell()
         screen.expect("Mechanisms")
-        self.assertEqual(running.wait(timeout=30), 0)
+        self.assertEqual(running.wait(timeout=TIMEOUT), 0)
         self.assertNotIn("breaks/s", screen.text)
         self.assertTrue(self.lines(screen)[0].startswith("first second"), self.lines(screen)[0])
 
@@ -310,10 +310,10 @@ class OnTheTerminal(WithCommand):
 
     def test_the_line_of_attach_goes_away(self):
         running, screen = self.attach_on_terminal(self.start("sleep", "1000"))
-        screen.expect("breaks/s", seconds=20)
+        screen.expect("breaks/s")
         running.send_signal(signal.SIGINT)
         screen.expect("no shared page")
-        self.assertEqual(running.wait(timeout=30), 0)
+        self.assertEqual(running.wait(timeout=TIMEOUT), 0)
         self.assertNotIn("breaks/s", "\n".join(self.lines(screen)))
 
     def test_no_line_where_who_is_attached_to_has_the_terminal(self):
@@ -328,7 +328,7 @@ class OnTheTerminal(WithCommand):
         wait_until(lambda: time.monotonic() - began > 4, "seconds pass")
         running.send_signal(signal.SIGINT)
         screen.expect("no shared page")
-        self.assertEqual(running.wait(timeout=30), 0)
+        self.assertEqual(running.wait(timeout=TIMEOUT), 0)
         self.assertNotIn("breaks/s", screen.text)
 
     def test_what_still_goes_on_after_the_end_is_said(self):
@@ -339,10 +339,10 @@ class OnTheTerminal(WithCommand):
         running, screen, follower = self.on_terminal("--color", "never", "-o", self.directory / "x.cow", "--", "/usr/bin/python3", path)
         os.close(follower)
         screen.expect("last words")
-        screen.expect("cowtrace: naming objects", seconds=60)
+        screen.expect("cowtrace: naming objects")
         self.assertEqual(self.lines(screen)[:1], ["last words"])
-        screen.expect("Mechanisms", seconds=60)
-        self.assertEqual(running.wait(timeout=60), 0)
+        screen.expect("Mechanisms")
+        self.assertEqual(running.wait(timeout=TIMEOUT), 0)
         self.assertEqual(self.lines(screen)[0], "last words")
         self.assertNotIn("naming objects", "\n".join(self.lines(screen)))
         self.assertTrue(self.lines(screen)[1].startswith("2 processes broke"), self.lines(screen)[:3])
@@ -357,7 +357,7 @@ class Debuggers(IntegrationTest):
     def test_advice_and_no_hang(self):
         for command in self.debuggers():
             with self.subTest(command):
-                done = self.cowtrace("-o", self.directory / "report.json", "--", *command, timeout=30)
+                done = self.cowtrace("-o", self.directory / "report.json", "--", *command)
                 name = command[0].rsplit("/", 1)[-1]
                 self.assertIn(f"cowtrace: {name} uses ptrace", done.stderr.decode())
                 self.assertIn("--snapshot passive", done.stderr.decode())
@@ -368,7 +368,7 @@ class Debuggers(IntegrationTest):
     def test_passive_leaves_ptrace_free(self):
         for command in self.debuggers():
             with self.subTest(command):
-                trace = self.trace(*command, options=("--snapshot", "passive"), timeout=30)
+                trace = self.trace(*command, options=("--snapshot", "passive"))
                 self.assertNotIn("uses ptrace", trace.stderr)
                 self.assertGreaterEqual(len(trace.processes), 2)
 
@@ -408,7 +408,7 @@ class Screen:
         # The echo is no answer.
         self.expect(line[-20:])
 
-    def expect(self, words, seconds=30):
+    def expect(self, words, seconds=TIMEOUT):
         """Reads until `words` appear after the last ones that were expected."""
         deadline = time.monotonic() + seconds
         while True:

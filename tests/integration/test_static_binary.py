@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import unittest
 
-from support import BIN, IntegrationTest
+from support import BIN, TIMEOUT, IntegrationTest
 
 STATIC = pathlib.Path(os.environ.get("COWTRACE_STATIC_BIN", BIN.parents[1] / "static" / "bin"))
 PROGRAMS = [STATIC / "cowtrace", STATIC / "scenario"]
@@ -31,7 +31,7 @@ class StaticBinary(IntegrationTest):
     def run_inside(self, *arguments):
         """Runs /bin/cowtrace in a root that has only the two programs, /etc/passwd, /proc, /sys and /dev."""
         return subprocess.run(["unshare", "--mount", "sh", "-c", ENTER, str(self.root), "/bin/cowtrace", *arguments], capture_output=True,
-                              check=False, timeout=120, stdin=subprocess.DEVNULL)
+                              check=False, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
 
     def test_they_ask_for_no_loader_and_no_library(self):
         for path in PROGRAMS:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import unittest
 
-from support import COWTRACE, SCENARIO, IntegrationTest, load, report_errors
+from support import COWTRACE, SCENARIO, TIMEOUT, IntegrationTest, load, report_errors
 
 # Writes what a program inherits: open descriptors 0 to 9, limits, and signals.
 SURROUNDINGS = """
@@ -57,7 +57,7 @@ class Streams(IntegrationTest):
         for path in self.files:
             path.unlink(missing_ok=True)
         outputs = [word for path in self.files for word in ("-o", path)]
-        return subprocess.run(list(map(str, [COWTRACE, *options, *outputs, "--", *command])), check=False, timeout=120, **keywords)
+        return subprocess.run(list(map(str, [COWTRACE, *options, *outputs, "--", *command])), check=False, timeout=TIMEOUT, **keywords)
 
     def assert_whole(self):
         self.assertEqual(report_errors(load(self.directory / "x.json")), [])
@@ -73,7 +73,7 @@ class Streams(IntegrationTest):
             path = self.directory / f"seen{trace}"
             path.unlink(missing_ok=True)
             words = ["/usr/bin/python3", self.script, path, status]
-            done = self.cowtrace_with(words, **keywords) if trace else subprocess.run(list(map(str, words)), check=False, timeout=60, **keywords)
+            done = self.cowtrace_with(words, **keywords) if trace else subprocess.run(list(map(str, words)), check=False, timeout=TIMEOUT, **keywords)
             self.assertEqual(done.returncode, status, (command, done))
             seen.append(load(path))
         return seen
@@ -114,7 +114,7 @@ class Streams(IntegrationTest):
         with open("/dev/full", "wb") as full:
             for words in (("report", trace), ("report", trace, "--format", "json"), ("diff", trace, trace), ("--help",), ("doctor",)):
                 with self.subTest(words):
-                    done = subprocess.run([COWTRACE, *map(str, words)], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+                    done = subprocess.run([COWTRACE, *map(str, words)], stdout=full, stderr=subprocess.PIPE, check=False, timeout=TIMEOUT)
                     self.assertEqual(done.returncode, 1)
                     self.assert_one_error_line(done.stderr, "cannot write to standard output: No space left on device")
 

@@ -12,7 +12,7 @@ import subprocess
 import time
 import unittest
 
-from support import COWTRACE, SCENARIO, SOURCE, IntegrationTest, is_running, load, report_errors, wait_until
+from support import COWTRACE, SCENARIO, SOURCE, TIMEOUT, IntegrationTest, is_running, load, report_errors, wait_until
 
 PYTHON = "/usr/bin/python3"
 STEADY = SOURCE / "tests/programs/steady.py"
@@ -61,7 +61,7 @@ class Terminal:
     def resize(self, columns, rows):
         self.run("resize-window", "-x", str(columns), "-y", str(rows))
 
-    def wait(self, pattern, seconds=30):
+    def wait(self, pattern, seconds=TIMEOUT):
         def found():
             return re.search(pattern, self.screen(), re.M)
 
@@ -412,7 +412,7 @@ class WithoutATerminal(TopTest):
     def test_a_terminal_that_nobody_knows_gets_lines(self):
         parent, child = pty.openpty()
         self.addCleanup(os.close, parent)
-        done = subprocess.run([COWTRACE, "top", "-q", "--", "true"], stdin=child, stdout=child, stderr=child, check=False, timeout=60,
+        done = subprocess.run([COWTRACE, "top", "-q", "--", "true"], stdin=child, stdout=child, stderr=child, check=False, timeout=TIMEOUT,
                               env={**os.environ, "TERM": "no-such-terminal"})
         os.close(child)
         self.assertEqual(done.returncode, 0)

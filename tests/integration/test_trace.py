@@ -2,14 +2,13 @@
 """Trace files: rendered again they give what the run itself wrote, anywhere; killed or cut off they give what was there."""
 import json
 import os
-import pathlib
 import re
 import shutil
 import signal
 import subprocess
 import unittest
 
-from support import COWTRACE, SCENARIO, SOURCE, IntegrationTest, children_of, load, program, wait_until
+from support import COWTRACE, SCENARIO, SOURCE, TIMEOUT, IntegrationTest, children_of, load, program, wait_until
 
 PROTO = SOURCE / "src" / "trace" / "trace.proto"
 MOST_BYTES_A_BREAK = 16
@@ -52,7 +51,7 @@ class TraceTest(IntegrationTest):
         return trace, files
 
     def report(self, *arguments, cowtrace=COWTRACE, **more):
-        return subprocess.run([cowtrace, "report", *map(str, arguments)], capture_output=True, timeout=120, check=False, **more)
+        return subprocess.run([cowtrace, "report", *map(str, arguments)], capture_output=True, timeout=TIMEOUT, check=False, **more)
 
     def assert_same_reports(self, trace, files):
         again = [file.with_name("b" + file.name[1:]) for file in files]
@@ -109,7 +108,7 @@ class Alone(TraceTest):
                 trace, files = self.record(*options, command=command)
                 self.assert_same_reports(trace, files)
                 alone = self.directory / "alone.cow"
-                done = subprocess.run([program("rerecord"), trace, alone], capture_output=True, timeout=120, check=False)
+                done = subprocess.run([program("rerecord"), trace, alone], capture_output=True, timeout=TIMEOUT, check=False)
                 self.assertEqual((done.returncode, done.stderr), (0, b""))
                 self.assert_same_reports(alone, files)
 

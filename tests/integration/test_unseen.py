@@ -7,7 +7,7 @@ So is what mlock, MADV_POPULATE_WRITE and MADV_COLLAPSE copy, under the name of 
 import subprocess
 import unittest
 
-from support import COWTRACE, PAGE, IntegrationTest, program
+from support import COWTRACE, PAGE, TIMEOUT, IntegrationTest, program
 
 
 class Unseen(IntegrationTest):
@@ -44,7 +44,7 @@ class Unseen(IntegrationTest):
         with open(f"/proc/{child}/mem", "r+b", buffering=0) as memory:
             memory.seek(address)
             self.assertEqual(memory.write(b"x"), 1)
-        _, stderr = running.communicate(timeout=60)
+        _, stderr = running.communicate(timeout=TIMEOUT)
         self.assertEqual(running.returncode, 0, stderr)
         self.check(self.loaded(0, line, stderr.decode(), path), child, address)
 

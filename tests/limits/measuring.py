@@ -17,7 +17,7 @@ import time
 
 SOURCE = pathlib.Path(os.environ.get("COWTRACE_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(SOURCE / "tests" / "integration"))
-from support import BIN, COWTRACE, PAGE, IntegrationTest, program, status_of  # noqa: E402
+from support import BIN, COWTRACE, PAGE, TIMEOUT, IntegrationTest, program, status_of  # noqa: E402
 
 SIZES = program("family_sizes")
 FIGURES = BIN.parent / "limits"
@@ -127,11 +127,11 @@ class Sized:
     def end(self, status=0, valid=True, outlived=False):
         """Waits for it; a Trace. `outlived`: what goes on without cowtrace is killed then, for it may say more for ever."""
         if outlived:
-            self.process.wait(timeout=240)
+            self.process.wait(timeout=TIMEOUT)
             self.kill_family()
         while self.read_line():
             pass
-        code = self.process.wait(timeout=240)
+        code = self.process.wait(timeout=TIMEOUT)
         self.peak.join()
         self.stderr.seek(0)
         text = self.stderr.read().decode("utf-8")

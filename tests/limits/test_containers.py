@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 from measuring import PAGE, SIZES, LimitsTest
-from support import COWTRACE, children_of, status_of, wait_until
+from support import COWTRACE, TIMEOUT, children_of, status_of, wait_until
 
 CHILDREN, PAGES = 5, 40
 UNSHARE = ("unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--fork", "--kill-child")
@@ -67,7 +67,7 @@ class Containers(LimitsTest):
     def test_seen_from_inside(self):
         report = self.root / "tmp" / "report.json"
         done = subprocess.run(self.inside("/app/cowtrace", "-q", "-o", "/tmp/report.json", "--", *self.family), input="\n", capture_output=True, text=True,
-                              check=False, timeout=60)
+                              check=False, timeout=TIMEOUT)
         self.assertEqual(done.returncode, 0, done.stderr)
         written = {(int(pid), int(start, 16) + index * PAGE) for word, pid, start, _ in (line.split() for line in done.stdout.splitlines() if line.startswith("wrote"))
                    for index in range(PAGES)}

@@ -52,7 +52,7 @@ class Ends(LimitsTest):
 
     def test_fork_and_exit_at_once(self):
         sized = self.sized("exits", COUNT)
-        wait_until(lambda: sized.process.poll() is not None, "the command ends, and cowtrace with it", 60)
+        wait_until(lambda: sized.process.poll() is not None, "the command ends, and cowtrace with it")
         sized.until_ready()
         # Its last child has been let go and goes on.
         sized.go_on()

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 from measuring import COWTRACE, MIB, LimitsTest
-from support import SCENARIO, load
+from support import SCENARIO, TIMEOUT, load
 
 CHILDREN, PAGES = 20, 10_000  # some 1.6 MB of trace, and 60 MB of JSON
 
@@ -47,7 +47,7 @@ class FullDisk(LimitsTest):
         self.assertGreaterEqual(load(good)["totals"]["breaks"], CHILDREN * PAGES)
         size = path.stat().st_size
         self.assertLess(size, MIB)
-        read = subprocess.run([COWTRACE, "report", path, "--format", "json"], capture_output=True, check=False, timeout=120)
+        read = subprocess.run([COWTRACE, "report", path, "--format", "json"], capture_output=True, check=False, timeout=TIMEOUT)
         self.assertEqual((read.returncode, read.stderr), (0, b""))
         report = json.loads(read.stdout)
         self.assertIn("the trace is incomplete", " ".join(report["capture"]["notes"]))

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 from measuring import SIZES, LimitsTest
-from support import COWTRACE, children_of, is_running, status_of, wait_until
+from support import COWTRACE, TIMEOUT, children_of, is_running, status_of, wait_until
 
 PAGES = 50
 KINDS = ("prog", "map", "link")
@@ -61,7 +61,7 @@ class Outlived(LimitsTest):
         (command,) = children_of(sized.process.pid)
         ((daemon, start, _),) = sized.claims["wrote"]
         stop(sized.process)
-        self.assertEqual(sized.process.wait(timeout=60), status)
+        self.assertEqual(sized.process.wait(timeout=TIMEOUT), status)
         self.assert_nothing_stays(objects)
         self.assert_left_alone(command, daemon)
         self.check_rest(sized, daemon)
@@ -99,7 +99,7 @@ class Outlived(LimitsTest):
             attached.stderr.readline()
             objects = bpf_objects(attached.pid)
             attached.send_signal(signal.SIGINT)
-            _, stderr = attached.communicate(timeout=60)
+            _, stderr = attached.communicate(timeout=TIMEOUT)
             self.assertEqual(attached.returncode, 0, stderr)
             self.assert_nothing_stays(objects)
             self.assert_left_alone(daemon)

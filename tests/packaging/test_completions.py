@@ -18,7 +18,7 @@ import unittest
 BIN = pathlib.Path(os.environ["COWTRACE_BIN"])
 COMPLETIONS = BIN.parent / "completions"
 SUBCOMMANDS = ("run", "attach", "report", "diff", "top", "doctor")
-TIMEOUT = 60
+TIMEOUT = 300
 
 
 def said(*arguments):

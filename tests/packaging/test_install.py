@@ -11,12 +11,13 @@ import subprocess
 import tempfile
 import unittest
 
+TIMEOUT = 300  # seconds: after so long something hangs
 BUILD = pathlib.Path(os.environ["COWTRACE_BIN"]).parent
 SOURCE = pathlib.Path(os.environ["COWTRACE_SOURCE"])
 
 
 def output_of(*command):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True).stdout
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
 
 
 class Install(unittest.TestCase):

@@ -15,7 +15,7 @@ import unittest
 
 SOURCE = pathlib.Path(os.environ["COWTRACE_SOURCE"])
 PACKAGES = pathlib.Path(os.environ.get("COWTRACE_DEB", SOURCE / "build" / "packages"))
-TIMEOUT = 240
+TIMEOUT = 300
 # Written by whatever is installed or removed: lists, logs and caches.
 VOLATILE = re.compile(r"^/(?:var/(?:log|lib/dpkg|lib/apt|cache)/|etc/ld\.so\.cache|root/\.|tmp/|proc/|sys/|dev/)")
 

@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import unittest
 
+TIMEOUT = 300  # seconds: after so long something hangs
 BIN = pathlib.Path(os.environ["COWTRACE_BIN"])
 UNIT = pathlib.Path(os.environ["COWTRACE_SOURCE"], "packaging", "systemd", "cowtrace-attach@.service")
 NAME = "cowtrace-test"
@@ -62,7 +63,7 @@ class Unit(unittest.TestCase):
         """What systemd says of this unit alone. Units of other packages may have faults; the folder of `unit` holds one that has."""
         environment = {**os.environ, "SYSTEMD_UNIT_PATH": f"{unit.parent}:"}
         return subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit], capture_output=True, text=True,
-                              env=environment, timeout=60, check=False)
+                              env=environment, timeout=TIMEOUT, check=False)
 
     def test_systemd_understands_it(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -148,11 +149,11 @@ class Service(unittest.TestCase):
             service.stdin.flush()
             self.assertEqual([service.stdout.readline() for _ in range(CHILDREN)], [b"written\n"] * CHILDREN)
             tracer.send_signal(signal.Signals[settings()["KillSignal"][0]])
-        rest = tracer.communicate(timeout=60)[0]
+        rest = tracer.communicate(timeout=TIMEOUT)[0]
         return tracer.returncode, first + rest
 
     def report(self):
-        done = subprocess.run([BIN / "cowtrace", "report", "--format", "json", self.state / f"{NAME}.cow"], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([BIN / "cowtrace", "report", "--format", "json", self.state / f"{NAME}.cow"], capture_output=True, text=True, timeout=TIMEOUT, check=True)
         return json.loads(done.stdout)
 
     def test_with_what_the_unit_leaves(self):
@@ -168,7 +169,7 @@ class Service(unittest.TestCase):
 
     def test_a_trace_is_kept_for_the_next(self):
         (self.state / f"{NAME}.cow").write_bytes(b"the one before")
-        subprocess.run(self.confined(self.command("ExecStartPre"), []), check=True, timeout=60)
+        subprocess.run(self.confined(self.command("ExecStartPre"), []), check=True, timeout=TIMEOUT)
         self.assertEqual((self.state / f"{NAME}.previous.cow").read_bytes(), b"the one before")
 
     def test_capabilities_are_needed(self):
