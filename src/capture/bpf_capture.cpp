@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,7 +89,6 @@ void clear(int map, Key key) {
 }  // namespace
 
 void BpfCapture::Destroy::operator()(cowtrace_bpf* skeleton) const { cowtrace_bpf__destroy(skeleton); }
-void BpfCapture::FreeRings::operator()(ring_buffer* rings) const { ring_buffer__free(rings); }
 
 BpfCapture::BpfCapture(const CaptureOptions& options) : options_(options), preempted_(kernel_preempts()) {}
 BpfCapture::~BpfCapture() { BpfCapture::stop(); }
@@ -224,22 +224,22 @@ Status BpfCapture::attach() {
 }
 
 Status BpfCapture::map_buffers() {
-  const auto on_event = [](void* self, void* data, std::size_t size) {
-    static_cast<BpfCapture*>(self)->take({static_cast<const std::byte*>(data), size});
-    return 0;
-  };
-  rings_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.control_ring), on_event, this, nullptr));
-  if (!rings_ ||
-      ring_buffer__add(rings_.get(), bpf_map__fd(skeleton_->maps.data_ring), on_event, this) != 0)
+  const auto take_event = [this](std::span<const std::byte> bytes) { take(bytes); };
+  const bool control = control_.map(bpf_map__fd(skeleton_->maps.control_ring), buffers_.control, take_event);
+  if (!control || !breaks_.map(bpf_map__fd(skeleton_->maps.data_ring), buffers_.breaks, take_event))
     return fail_errno("cannot map the ring buffers", errno, "try a smaller --buffer");
-  // Of another thread, so apart.
-  const auto on_copy = [](void* self, void* data, std::size_t size) {
-    // What cannot be decoded is a stack that stays unknown.
-    if (auto copy = decode_stack_copy({static_cast<const std::byte*>(data), size})) (*static_cast<BpfCapture*>(self)->copy_sink_)(std::move(*copy));
-    return 0;
+  ready_.reset(epoll_create1(EPOLL_CLOEXEC));
+  for (const int fd : {control_.poll_fd(), breaks_.poll_fd()}) {
+    epoll_event readable{EPOLLIN, {}};
+    if (epoll_ctl(ready_.get(), EPOLL_CTL_ADD, fd, &readable) != 0)
+      return fail_errno("cannot wait for events", errno, "");
+  }
+  // Of another thread. What cannot be decoded is a stack that stays unknown.
+  const auto take_copy = [this](std::span<const std::byte> bytes) {
+    if (auto copy = decode_stack_copy(bytes)) (*copy_sink_)(std::move(*copy));
   };
-  copies_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.copy_ring), on_copy, this, nullptr));
-  if (!copies_) return fail_errno("cannot map the ring buffers", errno, "try --stacks none");
+  if (!copies_.map(bpf_map__fd(skeleton_->maps.copy_ring), buffers_.copies, take_copy))
+    return fail_errno("cannot map the ring buffers", errno, "try --stacks none");
   auto lanes = Lanes::map(bpf_map__fd(skeleton_->maps.lanes), bpf_map__max_entries(skeleton_->maps.lanes));
   if (!lanes) return tl::unexpected(lanes.error());
   lanes_ = std::move(*lanes);
@@ -351,11 +351,12 @@ void BpfCapture::take(std::span<const std::byte> bytes) {
 }
 
 std::uint64_t BpfCapture::drain(const Sink& sink) {
-  if (!rings_) return 0;
+  if (!ready_) return 0;
   sink_ = &sink;
   undecodable_ = 0;
   lanes_.drain([this](std::span<const std::byte> bytes) { take(bytes); });
-  ring_buffer__consume(rings_.get());
+  control_.drain();
+  breaks_.drain();
   sink_ = nullptr;
   return undecodable_;
 }
@@ -366,13 +367,13 @@ void BpfCapture::stop() {
   links_.clear();
 }
 
-int BpfCapture::copies_fd() const { return ring_buffer__epoll_fd(copies_.get()); }
+int BpfCapture::copies_fd() const { return copies_.poll_fd(); }
 
 std::uint64_t BpfCapture::drain_copies(const CopySink& sink) {
   copy_sink_ = &sink;
-  const int count = ring_buffer__consume(copies_.get());
+  const std::uint64_t count = copies_.drain();
   copy_sink_ = nullptr;
-  return count > 0 ? static_cast<std::uint64_t>(count) : 0;
+  return count;
 }
 
 std::uint64_t BpfCapture::copies_sent() const {
@@ -381,7 +382,7 @@ std::uint64_t BpfCapture::copies_sent() const {
   return sum;
 }
 
-int BpfCapture::poll_fd() const { return ring_buffer__epoll_fd(rings_.get()); }
+int BpfCapture::poll_fd() const { return ready_.get(); }
 
 Counters BpfCapture::counters() const {
   Counters sum;

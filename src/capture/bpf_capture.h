@@ -9,11 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/fd.h"
 #include "capture/buffer_sizes.h"
 #include "capture/capture.h"
 #include "capture/coverage.h"
 #include "capture/lanes.h"
 #include "capture/load_order.h"
+#include "capture/ring.h"
 #include "capture/rule_table.h"
 #include "capture/self_check.h"
 #include "capture/test_family.h"
@@ -21,7 +23,6 @@
 struct bpf_link;
 struct bpf_program;
 struct cowtrace_bpf;
-struct ring_buffer;
 
 namespace cowtrace::capture {
 
@@ -93,9 +94,6 @@ class BpfCapture : public Capture {
   struct Destroy {
     void operator()(cowtrace_bpf* skeleton) const;
   };
-  struct FreeRings {
-    void operator()(ring_buffer* rings) const;
-  };
 
   Calibration calibration_;
   BufferSizes buffers_;
@@ -104,10 +102,11 @@ class BpfCapture : public Capture {
   std::string unchecked_;    // why nobody knows whether hooks are called; empty: they are
   bool preempted_;  // this kernel preempts itself
   std::unique_ptr<cowtrace_bpf, Destroy> skeleton_;
-  std::unique_ptr<ring_buffer, FreeRings> rings_;
+  Ring control_, breaks_;
+  Fd ready_;  // readable when one of these is
   Lanes lanes_;
   RuleTable rules_;
-  std::unique_ptr<ring_buffer, FreeRings> copies_;
+  Ring copies_;
   const CopySink* copy_sink_ = nullptr;
   std::vector<bpf_link*> links_;
   const Sink* sink_ = nullptr;
