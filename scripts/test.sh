@@ -23,31 +23,21 @@ run_tests() {
   closing+=("$preset: $(grep 'tests passed' "$log" || echo 'ctest did not finish')")
 }
 
-# The kernels boot beside the tests of the release build, most of which leave a processor to others, and behind those. Not beside a build,
-# which leaves none: guests that hardly run time out.
-start_matrix() {
-  say "booting kernels beside the tests (scripts/vm-matrix.sh)"
-  # A session of its own, to be ended as a whole if we end early.
-  setsid nice -n 10 scripts/vm-matrix.sh --output "$ROOT/build/matrix.json" </dev/null >"$ROOT/build/matrix.log" 2>&1 &
-  matrix=$!
-  trap 'kill -- -"$matrix" 2>/dev/null || true' EXIT
-}
-
-finish_matrix() {
-  local status=0
-  wait "$matrix" || status=$?
-  trap - EXIT
-  cat "$ROOT/build/matrix.log"
+# Not beside tests or a build: the guests take all processors, so that tests wait several times as long for the kernel, and guests that hardly
+# run time out.
+run_matrix() {
+  local log=$ROOT/build/matrix.log status=0
+  say "booting kernels (scripts/vm-matrix.sh)"
+  scripts/vm-matrix.sh --output "$ROOT/build/matrix.json" </dev/null 2>&1 | tee "$log" || status=$?
   [ "$status" -eq 0 ] || failed+=("matrix")
-  closing+=("$(grep '^matrix: ' "$ROOT/build/matrix.log" || echo 'matrix: it did not finish')")
+  closing+=("$(grep '^matrix: ' "$log" || echo 'matrix: it did not finish')")
 }
 
 scripts/package.sh static
 configure_and_build arm64 cowtrace scenario
 configure_and_build release all
-start_matrix
 run_tests release
-finish_matrix
+run_matrix
 configure_and_build asan cowtrace cowtrace_unit_tests scenario python_names
 run_tests asan -L 'unit|python'
 say "fuzzing for a moment (scripts/fuzz.sh $FUZZ_SECONDS)"
