@@ -69,6 +69,7 @@ PAIRS = {
     "preload": pair("preload"),
     "warm-up": switched("preload", "warm_up"),
     "refcounts": pair("refcounts"),
+    "unnamed": switched("refcounts", "unnamed"),
     "allocator-churn": switched("allocator-churn"),
     "per-request-writes": switched("per-request-writes"),
     "thp": switched("thp"),
