@@ -11,12 +11,12 @@ namespace cowtrace::analysis {
 namespace {
 
 // A touch by its place: an index into a space's resolutions, followed by its page_counts.
-struct Place {
+struct EventPlace {
   std::uint32_t space;
   std::uint32_t index;
 };
 
-Touch touch_at(const std::vector<const model::AddressSpace*>& spaces, Place place) {
+Touch touch_at(const std::vector<const model::AddressSpace*>& spaces, EventPlace place) {
   const model::AddressSpace& space = *spaces[place.space];
   const std::size_t resolutions = space.resolutions.size();
   if (place.index < resolutions) return touch_of(space, space.resolutions[place.index]);
@@ -25,7 +25,7 @@ Touch touch_at(const std::vector<const model::AddressSpace*>& spaces, Place plac
 
 using PageTime = std::pair<std::uint64_t, std::uint64_t>;
 
-PageTime page_time(const std::vector<const model::AddressSpace*>& spaces, Place place) {
+PageTime page_time(const std::vector<const model::AddressSpace*>& spaces, EventPlace place) {
   const model::AddressSpace& space = *spaces[place.space];
   const std::size_t resolutions = space.resolutions.size();
   if (place.index < resolutions) {
@@ -41,16 +41,16 @@ bool has_huge_pages(const model::AddressSpace& space) {
                      [](const model::Resolution& event) { return event.size > kPageSize; });
 }
 
-std::vector<Place> sorted_places(const std::vector<const model::AddressSpace*>& spaces) {
+std::vector<EventPlace> sorted_places(const std::vector<const model::AddressSpace*>& spaces) {
   std::size_t count = 0;
   for (const auto* space : spaces) count += space->resolutions.size() + space->page_counts.size();
-  std::vector<Place> places;
+  std::vector<EventPlace> places;
   places.reserve(count);
   for (std::uint32_t s = 0; s < spaces.size(); ++s) {
     const std::size_t end = spaces[s]->resolutions.size() + spaces[s]->page_counts.size();
     for (std::uint32_t i = 0; i < end; ++i) places.push_back({s, i});
   }
-  const auto earlier = [&](Place a, Place b) {
+  const auto earlier = [&](EventPlace a, EventPlace b) {
     return page_time(spaces, a) < page_time(spaces, b);
   };
   if (!std::is_sorted(places.begin(), places.end(), earlier))
@@ -114,7 +114,7 @@ void PageGroups::walk(model::ProcessKey process, const Spaces& spaces, const Cal
   if (spaces.size() == 1 && spaces[0]->page_counts.empty() && !has_huge_pages(*spaces[0])) {
     for (const model::Resolution& event : spaces[0]->resolutions) grouper.add(touch_of(*spaces[0], event));
   } else {
-    for (const Place place : sorted_places(spaces)) grouper.add(touch_at(spaces, place));
+    for (const EventPlace place : sorted_places(spaces)) grouper.add(touch_at(spaces, place));
   }
   grouper.finish();
 }

@@ -201,7 +201,12 @@ void BpfCapture::configure(int features) {
 }
 
 Status BpfCapture::keep(bpf_link* link, const std::string& what) {
-  if (link == nullptr) return fail_errno("cannot attach " + what, errno, "see 'cowtrace doctor'");
+  if (link == nullptr) {
+    const int error = errno;
+    // Some kernels refuse then, others never call it: check_hooks().
+    const std::string off = switched_off(backend());
+    return fail_errno("cannot attach " + what, error, off.empty() ? "see 'cowtrace doctor'" : off);
+  }
   links_.push_back(link);
   return {};
 }

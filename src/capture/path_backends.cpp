@@ -14,6 +14,7 @@
 #include "capture/kernel_symbols.h"
 #include "capture/kernel_version.h"
 #include "capture/return_probe.h"
+#include "capture/self_check.h"
 #include "capture/trampolines.h"
 #include "cowtrace.skel.h"
 
@@ -175,8 +176,12 @@ Status KprobeCapture::attach_faults(cowtrace_bpf& skeleton) {
                       (attach_to(progs.kprobe_new_page, false, new_page[0]) || attach_to(progs.kprobe_new_page, false, new_page[1]));
   for (const bool at_return : {true, false}) {
     bpf_program* program = at_return ? progs.kretprobe_fault : progs.kprobe_fault;
-    if (!attach_to(program, at_return, "handle_mm_fault"))
-      return fail_errno("cannot attach a kprobe to handle_mm_fault", errno, "use --backend static (or auto)");
+    if (!attach_to(program, at_return, "handle_mm_fault")) {
+      const int error = errno;
+      const std::string off = switched_off(backend());
+      return fail_errno("cannot attach a kprobe to handle_mm_fault", error,
+                        off.empty() ? "use --backend static (or auto)" : off);
+    }
   }
   return {};
 }

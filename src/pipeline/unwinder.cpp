@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kLongestWaitMs = 50;                 // should nobody wake us
 constexpr std::size_t kMostScopes = 1024;   // a program each, or one more library in it
-constexpr int kMostFailures = 100;          // to see a program, which may have ended meanwhile
+constexpr int kMostFailedLooks = 100;          // to see a program, which may have ended meanwhile
 constexpr std::chrono::milliseconds kLongestWait(200), kLongestEnd(5000);
 
 // The mappings of `copy.pid`, if it still runs the program that it ran when the copy was made, with as much code: of a library that came since, or
@@ -116,18 +116,18 @@ void Unwinder::work() {
 Unwinder::Scope& Unwinder::scope_of(const capture::StackCopy& copy) {
   if (scopes_.size() >= kMostScopes && !scopes_.contains(copy.scope)) scopes_.clear();
   Scope& scope = scopes_[copy.scope];
-  if (scope.rules != nullptr || scope.failures >= kMostFailures) return scope;
+  if (scope.rules != nullptr || scope.failures >= kMostFailedLooks) return scope;
   if (auto code = read_code(copy, modules_))
     scope.rules = std::make_unique<objects::CodeRules>(std::move(code), vdso_);
   else
-    scope.failures = copy.pid == 0 ? kMostFailures : scope.failures + 1;
+    scope.failures = copy.pid == 0 ? kMostFailedLooks : scope.failures + 1;
   return scope;
 }
 
 // As bpf/lib/stack.h does it: what is walked there next has to come to the same.
 model::Stack Unwinder::complete(const capture::StackCopy& copy) {
   const Scope& scope = scope_of(copy);
-  const bool unreadable = scope.failures >= kMostFailures;
+  const bool unreadable = scope.failures >= kMostFailedLooks;
   model::Stack stack = copy.known;
   UnwindRegisters registers = copy.registers;
   const auto word = [&](std::uint64_t address) { return copy.word(address); };

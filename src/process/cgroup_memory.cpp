@@ -10,7 +10,7 @@
 namespace cowtrace::process {
 namespace {
 
-constexpr std::size_t kSmallFile = 65'536;
+constexpr std::size_t kShortFile = 65'536;
 constexpr std::size_t kDeepest = 64;  // groups above one another that are looked at
 
 // The file of `group` and of each group above it, as far as they can be seen.
@@ -82,13 +82,13 @@ std::uint64_t left_of_limit(std::uint64_t limit, std::uint64_t used, std::string
 
 std::optional<std::uint64_t> available_memory() {
   std::optional<std::uint64_t> least;
-  if (const auto text = read_whole_file("/proc/meminfo", kSmallFile))
+  if (const auto text = read_whole_file("/proc/meminfo", kShortFile))
     least = parse_memory_field(*text, "MemAvailable:");
-  const auto cgroup = read_whole_file("/proc/self/cgroup", kSmallFile);
+  const auto cgroup = read_whole_file("/proc/self/cgroup", kShortFile);
   const auto mountinfo = read_whole_file("/proc/self/mountinfo", kMostMountinfo);
   if (!cgroup || !mountinfo) return least;
   const auto number_in = [](const std::string& path) {
-    const auto text = read_whole_file(path, kSmallFile);
+    const auto text = read_whole_file(path, kShortFile);
     return text ? parse_memory_limit(*text) : std::nullopt;
   };
   for (const std::string& file : memory_limit_files(*cgroup, *mountinfo)) {
@@ -97,7 +97,7 @@ std::optional<std::uint64_t> available_memory() {
     const auto used = number_in(
         folder + (file.ends_with("memory.max") ? "memory.current" : "memory.usage_in_bytes"));
     if (!limit || !used) continue;
-    const auto statistics = read_whole_file(folder + "memory.stat", kSmallFile);
+    const auto statistics = read_whole_file(folder + "memory.stat", kShortFile);
     const std::uint64_t left =
         left_of_limit(*limit, *used, statistics ? *statistics : std::string());
     if (!least || left < *least) least = left;
@@ -107,13 +107,13 @@ std::optional<std::uint64_t> available_memory() {
 
 std::optional<MemoryLimit> memory_limit(pid_t pid) {
   std::optional<MemoryLimit> tightest;
-  if (const auto text = read_whole_file("/proc/meminfo", kSmallFile))
+  if (const auto text = read_whole_file("/proc/meminfo", kShortFile))
     if (const auto total = parse_total_memory(*text)) tightest = {*total, "the machine"};
-  const auto cgroup = read_whole_file("/proc/" + std::to_string(pid) + "/cgroup", kSmallFile);
+  const auto cgroup = read_whole_file("/proc/" + std::to_string(pid) + "/cgroup", kShortFile);
   const auto mountinfo = read_whole_file("/proc/self/mountinfo", kMostMountinfo);
   if (!cgroup || !mountinfo) return tightest;
   for (const std::string& file : memory_limit_files(*cgroup, *mountinfo)) {
-    const auto text = read_whole_file(file, kSmallFile);
+    const auto text = read_whole_file(file, kShortFile);
     const auto limit = text ? parse_memory_limit(*text) : std::nullopt;
     // Without a limit version 1 has a number that is larger than any machine.
     if (limit && (!tightest || *limit < tightest->bytes)) tightest = {*limit, file};

@@ -15,9 +15,9 @@ constexpr std::uint64_t kRow = 160;  // bytes: while it is read and while it is 
 constexpr std::uint64_t kFile = 64;  // without its path
 
 // Reads forward; once something is missing, all that follows is 0.
-class Bytes {
+class LineBytes {
  public:
-  explicit Bytes(std::string_view bytes) : bytes_(bytes) {}
+  explicit LineBytes(std::string_view bytes) : bytes_(bytes) {}
 
   std::uint64_t number(std::size_t size) {
     std::uint64_t value = 0;
@@ -74,7 +74,7 @@ struct Entries {
 };
 
 // Versions 2 to 4: strings up to an empty one; behind each of a file's there are three numbers.
-Entries old_entries(Bytes& header, bool files) {
+Entries old_entries(LineBytes& header, bool files) {
   Entries entries;
   while (header.good()) {
     const std::uint64_t length = header.text();
@@ -87,7 +87,7 @@ Entries old_entries(Bytes& header, bool files) {
 }
 
 // One value of an entry of version 5: the length of a string, 0 for anything else.
-std::uint64_t value_length(Bytes& header, std::uint64_t form, std::size_t offset_size,
+std::uint64_t value_length(LineBytes& header, std::uint64_t form, std::size_t offset_size,
                            const LineSections& sections) {
   switch (form) {
     case DW_FORM_string:
@@ -115,7 +115,7 @@ std::uint64_t value_length(Bytes& header, std::uint64_t form, std::size_t offset
   }
 }
 
-Entries new_entries(Bytes& header, std::size_t offset_size, const LineSections& sections) {
+Entries new_entries(LineBytes& header, std::size_t offset_size, const LineSections& sections) {
   std::vector<std::uint64_t> forms(header.number(1));
   for (std::uint64_t& form : forms) {
     header.leb();  // what it says
@@ -144,7 +144,7 @@ std::uint64_t bounded(std::uint64_t a, std::uint64_t b, std::uint64_t c) {
 std::optional<LineTableSize> line_table_size(const LineSections& sections, std::uint64_t offset,
                                              std::uint64_t directory) {
   if (offset >= sections.lines.size()) return std::nullopt;
-  Bytes table(sections.lines.substr(offset));
+  LineBytes table(sections.lines.substr(offset));
   std::size_t offset_size = 4;
   std::uint64_t length = table.number(4);
   if (length == UINT32_MAX) {
@@ -158,7 +158,7 @@ std::optional<LineTableSize> line_table_size(const LineSections& sections, std::
   const std::uint64_t header_length = table.number(offset_size);
   if (!table.good() || header_length > table.left()) return std::nullopt;
   const std::uint64_t rows = table.left() - header_length;
-  Bytes header = table;
+  LineBytes header = table;
   header.cut(header_length);
   // Lengths and flags, then the operands of each opcode.
   header.skip(version >= 4 ? 5 : 4);

@@ -8,7 +8,7 @@
 namespace cowtrace::python {
 namespace {
 
-constexpr std::uint64_t kMostSlots = std::uint64_t{1} << 32;
+constexpr std::uint64_t kMostEntriesOfADict = std::uint64_t{1} << 32;
 constexpr std::uint8_t kMostLog2Entries = 32;
 constexpr std::uint64_t kMostLookedAt = 100'000;  // of the dict of sys, when one key is wanted
 
@@ -35,7 +35,7 @@ std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& l
     }
   } else {
     slots = image.word(address + at.table_size);
-    if (slots == 0 || slots > kMostSlots || (slots & (slots - 1)) != 0) return std::nullopt;
+    if (slots == 0 || slots > kMostEntriesOfADict || (slots & (slots - 1)) != 0) return std::nullopt;
     index_bytes = slots * (slots <= 0xff ? 1 : slots <= 0xffff ? 2 : slots <= 0xffffffff ? 4 : 8);
   }
   table.entries = address + static_cast<std::uint64_t>(at.indices) + index_bytes;

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kLongestKey = 200;
 constexpr std::uint64_t kMostDigits = 8;   // of 30 bits
 constexpr std::uint64_t kMostShown = 8;
-constexpr int kDeepest = 3;
+constexpr int kDeepestShown = 3;
 
 constexpr std::array<std::string_view, 35> kKeywords = {
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else",
@@ -90,12 +90,12 @@ std::optional<std::string> repr_within(const TypeTable& types, std::uint64_t obj
 std::optional<std::string> tuple_at(const TypeTable& types, std::uint64_t object, int depth) {
   const MemoryImage& image = types.image();
   const std::uint64_t count = image.word(object + types.layout().object.var_size);
-  if (count > kMostShown || depth >= kDeepest) return std::nullopt;
-  constexpr std::size_t kLongest = 1000;
+  if (count > kMostShown || depth >= kDeepestShown) return std::nullopt;
+  constexpr std::size_t kLongestShown = 1000;
   std::string text = "(";
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto item = repr_within(types, image.word(object + types.layout().tuple.items + i * 8), depth + 1);
-    if (!item || text.size() + item->size() > kLongest) return std::nullopt;
+    if (!item || text.size() + item->size() > kLongestShown) return std::nullopt;
     text += *item;
     if (i + 1 < count) text += ", ";
   }

@@ -8,7 +8,7 @@
 namespace cowtrace::python {
 namespace {
 
-constexpr std::uint64_t kReadable = 1 << 20;  // bytes of an image that is not asked
+constexpr std::uint64_t kReadableUnasked = 1 << 20;  // bytes of an image that is not asked
 
 }  // namespace
 
@@ -25,7 +25,7 @@ Heap* PythonResolver::heap_at(model::SpaceId space, std::uint64_t time_ns) {
   if (after == found->second.begin()) return nullptr;
   Heap* const heap = std::prev(after)->second.get();
   // There may be one for each of very many forks.
-  if (last_asked_ != nullptr && last_asked_ != heap) last_asked_->image().forget(kReadable);
+  if (last_asked_ != nullptr && last_asked_ != heap) last_asked_->image().forget(kReadableUnasked);
   return last_asked_ = heap;
 }
 

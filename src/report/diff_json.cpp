@@ -18,7 +18,7 @@ using analysis::Change;
 using analysis::ChangedRow;
 using analysis::Section;
 
-Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json spread_json(const analysis::Spread& spread) { return {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}}; }
 
@@ -53,12 +53,12 @@ Json runs_json(const std::vector<analysis::RunFigures>& runs) {
   return list;
 }
 
-Json frame_json(const model::StackFrame& frame) {
+Json named_frame_json(const model::StackFrame& frame) {
   return {{"kind", frame.python ? "python" : "native"},
           {"function", frame.function},
-          {"file", or_null(frame.file)},
+          {"file", text_or_null(frame.file)},
           {"line", frame.line != 0 ? Json(frame.line) : Json(nullptr)},
-          {"module", or_null(frame.module)}};
+          {"module", text_or_null(frame.module)}};
 }
 
 Json name_json(Section section, const analysis::RowName& name) {
@@ -66,14 +66,14 @@ Json name_json(Section section, const analysis::RowName& name) {
     case Section::Mechanisms: return {{"mechanism", name.name}};
     case Section::Causes: return {{"cause", name.name}};
     case Section::Phases: return {{"phase", name.name}};
-    case Section::Objects: return {{"name", name.name}, {"type", or_null(name.type)}, {"kind", name.kind}};
-    case Section::Types: return {{"type", or_null(name.name)}, {"kind", name.kind}};
-    case Section::Mappings: return {{"label", or_null(name.name)}};
+    case Section::Objects: return {{"name", name.name}, {"type", text_or_null(name.type)}, {"kind", name.kind}};
+    case Section::Types: return {{"type", text_or_null(name.name)}, {"kind", name.kind}};
+    case Section::Mappings: return {{"label", text_or_null(name.name)}};
     case Section::Roles: return {{"command", name.name}, {"generation", name.generation}};
     case Section::Sites: break;
   }
   Json stack = Json::array();
-  for (const model::StackFrame& frame : name.stack) stack.push_back(frame_json(frame));
+  for (const model::StackFrame& frame : name.stack) stack.push_back(named_frame_json(frame));
   return {{"stack", stack}};
 }
 
@@ -91,7 +91,7 @@ Json row_json(Section section, const ChangedRow& row) {
   return json;
 }
 
-Json advice_json(const analysis::AdviceChange& change) {
+Json advice_change_json(const analysis::AdviceChange& change) {
   const auto side = [](std::uint64_t runs, const std::optional<analysis::Spread>& saves) {
     return Json{{"runs", runs}, {"saves_at_most_bytes", saves ? spread_json(*saves) : Json(nullptr)}};
   };
@@ -127,7 +127,7 @@ Status write_diff_json(const analysis::Comparison& comparison, const ReportOptio
       for (const ChangedRow& row : comparison.of(one.section)) put(row_json(one.section, row));
     });
   json.list("advice", [&](auto&& put) {
-    for (const analysis::AdviceChange& change : comparison.advice) put(advice_json(change));
+    for (const analysis::AdviceChange& change : comparison.advice) put(advice_change_json(change));
   });
   json.finish();
   if (!out) return fail("the JSON of the diff is incomplete", "its file did not take all of it");

@@ -11,7 +11,7 @@
 namespace cowtrace::report {
 namespace {
 
-std::string escaped(std::string_view text) { return or_null(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string quoted(std::string_view text) { return or_null(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 void append(fmt::memory_buffer& out, std::string_view text) { out.append(text.data(), text.data() + text.size()); }
 
@@ -39,7 +39,7 @@ void append_mechanisms(fmt::memory_buffer& out, const analysis::ByMechanism& by_
 std::string_view PageText::of(const analysis::PageRow& page) {
   if (page.mapping != mapping_) {
     mapping_ = page.mapping;
-    mapping_json_ = escaped(page.mapping);
+    mapping_json_ = quoted(page.mapping);
   }
   text_.clear();
   const auto out = std::back_inserter(text_);
@@ -65,7 +65,7 @@ std::string_view PageText::of(const analysis::PageRow& page) {
   for (const analysis::ObjectId& id : page.neighbours)
     fmt::format_to(out, FMT_COMPILE("{}{}"), &id == page.neighbours.data() ? "" : ",", id.value);
   if (page.actor)
-    fmt::format_to(out, FMT_COMPILE(R"(],"actor":{{"pid":{},"command":{}}}}})"), page.actor->pid, escaped(page.actor->command));
+    fmt::format_to(out, FMT_COMPILE(R"(],"actor":{{"pid":{},"command":{}}}}})"), page.actor->pid, quoted(page.actor->command));
   else
     append(text_, R"(],"actor":null})");
   return {text_.data(), text_.size()};
