@@ -38,7 +38,7 @@ configure_and_build arm64 cowtrace scenario
 configure_and_build release all
 run_tests release
 run_matrix
-configure_and_build asan cowtrace cowtrace_unit_tests scenario python_names
+configure_and_build asan cowtrace cowtrace_unit_tests scenario python_names loads_library
 run_tests asan -L 'unit|python'
 say "fuzzing for a moment (scripts/fuzz.sh $FUZZ_SECONDS)"
 scripts/fuzz.sh "$FUZZ_SECONDS" || failed+=("fuzz")
