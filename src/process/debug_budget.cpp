@@ -15,14 +15,14 @@
 namespace cowtrace::process {
 namespace {
 
-constexpr std::size_t kBlock = 262'144;
+constexpr std::size_t kChecksumBlock = 262'144;
 constexpr std::size_t kMostNamed = 3;  // files in a note
 
 std::optional<std::uint32_t> checksum_of(int file, std::uint64_t size) {
-  std::vector<unsigned char> block(kBlock);
+  std::vector<unsigned char> block(kChecksumBlock);
   uLong crc = crc32(0, nullptr, 0);
   for (std::uint64_t offset = 0; offset < size;) {
-    const std::size_t wanted = std::min<std::uint64_t>(kBlock, size - offset);
+    const std::size_t wanted = std::min<std::uint64_t>(kChecksumBlock, size - offset);
     const ssize_t got = ::pread(file, block.data(), wanted, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return std::nullopt;
