@@ -72,7 +72,6 @@ class Advice(IntegrationTest):
         if not any(one.version < IMMORTAL_SINCE for one in found) or not any(one.version >= IMMORTAL_SINCE for one in found):
             self.skipTest("it needs an interpreter before 3.12 and one from then on: scripts/pythons.sh")
         furnish({one.root for one in found if one.root != pathlib.Path("/")})
-        reports = {}
         for one in found:
             with self.subTest(interpreter=str(one)):
                 folder = place(self.addCleanup, one, figures.PROGRAMS)
@@ -81,9 +80,6 @@ class Advice(IntegrationTest):
                 self.assertEqual(tuple(map(int, version.split(".")[:2])), one.version[:2])
                 row = figures.advice_of(report, "immortal-objects")
                 self.assertEqual(row is not None, one.version < IMMORTAL_SINCE, report["advice"])
-                reports[one.version] = report
-        before, after = (reports[version] for version in (max(v for v in reports if v < IMMORTAL_SINCE), min(v for v in reports if v >= IMMORTAL_SINCE)))
-        self.check_bound(figures.advice_of(before, "immortal-objects"), before, after)
 
     def test_gc_order(self):
         """The order that docs/advice/gc-freeze.md recommends is better than all others."""
