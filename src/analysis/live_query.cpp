@@ -24,8 +24,9 @@ class LiveQuery {
     void put_into(LiveRow& row) const {
       row.count = count;
       row.recent = recent;
-      const auto most = std::max_element(by_cause.begin(), by_cause.end(),
-                                         [](const BreakCount& a, const BreakCount& b) { return a.bytes < b.bytes; });
+      const auto most = std::max_element(
+          by_cause.begin(), by_cause.end(),
+          [](const BreakCount& a, const BreakCount& b) { return a.bytes < b.bytes; });
       if (most->breaks != 0) row.main_cause = static_cast<model::Cause>(most - by_cause.begin());
     }
   };

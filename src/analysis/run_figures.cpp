@@ -60,8 +60,7 @@ void add_objects(const std::vector<ObjectSummary>& objects, RunFigures& figures)
 void add_sites(const Summary& summary, Rows& rows) {
   for (const SiteSummary& site : summary.sites) {
     RowName name;
-    for (const model::StackFrame* frame : site.frames)
-      name.stack.push_back(named_alike(*frame));
+    for (const model::StackFrame* frame : site.frames) name.stack.push_back(named_alike(*frame));
     rows[std::move(name)].add({site.breaks, site.copied_bytes, 0});
   }
 }

@@ -195,7 +195,7 @@ NamedStack SiteFrames::kept(std::vector<model::StackFrame> frames) {
 }
 
 const NamedStack& SiteFrames::python_frames(model::SpaceId space, const model::PythonFrame& frame,
-                                       std::uint64_t time_ns) {
+                                            std::uint64_t time_ns) {
   const PythonKey key{space, frame};
   const auto known = python_cache_.find(key);
   if (known != python_cache_.end()) return known->second;
@@ -209,8 +209,8 @@ std::size_t SiteFrames::KeyHash::operator()(const Key& key) const {
          key.space.value;
 }
 
-const NamedStack& SiteFrames::frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
-                                   std::uint64_t time_ns) {
+const NamedStack& SiteFrames::frames_at(model::SpaceId space, std::uint64_t ip,
+                                        bool is_return_address, std::uint64_t time_ns) {
   const Key key{space, ip, is_return_address};
   const auto known = cache_.find(key);
   if (known != cache_.end()) return known->second;

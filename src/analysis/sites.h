@@ -69,9 +69,9 @@ class SiteFrames {
   };
   NamedStack kept(std::vector<model::StackFrame> frames);
   const NamedStack& frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
-                         std::uint64_t time_ns);
+                              std::uint64_t time_ns);
   const NamedStack& python_frames(model::SpaceId space, const model::PythonFrame& frame,
-                             std::uint64_t time_ns);
+                                  std::uint64_t time_ns);
   NamedStack native(const model::Stack& stack, std::uint64_t time_ns);
   NamedStack python(const model::Stack& stack, std::uint64_t time_ns);
 

@@ -88,7 +88,9 @@ void clear(int map, Key key) {
 
 }  // namespace
 
-void BpfCapture::Destroy::operator()(cowtrace_bpf* skeleton) const { cowtrace_bpf__destroy(skeleton); }
+void BpfCapture::Destroy::operator()(cowtrace_bpf* skeleton) const {
+  cowtrace_bpf__destroy(skeleton);
+}
 
 BpfCapture::BpfCapture(const CaptureOptions& options) : options_(options), preempted_(kernel_preempts()) {}
 BpfCapture::~BpfCapture() { BpfCapture::stop(); }
@@ -230,7 +232,8 @@ Status BpfCapture::attach() {
 
 Status BpfCapture::map_buffers() {
   const auto take_event = [this](std::span<const std::byte> bytes) { take(bytes); };
-  const bool control = control_.map(bpf_map__fd(skeleton_->maps.control_ring), buffers_.control, take_event);
+  const bool control =
+      control_.map(bpf_map__fd(skeleton_->maps.control_ring), buffers_.control, take_event);
   if (!control || !breaks_.map(bpf_map__fd(skeleton_->maps.data_ring), buffers_.breaks, take_event))
     return fail_errno("cannot map the ring buffers", errno, "try a smaller --buffer");
   ready_.reset(epoll_create1(EPOLL_CLOEXEC));
@@ -372,7 +375,9 @@ void BpfCapture::stop() {
   links_.clear();
 }
 
-int BpfCapture::copies_fd() const { return copies_.poll_fd(); }
+int BpfCapture::copies_fd() const {
+  return copies_.poll_fd();
+}
 
 std::uint64_t BpfCapture::drain_copies(const CopySink& sink) {
   copy_sink_ = &sink;
@@ -387,7 +392,9 @@ std::uint64_t BpfCapture::copies_sent() const {
   return sum;
 }
 
-int BpfCapture::poll_fd() const { return ready_.get(); }
+int BpfCapture::poll_fd() const {
+  return ready_.get();
+}
 
 Counters BpfCapture::counters() const {
   Counters sum;

@@ -7,7 +7,9 @@
 
 namespace cowtrace::capture {
 
-void Ring::Free::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+void Ring::Free::operator()(ring_buffer* ring) const {
+  ring_buffer__free(ring);
+}
 
 bool Ring::map(int fd, std::uint64_t capacity, Take take) {
   reader_ = std::make_unique<Reader>(Reader{std::move(take), RingShare(capacity)});
@@ -15,7 +17,9 @@ bool Ring::map(int fd, std::uint64_t capacity, Take take) {
   return ring_ != nullptr;
 }
 
-int Ring::poll_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+int Ring::poll_fd() const {
+  return ring_buffer__epoll_fd(ring_.get());
+}
 
 // libbpf takes records until there are none, or until one of them is answered by a number below 0,
 // which counts as taken (ringbuf_process_ring() in ringbuf.c of 1.1).

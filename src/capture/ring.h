@@ -22,7 +22,8 @@ class RingShare {
   void begin() { left_ = capacity_; }
   // A record of `size` bytes was taken. False: it was the last one.
   [[nodiscard]] bool take(std::uint64_t size) {
-    constexpr std::uint64_t kHeader = 8, kAligned = 8;  // BPF_RINGBUF_HDR_SZ, and what the kernel rounds up to
+    constexpr std::uint64_t kHeader = 8,
+                            kAligned = 8;  // BPF_RINGBUF_HDR_SZ, and what the kernel rounds up to
     const std::uint64_t room = kHeader + (size + kAligned - 1) / kAligned * kAligned;
     left_ -= room < left_ ? room : left_;
     return left_ != 0;

@@ -15,9 +15,9 @@
 namespace cowtrace::pipeline {
 namespace {
 
-constexpr int kLongestWaitMs = 50;                 // should nobody wake us
+constexpr int kLongestWaitMs = 50;          // should nobody wake us
 constexpr std::size_t kMostScopes = 1024;   // a program each, or one more library in it
-constexpr int kMostFailedLooks = 100;          // to see a program, which may have ended meanwhile
+constexpr int kMostFailedLooks = 100;       // to see a program, which may have ended meanwhile
 constexpr std::chrono::milliseconds kLongestWait(200), kLongestEnd(5000);
 
 // The mappings of `copy.pid`, if it still runs the program that it ran when the copy was made, with as much code: of a library that came since, or

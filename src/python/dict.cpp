@@ -35,7 +35,8 @@ std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& l
     }
   } else {
     slots = image.word(address + at.table_size);
-    if (slots == 0 || slots > kMostEntriesOfADict || (slots & (slots - 1)) != 0) return std::nullopt;
+    if (slots == 0 || slots > kMostEntriesOfADict || (slots & (slots - 1)) != 0)
+      return std::nullopt;
     index_bytes = slots * (slots <= 0xff ? 1 : slots <= 0xffff ? 2 : slots <= 0xffffffff ? 4 : 8);
   }
   table.entries = address + static_cast<std::uint64_t>(at.indices) + index_bytes;

@@ -29,7 +29,9 @@ std::string list(std::string_view DiffFormat::*member) {
 
 }  // namespace
 
-std::span<const DiffFormat> diff_formats() { return kDiffFormats; }
+std::span<const DiffFormat> diff_formats() {
+  return kDiffFormats;
+}
 
 Result<const DiffFormat*> diff_format_of_file(std::string_view path) {
   // ".speedscope.json" is not JSON of ours.

@@ -18,7 +18,9 @@ using analysis::Change;
 using analysis::ChangedRow;
 using analysis::Section;
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
 
 Json spread_json(const analysis::Spread& spread) { return {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}}; }
 
@@ -66,9 +68,12 @@ Json name_json(Section section, const analysis::RowName& name) {
     case Section::Mechanisms: return {{"mechanism", name.name}};
     case Section::Causes: return {{"cause", name.name}};
     case Section::Phases: return {{"phase", name.name}};
-    case Section::Objects: return {{"name", name.name}, {"type", text_or_null(name.type)}, {"kind", name.kind}};
-    case Section::Types: return {{"type", text_or_null(name.name)}, {"kind", name.kind}};
-    case Section::Mappings: return {{"label", text_or_null(name.name)}};
+    case Section::Objects:
+      return {{"name", name.name}, {"type", text_or_null(name.type)}, {"kind", name.kind}};
+    case Section::Types:
+      return {{"type", text_or_null(name.name)}, {"kind", name.kind}};
+    case Section::Mappings:
+      return {{"label", text_or_null(name.name)}};
     case Section::Roles: return {{"command", name.name}, {"generation", name.generation}};
     case Section::Sites: break;
   }

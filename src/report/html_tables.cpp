@@ -122,7 +122,8 @@ void write_html_sites(const analysis::Summary& summary, HtmlStrings& strings,
     const analysis::NamedStack& stack = site.frames;
     sites.add({stack.size(), site.truncated ? 1U : 0U});
     for (const model::StackFrame* frame : stack) {
-      const auto [at, is_new] = number.try_emplace(frame, static_cast<std::uint32_t>(number.size()));
+      const auto [at, is_new] =
+          number.try_emplace(frame, static_cast<std::uint32_t>(number.size()));
       if (is_new)
         frames.push_back({strings.of(frame->function), strings.of(frame->file), frame->line,
                           strings.of(frame->module),

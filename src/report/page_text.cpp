@@ -11,7 +11,9 @@
 namespace cowtrace::report {
 namespace {
 
-std::string quoted(std::string_view text) { return or_null(text).dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string quoted(std::string_view text) {
+  return or_null(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 void append(fmt::memory_buffer& out, std::string_view text) { out.append(text.data(), text.data() + text.size()); }
 
@@ -65,7 +67,8 @@ std::string_view PageText::of(const analysis::PageRow& page) {
   for (const analysis::ObjectId& id : page.neighbours)
     fmt::format_to(out, FMT_COMPILE("{}{}"), &id == page.neighbours.data() ? "" : ",", id.value);
   if (page.actor)
-    fmt::format_to(out, FMT_COMPILE(R"(],"actor":{{"pid":{},"command":{}}}}})"), page.actor->pid, quoted(page.actor->command));
+    fmt::format_to(out, FMT_COMPILE(R"(],"actor":{{"pid":{},"command":{}}}}})"), page.actor->pid,
+                   quoted(page.actor->command));
   else
     append(text_, R"(],"actor":null})");
   return {text_.data(), text_.size()};

@@ -28,7 +28,9 @@ std::size_t stack_line_room(std::size_t depth, std::size_t room) {
   return depth == 0 ? room : room - kCalledBy.size();
 }
 
-std::size_t callers_left_out(std::size_t frames) { return frames - std::min(frames, kShownFrames); }
+std::size_t callers_left_out(std::size_t frames) {
+  return frames - std::min(frames, kShownFrames);
+}
 
 std::string callers_left_out_words(std::size_t least, std::size_t most) {
   if (most == 0) return {};

@@ -49,8 +49,7 @@ const std::vector<NamedFrame>& StackNames::of(const analysis::BreakStack& stack)
 const std::vector<NamedFrame>& StackNames::of_site(std::uint32_t site) {
   std::vector<NamedFrame>& names = by_site_[site];
   if (!names.empty()) return names;
-  for (const model::StackFrame* frame : summary_.sites[site].frames)
-    names.push_back(named(*frame));
+  for (const model::StackFrame* frame : summary_.sites[site].frames) names.push_back(named(*frame));
   if (names.empty()) names.push_back(in_place_of("(no stack)"));
   return names;
 }

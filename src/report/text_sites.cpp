@@ -51,7 +51,8 @@ class LineNumbers {
   struct Hash {
     std::size_t operator()(const Stack& numbers) const {
       std::size_t sum = 0;
-      for (const std::uint32_t number : numbers) sum = (sum + number) * 0x9e37'79b9'7f4a'7c15;  // 2^64 / golden ratio
+      for (const std::uint32_t number : numbers)
+        sum = (sum + number) * 0x9e37'79b9'7f4a'7c15;  // 2^64 / golden ratio
       return sum;
     }
   };
@@ -66,7 +67,9 @@ class LineNumbers {
   std::uint32_t of(const model::StackFrame& frame, std::size_t depth) {
     std::uint32_t& number = known_[depth == 0 ? 0 : 1][&frame];
     if (number == 0)
-      number = lines_.try_emplace(described(frame, stack_line_room(depth, room_)), lines_.size() + 1).first->second;
+      number =
+          lines_.try_emplace(described(frame, stack_line_room(depth, room_)), lines_.size() + 1)
+              .first->second;
     return number;
   }
 

@@ -218,7 +218,8 @@ bool AnswersDecoder::take_table(const AnswerRows& from, Kind kind, const StringT
       if (!allowance.take(answers_.fields[answer.field - 1].size())) return false;
     }
     const std::uint64_t until_ns = deltas.until_ns.get(from.until_ns(i));
-    const bool is_held = held != from.held_row_size() && from.held_row(held) == static_cast<std::uint32_t>(i);
+    const bool is_held =
+        held != from.held_row_size() && from.held_row(held) == static_cast<std::uint32_t>(i);
     const std::uint64_t held_ns = is_held ? from.held_ns(held++) : 0;
     if (held_ns > until_ns) return false;
     to.note({question, until_ns, until_ns - held_ns, answer});

@@ -27,7 +27,8 @@ model::StackFrame python(std::string function) {
   return frame;
 }
 
-std::string mixed(const std::vector<model::StackFrame>& native, const std::vector<model::StackFrame>& python) {
+std::string mixed(const std::vector<model::StackFrame>& native,
+                  const std::vector<model::StackFrame>& python) {
   const auto pointers = [](const std::vector<model::StackFrame>& frames) {
     analysis::NamedStack stack;
     for (const model::StackFrame& frame : frames) stack.push_back(&frame);

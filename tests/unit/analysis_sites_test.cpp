@@ -55,7 +55,8 @@ TEST_F(AnalysisSites, WithoutAStackTheInstructionPointerIsTheSite) {
   builder.write(parent, 1, kSitesPage, at({}, 0x10));
   builder.write(child, 2, kSitesPage, at(lost, 0x10));  // same image, same code
   builder.add_space(child);
-  builder.write(child, 3, kSitesPage, at({}, 0x10));  // after exec it is other code, which nothing shows
+  builder.write(child, 3, kSitesPage,
+                at({}, 0x10));  // after exec it is other code, which nothing shows
   builder.write(child, 4, kSitesPage, at({}, 0));
   const auto found = sites();
   ASSERT_EQ(found.size(), 2U);

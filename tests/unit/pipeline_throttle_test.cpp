@@ -15,7 +15,8 @@ class PipelineThrottle : public ::testing::Test {
   void pass(std::uint64_t ms, std::uint64_t stopped_ms, std::uint64_t ended) {
     const std::uint64_t ticks = ms / 50;
     for (std::uint64_t tick = 1; tick <= ticks; ++tick) {
-      throttle.update(now_ += 50 * kMillisecond, stopped_ + stopped_ms * kMillisecond * tick / ticks,
+      throttle.update(now_ += 50 * kMillisecond,
+                      stopped_ + stopped_ms * kMillisecond * tick / ticks,
                       ended_ + ended * tick / ticks);
       held_up = held_up || throttle.held_up();
     }

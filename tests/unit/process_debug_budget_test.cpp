@@ -72,8 +72,8 @@ class DebugFiles : public ::testing::Test {
   std::string with_bomb(std::uint64_t size) const {
     test::write_file(scratch.file("section"), bomb(size));
     const std::string path = scratch.file("bomb");
-    run_shell("objcopy --add-section .debug_zbomb=" + scratch.file("section") + " " + program + " " +
-        path);
+    run_shell("objcopy --add-section .debug_zbomb=" + scratch.file("section") + " " + program +
+              " " + path);
     std::string content = test::read_file(path);
     Elf64_Ehdr header;
     std::memcpy(&header, content.data(), sizeof(header));
@@ -318,8 +318,8 @@ TEST_F(NamedFiles, OfDwzAreTheSame) {
   // "NAME\0BUILD ID", as dwz writes it.
   test::write_file(scratch.file("link"), debug + std::string(1, '\0') + std::string(20, '\x11'));
   const std::string path = scratch.file("with-link");
-  run_shell("objcopy --add-section .gnu_debugaltlink=" + scratch.file("link") + " " + program + " " +
-      path);
+  run_shell("objcopy --add-section .gnu_debugaltlink=" + scratch.file("link") + " " + program +
+            " " + path);
   own(path, kSomebody);
   ASSERT_EQ(::chmod(debug.c_str(), 0600), 0);
   const auto module = open(path, std::make_shared<DebugBudget>());

@@ -34,10 +34,9 @@ std::optional<Finding> gc_freeze(const Evidence& evidence) {
   if (!evidence.is_worth_it(headers.bytes)) return std::nullopt;
   std::sort(processes.begin(), processes.end());
   processes.erase(std::unique(processes.begin(), processes.end()), processes.end());
-  std::string text = fmt::format(
-      "The garbage collector broke {} in {}. ",
-      counted(collector.breaks, "shared page", "shared pages"),
-      counted(processes.size(), "process", "processes"));
+  std::string text = fmt::format("The garbage collector broke {} in {}. ",
+                                 counted(collector.breaks, "shared page", "shared pages"),
+                                 counted(processes.size(), "process", "processes"));
   text += evidence.has_fork_server()
               ? "The workers come from multiprocessing's fork server: call gc.disable() at the "
                 "beginning of the module that set_forkserver_preload() names, gc.freeze() at its "

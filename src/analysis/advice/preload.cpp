@@ -16,7 +16,9 @@ namespace cowtrace::analysis {
 
 namespace {
 
-bool is_import(const model::StackFrame* frame) { return frame->file.starts_with("<frozen importlib."); }
+bool is_import(const model::StackFrame* frame) {
+  return frame->file.starts_with("<frozen importlib.");
+}
 
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 

@@ -64,8 +64,8 @@ std::map<std::string, BreakCount> by_line(const Evidence& evidence) {
                                      [](const model::StackFrame* frame) { return frame->python; });
     if (python == site.frames.end()) continue;
     const std::string_view file = (*python)->file;
-    lines[fmt::format("{}:{}", file.substr(file.rfind('/') + 1), (*python)->line)].add(site.unnamed_refcounts.breaks,
-                                                                                         site.unnamed_refcounts.bytes);
+    lines[fmt::format("{}:{}", file.substr(file.rfind('/') + 1), (*python)->line)].add(
+        site.unnamed_refcounts.breaks, site.unnamed_refcounts.bytes);
   }
   return lines;
 }

@@ -63,7 +63,8 @@ std::string values_of(const CommandWords& command) {
     if (!option.takes_value) continue;
     std::vector<std::string> patterns;
     for (const std::string& name : option.names) patterns.push_back(single_quoted(command.name + " " + name));
-    cases += fmt::format("    {})\n      {}\n      return ;;\n", joined(patterns, " | "), completion(option));
+    cases += fmt::format("    {})\n      {}\n      return ;;\n", joined(patterns, " | "),
+                         completion(option));
   }
   return cases;
 }
@@ -78,7 +79,8 @@ std::string bash_completion(const AllWords& all) {
     values += values_of(command);
     options += fmt::format("      {}) _cowtrace_words {} ;;\n", command.name, single_quoted(names_of(command.options)));
     if (!command.positionals.empty())
-      positionals += fmt::format("    {}) {} ;;\n", command.name, completion(command.positionals.front()));
+      positionals +=
+          fmt::format("    {}) {} ;;\n", command.name, completion(command.positionals.front()));
   }
   std::string text = kBashHead;
   text += "_cowtrace() {\n  local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=run i\n  COMPREPLY=()\n";
