@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "report/frame_text.h"
 
@@ -11,7 +12,7 @@ namespace cowtrace::report {
 
 namespace {
 
-const std::string kCalledBy = "<- ";
+constexpr std::string_view kCalledBy = "<- ";
 
 }  // namespace
 
@@ -19,8 +20,8 @@ std::vector<std::string> stack_lines(const analysis::NamedStack& stack, std::siz
   if (stack.empty()) return {"(no stack)"};
   std::vector<std::string> lines;
   for (std::size_t depth = 0; depth < std::min(stack.size(), kShownFrames); ++depth)
-    lines.push_back((depth == 0 ? "" : kCalledBy) +
-                    described(*stack[depth], stack_line_room(depth, room)));
+    lines.push_back(fmt::format("{}{}", depth == 0 ? "" : kCalledBy,
+                                described(*stack[depth], stack_line_room(depth, room))));
   return lines;
 }
 
