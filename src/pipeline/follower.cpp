@@ -73,7 +73,7 @@ void Follower::resume(pid_t tid, int signal) {
 bool Follower::handle(pid_t tid, int status) {
   if (!WIFSTOPPED(status)) {
     if (const auto ended = tasks_.find(tid); ended != tasks_.end()) {
-      if (ended->second.process == tid) ++ended_;
+      if (ended->second.process == tid) ++vacancies_;
       tasks_.erase(ended);
     }
     release_parent(tid);  // killed before it ran
@@ -101,8 +101,7 @@ std::optional<std::uint64_t> Follower::on_event(pid_t tid, Task& task, int event
   switch (event) {
     case PTRACE_EVENT_STOP:
       if (!task.started) {
-        task.started = true;
-        task.process = process::thread_group(tid).value_or(tid);
+        on_first_stop(tid, task);
         if (!releasing_) stopped_at = handler_.on_start(tid);
         break;
       }
@@ -131,6 +130,14 @@ std::optional<std::uint64_t> Follower::on_event(pid_t tid, Task& task, int event
   // Behind: the parent may end its child.
   if (event == PTRACE_EVENT_STOP) release_parent(tid);
   return stopped_at;
+}
+
+void Follower::on_first_stop(pid_t tid, Task& task) {
+  task.started = true;
+  task.process = process::thread_group(tid).value_or(tid);
+  if (task.process != tid || vacancies_ == 0) return;
+  --vacancies_;
+  ++replaced_;
 }
 
 bool Follower::hold(pid_t tid, const Task& task) {

@@ -44,8 +44,9 @@ class Follower {
   [[nodiscard]] bool following() const { return !tasks_.empty(); }
   // Time in which some task stood still so far.
   [[nodiscard]] std::uint64_t stopped_ns() const { return stopped_.ns(); }
-  // Processes that have ended.
-  [[nodiscard]] std::uint64_t ended() const { return ended_; }
+  // Processes that started in the place of one that had ended: as many as a family that forks all the time has, and few of one whose processes
+  // start together and end together.
+  [[nodiscard]] std::uint64_t replaced() const { return replaced_; }
   // Is a process at its exit whose end is still to be told?
   [[nodiscard]] bool sees_exits() const;
   [[nodiscard]] bool traces(pid_t tid) const { return tasks_.contains(tid); }
@@ -59,6 +60,7 @@ class Follower {
     bool exiting = false;
   };
 
+  void on_first_stop(pid_t tid, Task& task);
   // When the task stopped, if that is known.
   std::optional<std::uint64_t> on_event(pid_t tid, Task& task, int event, int signal);
   void on_exit_event(pid_t tid, Task& task);
@@ -73,7 +75,8 @@ class Follower {
   std::unordered_map<pid_t, Task> tasks_;
   std::unordered_map<pid_t, pid_t> held_;  // child that has not started -> task that waits for it
   StoppedTime stopped_;
-  std::uint64_t ended_ = 0;
+  std::uint64_t vacancies_ = 0;  // processes that have ended and were not replaced so far
+  std::uint64_t replaced_ = 0;
   bool releasing_ = false;
   std::optional<pid_t> terminal_stop_;
 };

@@ -162,10 +162,10 @@ void Tracing::tick() {
   if (live_) live_->update(session_->capture.started_ns + elapsed);
   expired_ = options_.duration_ns && elapsed >= *options_.duration_ns;
   if (session_->capture.snapshot != "exact") return;
-  throttle_.update(now, follower_.stopped_ns(), follower_.ended());
+  throttle_.update(now, follower_.stopped_ns(), follower_.replaced());
   if (const auto& held_up = throttle_.held_up(); held_up && !options_.insists_on_exact)
-    family_.outgrow(fmt::format("the command forks so often that they hold it up: it stood still for {:.0f} % of {:.1f} s, in which {} of its processes ended",
-                                held_up->share * 100, static_cast<double>(held_up->span_ns) / 1e9, held_up->children));
+    family_.outgrow(fmt::format("the command forks so often that they hold it up: it stood still for {:.0f} % of {:.1f} s, in which {} processes ended and others started",
+                                held_up->share * 100, static_cast<double>(held_up->span_ns) / 1e9, held_up->replaced));
   if (!family_.outgrown().empty()) give_up_stops();
 }
 

@@ -34,7 +34,7 @@ class ForkStorm(IntegrationTest):
         trace, times = self.served(FORKS)
         self.assertEqual(trace.capture["snapshot"], "passive")
         (note,) = [note for note in trace.capture["notes"] if "exact snapshots were given up" in note]
-        self.assertRegex(note, r"it stood still for \d+ % of \d+\.\d s, in which \d+ of its processes ended")
+        self.assertRegex(note, r"it stood still for \d+ % of \d+\.\d s, in which \d+ processes ended and others started")
         self.assertIn(note, trace.stderr)
         audited = [process["audit"] is not None for process in trace.processes[1:]]
         # What had ended by then keeps its audit, and the others say why they have none.

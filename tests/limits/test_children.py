@@ -24,10 +24,9 @@ class Children(LimitsTest):
         self.assert_exactly(trace, written)
         self.assertEqual(len(trace.processes), CHILDREN + 1)
         self.assertEqual(trace.audited("unexplained"), 0)
-        if trace.capture["snapshot"] == "exact":  # a machine that is slow enough is held up by a thousand stops
-            self.assert_all_explained(trace)
-        else:
-            self.assertIn("exact snapshots were given up", " ".join(trace.capture["notes"]))
+        # They start together and end together: however long that takes, no reason to do without the audit.
+        self.assertEqual(trace.capture["snapshot"], "exact")
+        self.assert_all_explained(trace)
         self.assert_memory(sized, trace)
         self.figures("children", children=CHILDREN, written_pages=len(written), reported_pages=self.reported(trace, written), lost=trace.capture["lost_events"],
                      audited=sum(process["audit"] is not None for process in trace.processes), unexplained=trace.audited("unexplained"),

@@ -50,7 +50,7 @@ struct Followed {
   int status = -1;
   std::optional<Command::Failure> failure;
   pid_t pid = 0;
-  std::uint64_t ended = 0, stopped_ns = 0;
+  std::uint64_t replaced = 0, stopped_ns = 0;
 };
 
 Followed follow(const std::vector<std::string>& arguments, bool holds = false) {
@@ -70,7 +70,7 @@ Followed follow(const std::vector<std::string>& arguments, bool holds = false) {
     if (!follower.handle(tid, status) && tid == command->pid()) result.status = status;
   EXPECT_FALSE(follower.following());
   result.failure = command->failure();
-  result.ended = follower.ended();
+  result.replaced = follower.replaced();
   result.stopped_ns = follower.stopped_ns();
   return result;
 }
@@ -89,8 +89,17 @@ TEST(Follower, SeesEachForkedChildBeforeItRuns) {
   EXPECT_EQ(run.recorder.started.size(), 2u);
   EXPECT_EQ(run.recorder.exits.size(), 3u);
   EXPECT_EQ(run.recorder.exits.back(), run.pid);
-  EXPECT_EQ(run.ended, 3u);
   EXPECT_GT(run.stopped_ns, 0u);
+}
+
+TEST(Follower, ChildrenThatComeOneAfterTheOtherReplaceOneAnother) {
+  EXPECT_EQ(follow({"sh", "-c", "(exit 1); (exit 2); (exit 3); exit 4"}).replaced, 2u);
+}
+
+TEST(Follower, ChildrenThatLiveAtOneTimeReplaceNone) {
+  const Followed run = follow({"sh", "-c", "sleep 1000 & a=$!; sleep 1000 & b=$!; sleep 1000 & c=$!; kill $a $b $c; wait"});
+  EXPECT_EQ(run.recorder.exits.size(), 4u);
+  EXPECT_EQ(run.replaced, 0u);
 }
 
 TEST(Follower, AParentThatIsToWaitStandsStillUntilItsChildHasStarted) {

@@ -11,17 +11,17 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 class PipelineThrottle : public ::testing::Test {
  protected:
   // Time of a family, in ticks of 50 ms: for how much of it a task stood still, and how many
-  // children ended.
-  void pass(std::uint64_t ms, std::uint64_t stopped_ms, std::uint64_t ended) {
+  // processes started in the place of others.
+  void pass(std::uint64_t ms, std::uint64_t stopped_ms, std::uint64_t replaced) {
     const std::uint64_t ticks = ms / 50;
     for (std::uint64_t tick = 1; tick <= ticks; ++tick) {
       throttle.update(now_ += 50 * kMillisecond,
                       stopped_ + stopped_ms * kMillisecond * tick / ticks,
-                      ended_ + ended * tick / ticks);
+                      replaced_ + replaced * tick / ticks);
       held_up = held_up || throttle.held_up();
     }
     stopped_ += stopped_ms * kMillisecond;
-    ended_ += ended;
+    replaced_ += replaced;
   }
   void SetUp() override { throttle.update(now_, 0, 0); }
 
@@ -29,7 +29,7 @@ class PipelineThrottle : public ::testing::Test {
   bool held_up = false;
 
  private:
-  std::uint64_t now_ = 1'000'000 * kMillisecond, stopped_ = 0, ended_ = 0;
+  std::uint64_t now_ = 1'000'000 * kMillisecond, stopped_ = 0, replaced_ = 0;
 };
 
 // A fork server that runs 718 children a second alone, and 133 with stops.
@@ -37,7 +37,7 @@ TEST_F(PipelineThrottle, AForkServerIsHeldUp) {
   pass(2000, 1600, 266);
   ASSERT_TRUE(throttle.held_up());
   EXPECT_NEAR(throttle.held_up()->share, 0.8, 0.01);
-  EXPECT_GE(throttle.held_up()->children, Throttle::kEnoughChildren);
+  EXPECT_GE(throttle.held_up()->replaced, Throttle::kEnough);
   EXPECT_LE(throttle.held_up()->span_ns, 1350 * kMillisecond);  // no longer than is needed
 }
 
@@ -86,7 +86,7 @@ TEST_F(PipelineThrottle, WhatCostsLessThanTheBudgetIsNotJudged) {
   EXPECT_FALSE(held_up);
 }
 
-TEST_F(PipelineThrottle, AStormIsOverWhenNothingMoreEnds) {
+TEST_F(PipelineThrottle, AStormIsOverWhenNothingMoreStarts) {
   pass(2000, 1600, 266);
   EXPECT_TRUE(throttle.held_up());
   pass(12'000, 0, 0);
