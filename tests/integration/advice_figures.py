@@ -65,6 +65,7 @@ def switched(advice, stem=None):
 PAIRS = {
     "end-at-once": switched("end-at-once"),
     "gc-freeze": pair("gc-freeze"),
+    "fork-server": switched("gc-freeze", "fork_server"),
     "gc-often": Pair("gc-freeze", Run("gc_often.py"), Run("gc_often.py", ("once",))),
     "preload": pair("preload"),
     "warm-up": switched("preload", "warm_up"),

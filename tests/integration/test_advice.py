@@ -58,6 +58,7 @@ class Advice(IntegrationTest):
         self.assertIsNone(figures.advice_of(after, advice))
         self.assertEqual(found["page"], f"docs/advice/{advice}.md")
         self.assertTrue((figures.SOURCE / found["page"]).exists())
+        self.assertEqual("set_forkserver_preload()" in found["text"], name == "fork-server", found["text"])
 
     def test_nothing_is_advised_to_a_quiet_program(self):
         trace = self.traced(figures.QUIET)
