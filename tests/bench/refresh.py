@@ -22,16 +22,23 @@ def amount(value, unit):
 
 
 def table(figures):
-    """A row for each quantity, of its smallest and its largest size."""
-    rows = ["| by | of | at | | at | | slope | last decade |", "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    """For each machine a row for each quantity, of its smallest and its largest size."""
+    by_machine = {}
     for curve in figures["curves"].values():
+        by_machine.setdefault((curve["rounds"], curve["machine"]), []).append(curve)
+    return "\n".join(table_of(*where, curves) for where, curves in by_machine.items())
+
+
+def table_of(rounds, machine, curves):
+    rows = ["| by | of | at | | at | | slope | last decade |", "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for curve in curves:
         least, most = (f"{size:,}" for size in (curve["sizes"][0], curve["sizes"][-1]))
         for quantity in curve["quantities"].values():
             first, last = (amount(quantity["medians"][index], quantity["unit"]) for index in (0, -1))
             found = quantity["slopes"]
             title = quantity["title"].replace("--stacks none", "`--stacks none`")
             rows.append(f"| {curve['unit']} | {title} | {least} | {first} | {most} | {last} | {found['all']:.2f} | {found['last_decade']:.2f} |")
-    return "\n".join([f"Medians of {figures['rounds']} rounds on {figures['machine']}:", "", *rows]) + "\n"
+    return "\n".join([f"Medians of {rounds} rounds on {machine}:", "", *rows]) + "\n"
 
 
 TABLES = (  # its name in the page, whose figures, what makes it

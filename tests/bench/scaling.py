@@ -177,13 +177,21 @@ def check_budgets(results):
     return good
 
 
+def write(path, results):
+    """The curves that `results` does not have stay as they are in the file; they come in the order of CURVES."""
+    known = json.loads(path.read_text(encoding="utf-8"))["curves"] if path.exists() else {}
+    known |= results
+    curves = {name: known[name] for name in CURVES if name in known}
+    path.write_text(json.dumps({"steepest": STEEPEST, "curves": curves}, indent=1) + "\n", encoding="utf-8")
+
+
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory of cowtrace and scenario")
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
     parser.add_argument("--only", choices=CURVES, action="append", metavar="CURVE", help="one of %(choices)s; repeatable")
     parser.add_argument("--quick", action="store_true", help="one round, without the sizes above a tenth of the largest")
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write every sample, the medians and the slopes too")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write every sample, the medians and the slopes too; other curves in FILE stay")
     arguments = parser.parse_args(argv)
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
@@ -195,21 +203,20 @@ def parse(argv):
 def main(argv):
     arguments = parse(argv)
     rounds = 1 if arguments.quick else arguments.rounds
-    load = os.getloadavg()[0]
-    print(f"{machine()}; load {load:.1f}; {rounds} rounds", flush=True)
+    where = {"machine": machine(), "load": os.getloadavg()[0], "rounds": rounds}
+    print(f"{where['machine']}; load {where['load']:.1f}; {rounds} rounds", flush=True)
     results = {}
     with tempfile.TemporaryDirectory(prefix="cowtrace-bench-") as scratch:
         bench = Bench(arguments.bin, pathlib.Path(scratch))
         for name in arguments.only or CURVES:
             curve = CURVES[name]
             sizes = [size for size in curve.sizes if not arguments.quick or size * 10 <= curve.sizes[-1]]
-            results[name] = curve_result(curve, [[curve.measure(bench, size) for size in sizes] for _ in range(rounds)])
+            results[name] = where | curve_result(curve, [[curve.measure(bench, size) for size in sizes] for _ in range(rounds)])
             print_curve(name, results[name])
     print()
     good = check_budgets(results)
     if arguments.json:
-        whole = {"machine": machine(), "load": load, "rounds": rounds, "steepest": STEEPEST, "curves": results}
-        arguments.json.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        write(arguments.json, results)
     return 0 if good else 1
 
 

@@ -54,6 +54,14 @@ class Scaling(unittest.TestCase):
     def test_what_was_not_measured_has_no_slope(self):
         self.assertIsNone(scaling.slope((1, 10), (0, 5)))
 
+    def test_curves_that_were_not_measured_stay_in_the_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "figures.json"
+            scaling.write(path, {"python": "old", "breaks": "old"})
+            scaling.write(path, {"python": "new", "dict": "new"})
+            self.assertEqual(list(json.loads(path.read_text(encoding="utf-8"))["curves"].items()),
+                             [("breaks", "old"), ("python", "new"), ("dict", "new")])
+
     def test_budget(self):
         for exponent, kept in ((1.0, True), (1.09, True), (1.2, False)):
             said = io.StringIO()
@@ -72,13 +80,13 @@ class Refresh(unittest.TestCase):
         self.page = self.source / "docs/performance.md"
         self.page.write_text("".join(f"{refresh.begin(name)}\n{refresh.END}\n" for name, _, _ in refresh.TABLES) + "![](pictures/performance-things.svg)\n")
         (self.source / "docs/performance/peers.json").write_text(json.dumps(PEERS))
-        self.write(result_of(lambda size: size / 1000))
+        self.write(result_of(lambda size: size / 1000) | {"machine": "one", "rounds": 3})
         (self.source / "docs/pictures/performance-things.svg").write_text(plot.fingerprint(self.curve))
         refresh.main(["", str(self.source)])
 
     def write(self, curve):
         self.curve = curve
-        (self.source / "docs/performance/scaling.json").write_text(json.dumps({"machine": "one", "rounds": 3, "curves": {"things": curve}}))
+        (self.source / "docs/performance/scaling.json").write_text(json.dumps({"curves": {"things": curve}}))
 
     def check(self):
         with contextlib.redirect_stdout(io.StringIO()) as said:
@@ -93,9 +101,16 @@ class Refresh(unittest.TestCase):
         self.assertEqual(self.check(), "")
 
     def test_other_figures_are_found(self):
-        self.write(result_of(lambda size: size / 500))
+        self.write(self.curve | result_of(lambda size: size / 500))
         self.assertIn("the table 'scaling' is not that of", self.check())
         self.assertIn("performance-things.svg is not that of", self.check())
+
+    def test_each_machine_has_a_table(self):
+        curves = {"things": self.curve, "others": self.curve | {"machine": "two"}}
+        made = refresh.table({"curves": curves})
+        self.assertEqual([line for line in made.splitlines() if line.startswith("Medians")],
+                         ["Medians of 3 rounds on one:", "Medians of 3 rounds on two:"])
+        self.assertEqual(made.count("| things | cost |"), 2)
 
     def test_a_page_without_a_place_or_a_picture_is_found(self):
         self.page.write_text("")
