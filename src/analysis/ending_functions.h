@@ -3,13 +3,18 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string_view>
 
 namespace cowtrace::analysis {
 
+// Who ends, which is a matter of how it can do without.
+enum class EndingRuntime : std::uint8_t { C, Python, Ruby, Perl, Php, PostgreSql };
+
 struct EndingFunction {
   std::string_view function;  // as the symbol table has it
   bool returns;               // the program may go on afterwards (an embedded interpreter)
+  EndingRuntime runtime = EndingRuntime::C;
 };
 
 // exit() runs the handlers of atexit(), destructors of C++ and the dynamic linker's _dl_fini(), and never returns (C11
@@ -19,14 +24,37 @@ inline constexpr std::array kEndingFunctions = {
     EndingFunction{"quick_exit", false},           // C library: handlers of at_quick_exit()
     EndingFunction{"__run_exit_handlers", false},  // glibc, where exit() jumps to it
     EndingFunction{"_dl_fini", false},             // glibc's dynamic linker
-    EndingFunction{"Py_Exit", false},              // CPython
-    EndingFunction{"Py_FinalizeEx", true},         // CPython
-    EndingFunction{"Py_Finalize", true},           // CPython
-    EndingFunction{"ruby_cleanup", true},          // CRuby
-    EndingFunction{"ruby_finalize", true},         // CRuby
-    EndingFunction{"perl_destruct", true},         // Perl
-    EndingFunction{"php_module_shutdown", true},   // PHP
-    EndingFunction{"proc_exit", false},            // PostgreSQL: its callbacks, then exit()
+    EndingFunction{"Py_Exit", false, EndingRuntime::Python},
+    EndingFunction{"Py_FinalizeEx", true, EndingRuntime::Python},
+    EndingFunction{"Py_Finalize", true, EndingRuntime::Python},
+    EndingFunction{"ruby_stop", false,
+                   EndingRuntime::Ruby},  // CRuby: the end of a block that fork() runs
+    EndingFunction{"ruby_cleanup", true, EndingRuntime::Ruby},
+    EndingFunction{"ruby_finalize", true, EndingRuntime::Ruby},
+    EndingFunction{"ruby_vm_destruct", true, EndingRuntime::Ruby},
+    EndingFunction{"Perl_my_exit", false,
+                   EndingRuntime::Perl},  // Perl's exit: unwinds, then perl_destruct() and exit()
+    EndingFunction{"Perl_my_failure_exit", false, EndingRuntime::Perl},
+    EndingFunction{"perl_destruct", true, EndingRuntime::Perl},
+    EndingFunction{"php_module_shutdown", true, EndingRuntime::Php},
+    EndingFunction{"proc_exit", false,
+                   EndingRuntime::PostgreSql},         // PostgreSQL: its callbacks, then exit()
+    EndingFunction{"ngx_worker_process_exit", false},  // nginx: gives its pools back, then exit()
+    EndingFunction{"ngx_master_process_exit", false},
+};
+
+// A function that takes a program apart where another one called it with nothing between them but
+// functions without a name: those of stripped programs that their symbol table for the dynamic
+// linker leaves out. None of these returns.
+struct EndingCall {
+  std::string_view function, caller;
+};
+inline constexpr std::array kEndingCalls = {
+    // nginx: through ngx_worker_process_cycle() and ngx_worker_process_exit(). A request's pool
+    // goes through ngx_http_*().
+    EndingCall{"ngx_destroy_pool", "ngx_spawn_process"},
+    // Perl: when exit has unwound the stack to the program's end.
+    EndingCall{"Perl_free_tmps", "perl_run"},
 };
 
 // CPython's main functions. A forked process that is in one of them and in no Python code has left the program that it was

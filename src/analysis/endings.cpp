@@ -2,6 +2,7 @@
 #include "analysis/endings.h"
 
 #include <algorithm>
+#include <bitset>
 #include <map>
 #include <string>
 #include <tuple>
@@ -29,6 +30,13 @@ enum class Sign : std::uint8_t {
 bool is_ending(Sign sign) { return sign >= Sign::EndingPython; }
 bool may_be_ending(Sign sign) { return sign >= Sign::PythonMain; }
 
+// What a native function says, wherever it is in a stack.
+struct Role {
+  Sign sign = Sign::None;
+  bool has_name = false;
+  std::bitset<kEndingCalls.size()> called, calls;  // the rows of kEndingCalls that it is a part of
+};
+
 class StackSigns {
  public:
   StackSigns(const model::Session& session, model::Resolver& resolver) : resolver_(resolver) {
@@ -49,27 +57,45 @@ class StackSigns {
 
  private:
   Sign read(const model::Stack& stack);
+  Sign of_native(const model::Stack& stack);
   // Python code of this forked space is seen where it runs, so that a stack without any is none of its.
   [[nodiscard]] bool shows_python(model::SpaceId space) const { return forked_.contains(space) && with_python_.contains(space); }
-  Sign of_native(model::SpaceId space, std::uint64_t ip, bool is_return_address);
+  const Role& role_of(model::SpaceId space, std::uint64_t ip, bool is_return_address);
   bool ends_python(model::SpaceId space, const model::PythonFrame& frame);
 
   model::Resolver& resolver_;
   std::unordered_set<model::SpaceId> forked_, with_python_;
   std::unordered_map<model::StackHash, Sign> signs_;
-  std::map<std::tuple<model::SpaceId, std::uint64_t, bool>, Sign> native_;
+  std::map<std::tuple<model::SpaceId, std::uint64_t, bool>, Role> native_;
   std::map<std::pair<model::SpaceId, std::uint64_t>, bool> python_;  // by code object
 };
 
-Sign StackSigns::of_native(model::SpaceId space, std::uint64_t ip, bool is_return_address) {
-  const auto [known, is_new] = native_.try_emplace({space, ip, is_return_address}, Sign::None);
-  if (!is_new) return known->second;
+const Role& StackSigns::role_of(model::SpaceId space, std::uint64_t ip, bool is_return_address) {
+  const auto [known, is_new] = native_.try_emplace({space, ip, is_return_address});
+  Role& role = known->second;
+  if (!is_new) return role;
   const std::string function = resolver_.function_at(space, ip, is_return_address);
+  role.has_name = !function.empty();
   for (const EndingFunction& row : kEndingFunctions)
-    if (function == row.function) known->second = row.returns ? Sign::Ending : Sign::EndingForGood;
+    if (function == row.function) role.sign = row.returns ? Sign::Ending : Sign::EndingForGood;
+  for (std::size_t i = 0; i < kEndingCalls.size(); ++i) {
+    role.called[i] = function == kEndingCalls[i].function;
+    role.calls[i] = function == kEndingCalls[i].caller;
+  }
   if (std::find(kPythonMainFunctions.begin(), kPythonMainFunctions.end(), function) != kPythonMainFunctions.end())
-    known->second = Sign::PythonMain;
-  return known->second;
+    role.sign = Sign::PythonMain;
+  return role;
+}
+
+Sign StackSigns::of_native(const model::Stack& stack) {
+  Sign sign = Sign::None;
+  std::bitset<kEndingCalls.size()> called;  // and since then no function with a name
+  for (std::size_t depth = 0; depth < stack.frames.size(); ++depth) {
+    const Role& role = role_of(stack.space, stack.frames[depth], depth != 0);
+    sign = std::max(sign, (called & role.calls).any() ? Sign::EndingForGood : role.sign);
+    called = role.has_name ? role.called : called;
+  }
+  return sign;
 }
 
 bool StackSigns::ends_python(model::SpaceId space, const model::PythonFrame& frame) {
@@ -82,9 +108,7 @@ bool StackSigns::ends_python(model::SpaceId space, const model::PythonFrame& fra
 }
 
 Sign StackSigns::read(const model::Stack& stack) {
-  Sign sign = Sign::None;
-  for (std::size_t depth = 0; depth < stack.frames.size(); ++depth)
-    sign = std::max(sign, of_native(stack.space, stack.frames[depth], depth != 0));
+  const Sign sign = of_native(stack);
   if (is_ending(sign)) return sign;
   if (sign == Sign::PythonMain && stack.python.empty() && shows_python(stack.space)) return sign;
   for (const model::PythonFrame& frame : stack.python)
@@ -129,6 +153,19 @@ class Thread {
   std::uint64_t from_ns_ = 0, last_ns_ = 0;
 };
 
+// A child that an exit handler forks has that handler's callers in its stacks from the first one
+// on, and is at work. When it ends itself is not known then.
+bool began_in_the_end(const model::Session& session, const model::AddressSpace& space,
+                      const StackSigns& signs) {
+  if (space.owner.value >= session.processes.size()) return false;
+  const model::Process& owner = session.processes[space.owner.value];
+  if (!owner.forked_from || owner.spaces.empty() || owner.spaces.front() != space.id) return false;
+  const auto first = std::min_element(
+      space.resolutions.begin(), space.resolutions.end(),
+      [](const model::Resolution& a, const model::Resolution& b) { return a.time_ns < b.time_ns; });
+  return first != space.resolutions.end() && is_ending(signs.of(first->stack));
+}
+
 }  // namespace
 
 std::vector<model::Ending> find_endings(const model::Session& session, model::Resolver& resolver) {
@@ -136,6 +173,7 @@ std::vector<model::Ending> find_endings(const model::Session& session, model::Re
   std::vector<model::Ending> endings;
   if (!signs.any_ending()) return endings;
   for (const model::AddressSpace& space : session.spaces) {
+    if (began_in_the_end(session, space, signs)) continue;
     std::map<std::int32_t, std::vector<Moment>> threads;  // those that ended something
     for (const model::Resolution& event : space.resolutions)
       if (may_be_ending(signs.of(event.stack))) threads[event.tid];

@@ -21,6 +21,36 @@ os.waitpid(worker, 0)
 os._exit(0)
 """
 
+# The work is done in an exit handler, as test runners do it.
+FORKS_AT_THE_END = """
+import atexit, os
+ROWS = [[f"row {number}"] for number in range(20000)]
+
+@atexit.register
+def work():
+    for _ in range(2):
+        if os.fork() == 0:
+            sum(map(len, ROWS))
+            os._exit(0)
+        os.wait()
+"""
+PERL = """
+use POSIX ();
+sub run {
+    my %rows = map { ("key $_" => [$_, "row $_"]) } 1..20000;
+    my $worker = fork;
+    if (!$worker) {
+        my $sum = 0;
+        $sum += $_->[0] for @rows{map { "key $_" } 1..2000};
+        POSIX::_exit(0) if $ARGV[0] eq "at-once";
+        exit 0;
+    }
+    waitpid $worker, 0;
+    POSIX::_exit(0);
+}
+run();
+"""
+
 
 class Phases(IntegrationTest):
     def traced(self, how, *options):
@@ -93,7 +123,7 @@ class Phases(IntegrationTest):
         last = json.loads((self.directory / "end.jsonl").read_text(encoding="utf-8").splitlines()[-1])
         self.assertEqual((last["breaks"], last["copied_bytes"]), (ending["breaks"], ending["bytes"]))
         text = " ".join(self.cowtrace("report", path).stdout.decode().split())
-        self.assertRegex(text, r"copied of [\d.]+ MiB inherited, 1.\d MiB of it while ending; all explained")
+        self.assertRegex(text, r"copied, 1.\d MiB of it while ending, of [\d.]+ MiB inherited; all explained")
         self.traced("at-once", "-o", self.directory / "at-once.cow")
         compared = self.cowtrace("diff", path, self.directory / "at-once.cow", "-o", self.directory / "diff.json")
         self.assertEqual(compared.returncode, 0, compared.stderr)
@@ -101,11 +131,11 @@ class Phases(IntegrationTest):
         self.assertEqual(row["breaks"]["difference"], -ending["breaks"])
         self.assertIn("Phases", compared.stdout.decode() or self.cowtrace("diff", path, self.directory / "at-once.cow").stdout.decode())
 
-    def test_the_end_of_an_interpreter(self):
+    def check_the_end_of_an_interpreter(self, *command):
         """What a worker copies more than one that ends at once is what it copies while ending."""
         totals = {}
         for how in ("orderly", "at-once"):
-            trace = self.trace("/usr/bin/python3", "-c", PYTHON, how, options=("-q",))
+            trace = self.trace(*command, how, options=("-q",))
             self.assert_nothing_lost(trace)
             totals[how] = trace.report["totals"]
         more = totals["orderly"]["breaks"] - totals["at-once"]["breaks"]
@@ -114,6 +144,19 @@ class Phases(IntegrationTest):
         # Between the last line of the program and the end of the interpreter it gives back what it had compiled.
         self.assertLessEqual(abs(more - ending), more / 10)
         self.assertEqual(totals["at-once"]["by_phase"]["ending"]["breaks"], 0)
+
+    def test_the_end_of_cpython(self):
+        self.check_the_end_of_an_interpreter("/usr/bin/python3", "-c", PYTHON)
+
+    def test_the_end_of_perl(self):
+        self.check_the_end_of_an_interpreter("/usr/bin/perl", "-e", PERL)
+
+    def test_what_an_exit_handler_forks_is_at_work(self):
+        trace = self.trace("/usr/bin/python3", "-c", FORKS_AT_THE_END, options=("-q",))
+        self.assert_nothing_lost(trace)
+        children = [process for process in trace.processes if process["parent"] is not None]
+        self.assertEqual([child["ending"]["breaks"] for child in children], [0, 0])
+        self.assertGreater(min(child["breaks"] for child in children), 500)
 
 
 if __name__ == "__main__":

@@ -105,6 +105,30 @@ TEST_F(AnalysisEndings, AForkedInterpreterThatHasLeftAllPythonCode) {
   EXPECT_EQ(found[0].to_ns, at(4));
 }
 
+TEST_F(AnalysisEndings, AFunctionThatOnlyUnnamedOnesLieAboveItsCaller) {
+  constexpr std::uint64_t kPool = 0x6000, kSpawn = 0x6100, kRequest = 0x6200, kUnnamed = 0x6300;
+  resolver.name(kPool, {function("ngx_destroy_pool")});
+  resolver.name(kSpawn, {function("ngx_spawn_process")});
+  resolver.name(kRequest, {function("ngx_http_free_request")});
+  EXPECT_TRUE(endings({stack({kWork, kPool, kUnnamed, kRequest, kUnnamed, kSpawn, kMain}),
+                       stack({kPool, kUnnamed, kMain, kSpawn}), stack({kSpawn, kUnnamed, kPool})})
+                  .empty());
+  const auto found =
+      endings({stack({kWork, kPool, kUnnamed, kUnnamed, kSpawn, kMain}), stack({kWork, kMain})});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].from_ns, at(1));
+  EXPECT_EQ(found[0].to_ns, UINT64_MAX);
+}
+
+TEST_F(AnalysisEndings, WhatAnExitHandlerForksIsAtWork) {
+  const model::ProcessKey parent = process;
+  process = builder.process(100, "child", parent);
+  EXPECT_TRUE(
+      endings({stack({kWork, kExit, kMain}), stack({kWork, kMember, kExit, kMain})}).empty());
+  process = builder.process(100, "another", parent);
+  EXPECT_EQ(endings({stack({kWork, kMain}), stack({kWork, kExit, kMain})}).size(), 1U);
+}
+
 TEST_F(AnalysisEndings, OfTheThreadAlone) {
   model::Resolution other;
   other.pid = 100;
