@@ -164,6 +164,32 @@ TEST_F(AnalysisAdvice, WorkersThatTakeThemselvesApartAreToEndAtOnce) {
   EXPECT_THAT(row->text, AllOf(HasSubstr("2 forked processes copied 110 shared pages"), HasSubstr("_exit()")));
 }
 
+class AnalysisAdviceEnd : public AnalysisAdvice {
+ protected:
+  // What is advised where a function ended the workers.
+  std::string ended_by(std::string function) {
+    model::StackFrame frame;
+    frame.function = std::move(function);
+    resolver.name(0x7100, {frame});
+    model::Resolution event = ending();
+    event.stack = builder.stack(one, {0x7000, 0x7100});
+    break_pages(one, kEnough, Cause::Unknown, event);
+    const auto row = advice("end-at-once");
+    return row ? row->text : std::string();
+  }
+};
+
+TEST_F(AnalysisAdviceEnd, NamesTheCallOfTheRuntimeThatEnds) {
+  EXPECT_THAT(
+      ended_by("Perl_my_exit"),
+      AllOf(HasSubstr("POSIX::_exit()"), HasSubstr("let a signal end"), Not(HasSubstr("Python"))));
+}
+
+TEST_F(AnalysisAdviceEnd, DoesNotAdviseACrash) {
+  EXPECT_THAT(ended_by("proc_exit"),
+              AllOf(HasSubstr("pooler"), Not(HasSubstr("let a signal end"))));
+}
+
 TEST_F(AnalysisAdvice, TheEndOfTheParentIsNoWorkers) {
   break_pages(parent, kEnough, Cause::Refcount, ending());
   EXPECT_FALSE(advice("end-at-once"));
@@ -180,7 +206,8 @@ TEST_F(AnalysisAdvice, WhatAnEndBreaksWasNotRead) {
   const auto row = advice("refcounts");
   ASSERT_TRUE(row);
   EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
-  EXPECT_THAT(row->text, HasSubstr("100 shared pages were broken"));
+  EXPECT_THAT(row->text, AllOf(HasSubstr("100 shared pages were broken"),
+                               HasSubstr("100 pages more of these items were broken while")));
 }
 
 // -- refcounts ------------------------------------------------------------------------------------------------------------------

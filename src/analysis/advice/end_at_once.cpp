@@ -3,30 +3,100 @@
 // Evidence: breaks of forked processes while they ended (Phase::Ending). Bound: all of these, for a process that ends by
 // _exit() runs neither exit handlers nor destructors.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
+#include <numeric>
 
 #include "analysis/advice/advices.h"
+#include "analysis/ending_functions.h"
 
 namespace cowtrace::analysis {
 
+namespace {
+
+struct Cure {
+  EndingRuntime runtime;
+  std::string_view call;  // empty: it has none
+};
+constexpr std::array kCures = {
+    Cure{EndingRuntime::Python, "os._exit() instead of sys.exit() in Python, skip-atexit in uWSGI"},
+    Cure{EndingRuntime::Ruby, "exit! instead of exit in Ruby"},
+    Cure{EndingRuntime::Perl, "POSIX::_exit() instead of exit in Perl"},
+    Cure{EndingRuntime::C, "_exit() instead of exit() in C"},
+    Cure{EndingRuntime::Php, ""},
+    Cure{EndingRuntime::PostgreSql, ""},
+};
+using ByRuntime = std::array<std::uint64_t, kCures.size()>;  // bytes
+
+std::uint64_t& of_runtime(ByRuntime& bytes, EndingRuntime runtime) {
+  return bytes.at(static_cast<std::size_t>(runtime));
+}
+
+// An interpreter says more than the C library, which most of them end by.
+std::optional<EndingRuntime> runtime_of(const SiteSummary& site) {
+  std::optional<EndingRuntime> found;
+  for (const model::StackFrame* frame : site.frames) {
+    if (frame->python) return EndingRuntime::Python;
+    for (const EndingFunction& row : kEndingFunctions)
+      if (frame->function == row.function && (!found || *found == EndingRuntime::C))
+        found = row.runtime;
+  }
+  return found;
+}
+
+ByRuntime by_runtime(const Summary& summary) {
+  ByRuntime bytes{};
+  for (const SiteSummary& site : summary.sites)
+    if (const auto runtime = runtime_of(site); runtime && site.ending.breaks != 0)
+      of_runtime(bytes, *runtime) += site.ending.bytes;
+  return bytes;
+}
+
+std::string cures(ByRuntime& bytes) {
+  constexpr std::uint64_t kShare = 10;  // what is less than a tenth is not worth a word
+  const std::uint64_t all = std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0});
+  std::vector<std::string_view> calls;
+  for (const Cure& cure : kCures)
+    if (!cure.call.empty() && of_runtime(bytes, cure.runtime) > all / kShare)
+      calls.push_back(cure.call);
+  if (calls.empty())  // no stack tells
+    return "_exit() in C, os._exit() in Python, exit! in Ruby, POSIX::_exit() in Perl, or your "
+           "server's option for it (skip-atexit in uWSGI)";
+  return fmt::format("{}", fmt::join(calls, "; "));
+}
+
+}  // namespace
+
 std::optional<Finding> end_at_once(const Evidence& evidence) {
   BreakCount all;
-  std::uint64_t processes = 0, with_python = 0;
+  std::uint64_t processes = 0;
   for (const ProcessSummary& process : evidence.summary.processes) {
     if (!process.forked_from || process.ending.breaks == 0) continue;
     all.add(process.ending.breaks, process.ending.bytes);
     ++processes;
-    if (!process.python.empty()) ++with_python;
   }
   if (!evidence.is_worth_it(all.bytes)) return std::nullopt;
-  const bool only_python = with_python == processes;
-  return Finding{fmt::format("{} copied {} while ending: exit handlers, destructors and the end of an interpreter write to memory that is "
-                             "given back right afterwards. End workers at once when their work is done and their output is flushed: {}; "
-                             "or let a signal end them that they do not catch.",
-                             counted(processes, "forked process", "forked processes"), counted(all.breaks, "shared page", "shared pages"),
-                             only_python ? "os._exit() instead of sys.exit(), skip-atexit in uWSGI"
-                                         : "_exit() in C, os._exit() in Python, exit! in Ruby, POSIX::_exit() in Perl, or your server's option "
-                                           "for it (skip-atexit in uWSGI)"),
-                 all.bytes};
+  std::string text = fmt::format(
+      "{} copied {} while ending: exit handlers, destructors and the end of an interpreter write "
+      "to memory that is "
+      "given back right afterwards. ",
+      counted(processes, "forked process", "forked processes"),
+      counted(all.breaks, "shared page", "shared pages"));
+  ByRuntime bytes = by_runtime(evidence.summary);
+  // A backend that ends by a signal is a crash, after which its server ends all others.
+  if (of_runtime(bytes, EndingRuntime::PostgreSql) > all.bytes / 2)
+    return Finding{text +
+                       "PostgreSQL cannot be told to leave that out, and takes a process that a "
+                       "signal ends for a crash: let connections live "
+                       "longer, with a pooler, so that fewer processes end.",
+                   all.bytes};
+  text += fmt::format(
+      "End workers at once when their work is done and their output is flushed: {}; or let a "
+      "signal end them that they do not "
+      "catch.",
+      cures(bytes));
+  return Finding{std::move(text), all.bytes};
 }
 
 }  // namespace cowtrace::analysis
