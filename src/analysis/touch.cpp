@@ -6,6 +6,9 @@
 namespace cowtrace::analysis {
 
 model::Cause cause_of(const Touch& touch, const model::Write& write) {
+  if (touch.aggregated)
+    return model::Cause::Unknown;  // of the first write to a page nothing is known but that it was
+                                   // one
   return touch.cause != model::Cause::Unknown ? touch.cause : write.cause;
 }
 
