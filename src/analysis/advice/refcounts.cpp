@@ -90,11 +90,17 @@ std::optional<Finding> refcounts(const Evidence& evidence) {
   std::string what;
   if (!containers.empty()) what = "the items of " + costliest(containers);
   if (!lines.empty()) what += fmt::format("{}objects without a name ({})", what.empty() ? "" : ", and ", costliest(lines));
-  return Finding{fmt::format("Reading {} counted references to them, and a reference is counted inside of the item: {} were broken. Data "
-                             "that is only read needs no objects in an array.array, a numpy array, mmap or "
-                             "multiprocessing.shared_memory.",
-                             what, counted(sum.at_work.breaks, "shared page", "shared pages")),
-                 sum.all.bytes};
+  std::string text = fmt::format(
+      "Reading {} counted references to them, and a reference is counted inside of the item: {} "
+      "were broken. Data "
+      "that is only read needs no objects in an array.array, a numpy array, mmap or "
+      "multiprocessing.shared_memory.",
+      what, counted(sum.at_work.breaks, "shared page", "shared pages"));
+  if (const std::uint64_t ending = sum.all.breaks - sum.at_work.breaks; ending != 0)
+    text += fmt::format(
+        " {} more of these items {} broken while interpreters ended, which it saves as well.",
+        counted(ending, "page", "pages"), ending == 1 ? "was" : "were");
+  return Finding{std::move(text), sum.all.bytes};
 }
 
 }  // namespace cowtrace::analysis
