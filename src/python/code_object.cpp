@@ -37,11 +37,16 @@ class CodeReader {
     const auto& code = layout_.code;
     if (code.firstlineno == kAbsent) return std::nullopt;
     const auto first_line = memory_.read_value<std::int32_t>(address_ + code.firstlineno);
-    const auto name = text(code.name);
-    if (!first_line || *first_line < 0 || !name) return std::nullopt;
+    if (!first_line || *first_line < 0) return std::nullopt;
     info_.first_line = *first_line;
-    info_.name = *name;
-    info_.qualname = text(code.qualname).value_or(*name);
+    if (is_freed() && is_module_body()) {
+      info_.name = info_.qualname = "<module>";
+    } else if (const auto name = text(code.name)) {
+      info_.name = *name;
+      info_.qualname = text(code.qualname).value_or(*name);
+    } else {
+      return std::nullopt;
+    }
     info_.file = text(code.filename).value_or("");
     if (code.code_adaptive != kAbsent) info_.code_start = address_ + code.code_adaptive;
     const Offset table_field = code.linetable != kAbsent ? code.linetable : code.lnotab;
@@ -55,6 +60,23 @@ class CodeReader {
   }
 
  private:
+  // An allocator has put its own word in the place of the reference count, of which CPython uses no
+  // more than the low half, and from 3.14 on the flags in the highest 16 bits. Code of a module is
+  // freed as soon as it has run.
+  bool is_freed() const {
+    if (layout_.object.refcnt == kAbsent) return false;
+    const auto count = memory_.read_value<std::uint64_t>(address_ + layout_.object.refcnt);
+    return count && ((*count & 0xFFFFFFFF) == 0 || (*count >> 32 & 0xFFFF) != 0);
+  }
+  // Neither optimized nor with locals of its own (CO_OPTIMIZED, CO_NEWLOCALS), and from the first
+  // line on: the body of a class has another one. Its name may be freed, too, and be another string
+  // by now.
+  bool is_module_body() const {
+    constexpr std::int32_t kOptimized = 1, kNewLocals = 2;
+    if (layout_.code.flags == kAbsent || info_.first_line > 1) return false;
+    const auto flags = memory_.read_value<std::int32_t>(address_ + layout_.code.flags);
+    return flags && (*flags & (kOptimized | kNewLocals)) == 0;
+  }
   std::optional<std::string> text(Offset field) {
     const auto pointer = pointer_at(memory_, address_, field);
     if (!pointer) return std::nullopt;

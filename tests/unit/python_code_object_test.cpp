@@ -32,6 +32,7 @@ Layout make_layout(Version version) {
   layout.unicode.compact_shift = 5;
   layout.unicode.ascii_shift = 6;
   layout.code.firstlineno = 40;
+  layout.code.flags = 48;
   layout.code.filename = 104;
   layout.code.name = 112;
   if (version < Version{3, 11}) {
@@ -240,6 +241,24 @@ TEST(PythonCode, WithoutATableThereAreNamesAndNoLines) {
   EXPECT_FALSE(process.code()->has_line_table);  // null
   process.place_table(5000, {});                 // not all of it is in memory
   EXPECT_FALSE(process.code()->has_line_table);
+}
+
+// Its code is freed as soon as it has run, and its name may be another string by then.
+TEST(PythonCode, WhatAModuleRanIsAModuleAlsoWhenItsCodeIsFreed) {
+  Process process(kNew);
+  process.memory.place_value(kCode + process.layout.code.firstlineno, std::int32_t{1});
+  process.memory.place_value(kCode, std::uint64_t{2});
+  EXPECT_EQ(process.code()->name, "hello");
+  process.memory.place_value(kCode, std::uint64_t{0x7f12'3456'7890});
+  EXPECT_EQ(process.code()->name, "<module>");
+  EXPECT_EQ(process.code()->qualname, "<module>");
+  EXPECT_EQ(process.code()->file, "/srv/app.py");
+  process.point(process.layout.code.name, 1);
+  EXPECT_EQ(process.code()->name, "<module>");
+  // A function has locals of its own.
+  process.point(process.layout.code.name, process.place_ascii("hello"));
+  process.memory.place_value(kCode + process.layout.code.flags, std::int32_t{3});
+  EXPECT_EQ(process.code()->name, "hello");
 }
 
 TEST(PythonCode, NoNameIsNoCode) {
