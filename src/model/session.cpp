@@ -37,6 +37,11 @@ Process* Session::find_pid(std::int32_t pid) {
   return found == newest_of_pid.end() ? nullptr : &process(found->second);
 }
 
+const Process* Session::find_pid(std::int32_t pid) const {
+  const auto found = newest_of_pid.find(pid);
+  return found == newest_of_pid.end() ? nullptr : &process(found->second);
+}
+
 AddressSpace& Session::space(SpaceId id) {
   const auto [entry, is_new] = space_index_.try_emplace(id, static_cast<std::uint32_t>(spaces.size()));
   if (is_new) {

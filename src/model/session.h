@@ -139,6 +139,7 @@ class Session {
   [[nodiscard]] const AddressSpace* find_space(SpaceId id) const;
   // The live process with this pid, or the last one that had it; nullptr if none.
   [[nodiscard]] Process* find_pid(std::int32_t pid);
+  [[nodiscard]] const Process* find_pid(std::int32_t pid) const;
 
   CaptureInfo capture;
 

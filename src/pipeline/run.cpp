@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "pipeline/command.h"
 #include "pipeline/kept_output.h"
@@ -32,6 +33,8 @@ class Runner {
   Result<CommandOptions> command_options();
   Status trace_from_exec();
   void take_signals();
+  // A family that signals its process group means itself, and has got the signal already.
+  [[nodiscard]] bool is_from_family(const signalfd_siginfo& info);
   // False: there is more.
   bool reap();
   void on_command_status(int status);
@@ -88,6 +91,16 @@ void Runner::free_terminal() {
   if (kept_) kept_->finish();
 }
 
+bool Runner::is_from_family(const signalfd_siginfo& info) {
+  if (info.ssi_code == SI_KERNEL || info.ssi_pid == 0) return false;
+  tracing_.tick();  // it may just have been forked
+  constexpr std::uint64_t kReusedNs =
+      1'000'000'000;  // the number of one that ended longer ago may be another's
+  const model::Process* sender =
+      tracing_.session().find_pid(static_cast<std::int32_t>(info.ssi_pid));
+  return sender != nullptr && (!sender->exit_ns || monotonic_ns() - *sender->exit_ns < kReusedNs);
+}
+
 void Runner::take_signals() {
   signalfd_siginfo info{};
   while (tracing_.signals().next(info)) {
@@ -97,6 +110,7 @@ void Runner::take_signals() {
       options_.view->resized();
       continue;
     }
+    if (is_from_family(info)) continue;
     ++interrupts_;
     last_signal_ = number;
     if (interrupts_ > 1) {

@@ -97,6 +97,15 @@ class Interrupts(WithCommand):
         self.assertIn("Processes", trace.stderr)
         self.assert_alive_and_unharmed(pid)
 
+    def test_a_family_that_signals_its_process_group_means_itself(self):
+        script = "trap : TERM INT; for name in TERM INT TERM; do kill -$name 0; sh -c 'kill -TERM 0; sleep 0.1'; done; exit 3"
+        with open(self.directory / "stderr", "wb") as stderr:
+            running = self.start(COWTRACE, "-o", self.report, "--", "sh", "-c", script, stdout=subprocess.DEVNULL, stderr=stderr,
+                                 start_new_session=True)
+        trace = self.finish(running, 3)
+        self.assertNotIn("waiting for", trace.stderr)
+        self.assert_all_explained(trace)
+
     def test_signals_that_the_caller_ignores_are_ignored(self):
         """Under nohup, or where SIGTERM is ignored: neither the first nor the second one stops the tracing."""
         with ignored(signal.SIGTERM, signal.SIGHUP):
