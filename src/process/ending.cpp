@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "process/file_read.h"
+#include "process/proc_files.h"
 
 namespace cowtrace::process {
 namespace {
@@ -48,7 +49,13 @@ bool is_ending(std::string_view status) {
 
 bool is_ending(pid_t pid) {
   const auto status = read_whole_file(fmt::format("/proc/{}/status", pid), kStatusBytes);
-  return status && is_ending(*status);
+  if (status && is_ending(*status)) return true;
+  // Of its main thread, include/linux/sched.h (the same numbers from 5.10 to 7.3): set where a
+  // signal was taken that ends it (get_signal()), and in do_exit().
+  constexpr std::uint32_t kExiting = 0x4, kSignaled = 0x400;
+  const auto stat = read_stat(pid);
+  return stat && stat->state != 'Z' && stat->state != 'X' &&
+         (stat->flags & (kExiting | kSignaled)) != 0;
 }
 
 }  // namespace cowtrace::process

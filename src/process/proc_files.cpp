@@ -100,8 +100,11 @@ Result<ProcStat> parse_stat(std::string_view text) {
   if (!parse_number(next_word(rest), stat.parent)) {
     return fail("cannot parse /proc/PID/stat", "no parent");
   }
-  constexpr int kFieldsBetweenParentAndStart = 17;
-  for (int i = 0; i < kFieldsBetweenParentAndStart; ++i) next_word(rest);
+  constexpr int kFieldsBetweenParentAndFlags = 4, kFieldsBetweenFlagsAndStart = 12;
+  for (int i = 0; i < kFieldsBetweenParentAndFlags; ++i) next_word(rest);
+  if (!parse_number(next_word(rest), stat.flags))
+    return fail("cannot parse /proc/PID/stat", "no flags");
+  for (int i = 0; i < kFieldsBetweenFlagsAndStart; ++i) next_word(rest);
   if (!parse_number(next_word(rest), stat.start_ticks)) {
     return fail("cannot parse /proc/PID/stat", "no start time");
   }

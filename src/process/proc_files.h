@@ -31,8 +31,8 @@ namespace cowtrace::process {
 struct ProcStat {
   char state = '?';  // R, S, D, Z, T, t, X, ...
   pid_t parent = 0;
+  std::uint32_t flags = 0;        // PF_* of include/linux/sched.h
   std::uint64_t start_ticks = 0;  // since boot, in 1/sysconf(_SC_CLK_TCK) seconds
-  friend bool operator==(const ProcStat&, const ProcStat&) = default;
 };
 [[nodiscard]] Result<ProcStat> parse_stat(std::string_view text);
 [[nodiscard]] Result<ProcStat> read_stat(pid_t pid);

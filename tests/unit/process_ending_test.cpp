@@ -3,10 +3,11 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <string>
-
 
 namespace cowtrace {
 namespace {
@@ -36,6 +37,29 @@ TEST(Ending, AZombieHasEnded) {
   EXPECT_FALSE(process::is_ending(""));
   EXPECT_FALSE(process::is_ending("State: R"));
   EXPECT_FALSE(process::is_ending(getpid()));
+}
+
+// Nothing is pending any more then.
+TEST(Ending, ThatHasTakenItsSignal) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    raise(SIGSTOP);
+    pause();
+    _exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL), 0);
+  EXPECT_FALSE(process::is_ending(child));
+  ASSERT_EQ(ptrace(PTRACE_CONT, child, nullptr, SIGTERM), 0);
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status >> 8, SIGTRAP | PTRACE_EVENT_EXIT << 8);
+  EXPECT_TRUE(process::is_ending(child));
+  ptrace(PTRACE_CONT, child, nullptr, 0);
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_FALSE(process::is_ending(child));
 }
 
 }  // namespace

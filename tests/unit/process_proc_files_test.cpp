@@ -62,6 +62,7 @@ TEST(ProcFiles, StatSurvivesHostileNames) {
   ASSERT_TRUE(stat) << stat.error().message();
   EXPECT_EQ(stat->state, 'S');
   EXPECT_EQ(stat->parent, 34);
+  EXPECT_EQ(stat->flags, 9u);
   EXPECT_EQ(stat->start_ticks, 777u);
   for (const char* text :
        {"", ")", "1 (x", "1 (x) S", "1 (x) S y", "1 (x) S 1 2 3", "1 (x) SS 1"}) {
