@@ -100,6 +100,9 @@ std::string diff_reason(const Comparison& comparison) {
     if (row != nullptr)
       text += fmt::format("{} {} {} {}", text.empty() ? "most of it:" : ",", what, row_words(section, row->name), signed_bytes(row->bytes.difference));
   };
+  add("while", Section::Phases, main_row(comparison, Section::Phases, [&](const auto& name) {
+        return name.name == "ending";
+      }));
   add("cause", Section::Causes, main_row(comparison, Section::Causes, [](const auto& name) { return name.name != "unknown"; }));
   add("object", Section::Objects, main_row(comparison, Section::Objects, [](const auto& name) { return name.kind != "mapping"; }));
   return text;

@@ -79,10 +79,11 @@ std::string headline(const analysis::Summary& summary) {
   // All of them lost or not assigned: the totals still know that there were some.
   const std::string who =
       breakers == 0 ? "unknown processes" : counted(breakers, "process", "processes");
-  return fmt::format("{} broke {}: {} copied{}{}{}; {}", who,
+  const std::string ending = ending_part(totals);
+  if (!inherited.empty()) inherited.insert(0, ending.empty() ? " of " : ", of ");
+  return fmt::format("{} broke {}: {} copied{}{}; {}", who,
                      counted(totals.breaks, "shared page", "shared pages"),
-                     human_bytes(totals.copied_bytes), inherited.empty() ? "" : " of ", inherited,
-                     ending_part(totals), audit_verdict(summary));
+                     human_bytes(totals.copied_bytes), ending, inherited, audit_verdict(summary));
 }
 
 std::vector<std::string> warnings(const analysis::Summary& summary) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -67,21 +68,22 @@ struct ObjectRow {
   analysis::ByCause by_cause{};
 };
 
-struct NameHash {
-  std::size_t operator()(const std::pair<std::string_view, std::string_view>& name) const {
+using RowKey = std::tuple<std::string_view, std::string_view, model::ObjectKind>;  // name, type
+struct RowKeyHash {
+  std::size_t operator()(const RowKey& key) const {
     const std::hash<std::string_view> hash;
-    return hash(name.first) * 31 + hash(name.second);
+    return (hash(std::get<0>(key)) * 31 + hash(std::get<1>(key))) * 31 +
+           static_cast<std::size_t>(std::get<2>(key));
   }
 };
 
 std::vector<ObjectRow> together(const std::vector<const ObjectSummary*>& objects) {
   std::vector<ObjectRow> rows;
-  std::unordered_map<std::pair<std::string_view, std::string_view>, std::size_t, NameHash> row_of;
+  std::unordered_map<RowKey, std::size_t, RowKeyHash> row_of;
   for (const ObjectSummary* object : objects) {
-    const bool python = object->kind == model::ObjectKind::Python;
     const std::string_view name = object->group.empty() ? object->name : object->group;
-    std::size_t at = rows.size();
-    if (python) at = row_of.try_emplace({name, object->type}, at).first->second;
+    const std::size_t at =
+        row_of.try_emplace({name, object->type, object->kind}, rows.size()).first->second;
     if (at == rows.size()) rows.push_back({name, object->type, object->kind, 0, 0, 0, 0, 0, {}, {}});
     ObjectRow& row = rows[at];
     ++row.objects;
@@ -125,6 +127,13 @@ std::string type_of(const ObjectRow& row) {
   return row.type.empty() ? fmt::format("({})", model::name(row.kind)) : printable(row.type);
 }
 
+// Those of several libraries, for one.
+std::string name_of(const ObjectRow& row) {
+  return row.objects == 1
+             ? printable(row.name)
+             : fmt::format("{} ({} objects)", printable(row.name), human_count(row.objects));
+}
+
 std::string written(const ObjectRow& row) { return row.written_bytes ? human_bytes(*row.written_bytes) : std::string("-"); }
 
 }  // namespace
@@ -161,8 +170,12 @@ void print_objects(const TextContext& context) {
                          {"WRITTEN"},
                          {"COPIED"}}),
               shown, [](const ObjectRow& row) {
-                return std::vector<std::string>{printable(row.name),   printable(row.type),      std::string(model::name(row.kind)),
-                                                human_bytes(row.size), human_count(row.breaks), written(row),
+                return std::vector<std::string>{name_of(row),
+                                                printable(row.type),
+                                                std::string(model::name(row.kind)),
+                                                human_bytes(row.size),
+                                                human_count(row.breaks),
+                                                written(row),
                                                 human_bytes(row.copied_bytes)};
               });
   if (!list.empty() && elsewhere != 0)
@@ -192,7 +205,7 @@ void print_neighbours(const TextContext& context) {
     table.add({printable(list[i]->name), printable(list[i]->type),
                std::string(model::name(list[i]->kind)), list[i]->size != 0 ? human_bytes(list[i]->size) : std::string("-"),
                human_count(list[i]->neighbour_breaks)});
-  context.title("Innocent neighbours (on broken pages that nobody wrote them on)");
+  context.title("Innocent neighbours (on pages that writes to other objects broke)");
   context.print(table);
   if (list.size() > shown)
     context.out << fmt::format("  and {} more\n", human_count(list.size() - shown));

@@ -47,7 +47,7 @@ std::vector<TreeEntry> tree_of(const std::vector<ProcessSummary>& processes) {
   return order;
 }
 
-// Marks the processes to show: those that copied the most.
+// Marks the processes to show: those that copied the most, and what they descend from.
 std::vector<bool> chosen(const std::vector<ProcessSummary>& processes, std::size_t rows) {
   std::vector<std::size_t> order(processes.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -56,6 +56,13 @@ std::vector<bool> chosen(const std::vector<ProcessSummary>& processes, std::size
   });
   std::vector<bool> show(processes.size());
   for (std::size_t i = 0; i < std::min(rows, order.size()); ++i) show[order[i]] = true;
+  std::size_t more = rows;  // of a long line of descent not all have room
+  for (std::size_t i = 0; i < std::min(rows, order.size()); ++i)
+    for (auto parent = processes[order[i]].parent;
+         parent && parent->value < show.size() && !show[parent->value] && more > 0; --more) {
+      show[parent->value] = true;
+      parent = processes[parent->value].parent;
+    }
   return show;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <vector>
 
 #include "base/units.h"
@@ -44,7 +45,10 @@ struct Range {
   std::size_t first = kDecades.size(), last = 0;
 };
 
-// From the first to the last that any process has.
+constexpr std::size_t kMostColumns = 4;  // of decades, in a line of 80
+
+// From the first to the last that any process has; where these are too many, the first one shown
+// takes what is below it.
 Range used(const std::vector<StallSummary>& stalls) {
   Range range;
   for (const StallSummary& stall : stalls) {
@@ -55,6 +59,8 @@ Range used(const std::vector<StallSummary>& stalls) {
       range.last = std::max(range.last, i);
     }
   }
+  if (range.first <= range.last)
+    range.first = std::max(range.first, range.last - std::min(range.last, kMostColumns - 1));
   return range;
 }
 
@@ -76,7 +82,11 @@ void print_stalls(const TextContext& context) {
                                       stall.forks == 0 ? "-" : human_count(stall.forks),
                                       stall.forks == 0 ? "-" : human_duration(stall.fork_max_ns),
                                       human_count(stall.breaks), human_duration(stall.break_total_ns)};
-    const Decades sums = decades_of(stall);
+    Decades sums = decades_of(stall);
+    if (range.first < sums.size())
+      sums[range.first] =
+          std::accumulate(sums.begin(), sums.begin() + static_cast<std::ptrdiff_t>(range.first) + 1,
+                          std::uint64_t{0});
     for (std::size_t i = range.first; i <= range.last; ++i) cells.push_back(sums[i] == 0 ? "-" : human_count(sums[i]));
     table.add(std::move(cells));
   }
