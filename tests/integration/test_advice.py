@@ -68,6 +68,12 @@ class Advice(IntegrationTest):
         advised = {row["id"] for row in self.trace_scenario("mutate").report["advice"]}
         self.assertLessEqual(advised, {"workers-fit", "thp"})
 
+    def test_what_is_only_counted_has_no_causes_and_no_advice_that_needs_them(self):
+        program = figures.PROGRAMS / figures.PAIRS["end-at-once"].before.program
+        report = self.trace(PYTHON, "-B", program, options=("-q", "--detail", "counts")).report
+        self.assertEqual({cause for cause, sums in report["totals"]["by_cause"].items() if sums["breaks"]}, {"unknown"})
+        self.assertLessEqual({row["id"] for row in report["advice"]}, {"workers-fit", "thp"})
+
     def test_immortal_objects_are_a_matter_of_the_version(self):
         found = interpreters()
         if not any(one.version < IMMORTAL_SINCE for one in found) or not any(one.version >= IMMORTAL_SINCE for one in found):
