@@ -6,10 +6,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
-#include <unordered_set>
 
 #include "base/units.h"
 #include "objects/module_map.h"
@@ -23,6 +24,7 @@ using Registry = ::cowtrace_registry;
 
 constexpr std::uint64_t kAddressLimit = std::uint64_t{1} << 63;
 constexpr int kTriesPerSlot = 4;
+constexpr std::size_t kMostRetried = 1000;  // more than a program has threads that write to slots
 
 template <std::size_t size>
 std::string bounded_text(const char (&text)[size]) {
@@ -51,10 +53,9 @@ class RegistryWalk {
                   ", which this cowtrace does not know");
     }
     if (registry->slot_size != sizeof(Slot)) return note("has slots of an unknown size");
-    std::unordered_set<std::uint64_t> visited;
+    std::size_t chunks = 0;
     for (std::uint64_t at = registry->first_chunk; at != 0;) {
-      if (!visited.insert(at).second) return note("has chunks that form a circle");
-      if (visited.size() > limits_.max_chunks) return note("has too many chunks");
+      if (++chunks > limits_.max_chunks) return note("has too many chunks");
       const auto chunk = read_chunk(at);
       if (!chunk || full_) return;
       at = *chunk;
@@ -82,8 +83,21 @@ class RegistryWalk {
       note("has a chunk of an impossible size at " + hex(at));
       return std::nullopt;
     }
+    if (!is_new(at, at + sizeof(Chunk) + std::uint64_t{chunk->used} * sizeof(Slot))) {
+      note("has chunks that form a circle or overlap");
+      return std::nullopt;
+    }
     read_slots(at + sizeof(Chunk), chunk->used);
     return chunk->next;
+  }
+
+  // No other chunk lies in these addresses. From then on this one does.
+  bool is_new(std::uint64_t start, std::uint64_t end) {
+    const auto behind = chunks_.lower_bound(start);
+    if (behind != chunks_.end() && behind->first < end) return false;
+    if (behind != chunks_.begin() && std::prev(behind)->second > start) return false;
+    chunks_.emplace_hint(behind, start, end);
+    return true;
   }
 
   void read_slots(std::uint64_t at, std::uint64_t count) {
@@ -91,6 +105,8 @@ class RegistryWalk {
     std::vector<Slot> slots(static_cast<std::size_t>(std::min(kBlock, count)));
     std::vector<Slot> again(slots.size());
     while (count != 0 && !full_) {
+      if (contents_.slots >= limits_.max_slots)
+        return leave_out_more_than(limits_.max_slots, "slots");
       const std::size_t wanted = static_cast<std::size_t>(std::min(kBlock, count));
       const std::size_t got = read_whole_slots(at, std::span(slots).first(wanted));
       const std::size_t confirmed = read_whole_slots(at, std::span(again).first(got));
@@ -105,6 +121,7 @@ class RegistryWalk {
             std::min(count, (to_next_page + sizeof(Slot) - 1) / sizeof(Slot)));
         contents_.absent += passed;
       }
+      contents_.slots += passed;
       at += passed * sizeof(Slot);
       count -= passed;
     }
@@ -121,8 +138,14 @@ class RegistryWalk {
     return first.sequence % 2 == 0 && std::memcmp(&first, &second, sizeof(Slot)) == 0;
   }
 
+  void leave_out_more_than(std::size_t limit, const std::string& what) {
+    full_ = true;
+    note("has more than " + human_count(limit) + " " + what + ": the rest is left out");
+  }
+
   void take(std::uint64_t at, Slot& first, Slot& second) {
-    for (int tries = 1; !is_stable(first, second) && tries < kTriesPerSlot; ++tries) {
+    const int most_tries = contents_.torn < kMostRetried ? kTriesPerSlot : 1;
+    for (int tries = 1; !is_stable(first, second) && tries < most_tries; ++tries) {
       const auto fresh = memory_.read_value<Slot>(at);
       if (!fresh) break;
       first = second;
@@ -137,11 +160,8 @@ class RegistryWalk {
       ++contents_.invalid;
       return;
     }
-    if (contents_.objects.size() >= limits_.max_objects) {
-      full_ = true;
-      note("has more than " + human_count(limits_.max_objects) + " objects: the rest is left out");
-      return;
-    }
+    if (contents_.objects.size() >= limits_.max_objects)
+      return leave_out_more_than(limits_.max_objects, "objects");
     model::Object object;
     object.kind = model::ObjectKind::Registered;
     object.address = first.address;
@@ -159,6 +179,7 @@ class RegistryWalk {
   std::uint64_t address_;
   const RegistryLimits& limits_;
   RegistryContents& contents_;
+  std::map<std::uint64_t, std::uint64_t> chunks_;  // start -> end
   bool full_ = false;
 };
 

@@ -20,11 +20,13 @@ namespace cowtrace::objects {
 
 struct RegistryLimits {
   std::size_t max_objects = 4'000'000;
+  std::size_t max_slots = 8'000'000;  // whatever is in them
   std::size_t max_chunks = 4096;
 };
 
 struct RegistryContents {
   std::vector<model::Object> objects;  // live and retired ones, in registry order; names raw
+  std::size_t slots = 0;               // looked at
   std::size_t torn = 0;            // slots that were being written each time they were looked at
   std::size_t invalid = 0;         // slots that no registration can have written
   std::size_t absent = 0;          // slots on pages that were not in memory

@@ -162,10 +162,36 @@ TEST_F(RegistryReader, SlotsThatComeToRestAreRead) {
   EXPECT_EQ(contents.torn, 0u);
 }
 
+TEST_F(RegistryReader, SlotsThatAreAllTornAreNotReadAgainForEver) {
+  auto torn = make_slot(0x5000, 100, "torn");
+  torn.sequence = 3;
+  place_chunk(kChunk, std::vector<cowtrace_slot>(5000, torn));
+  memory.place_value(kRegistry, registry);
+  struct CountingMemory final : process::RemoteMemory {
+    explicit CountingMemory(process::RemoteMemory& others) : memory(others) {}
+    Result<std::size_t> read(std::uint64_t address, std::span<std::byte> out) override {
+      ++reads;
+      return memory.read(address, out);
+    }
+    process::RemoteMemory& memory;
+    std::size_t reads = 0;
+  } counting(memory);
+  RegistryContents contents;
+  read_registry(counting, kRegistry, {}, contents);
+  EXPECT_EQ(contents.torn, 5000u);
+  EXPECT_LT(counting.reads, 4000u);
+}
+
 TEST_F(RegistryReader, HostileChunksEndTheWalk) {
   const std::vector<cowtrace_slot> one = {make_slot(0x5000, 1, "one")};
   place_chunk(kChunk, one, kChunk);
   EXPECT_NE(only_note(read()).find("circle"), std::string::npos);
+  // The end of one chunk, and the start of another.
+  for (const std::uint64_t overlapping : {kChunk + 16, kChunk - sizeof(cowtrace_chunk)}) {
+    place_chunk(overlapping, one);
+    place_chunk(kChunk, one, overlapping);
+    EXPECT_NE(only_note(read()).find("overlap"), std::string::npos);
+  }
   place_chunk(kChunk, one, kChunk + 1);
   EXPECT_NE(only_note(read()).find("impossible address"), std::string::npos);
   place_chunk(kChunk, one, UINT64_MAX - 7);
@@ -193,6 +219,11 @@ TEST_F(RegistryReader, KeepsToItsLimits) {
   auto contents = read(limits);
   EXPECT_EQ(contents.objects.size(), 150u);
   EXPECT_NE(only_note(contents).find("more than 150 objects"), std::string::npos);
+  limits = {};
+  limits.max_slots = 100;
+  contents = read(limits);
+  EXPECT_EQ(contents.objects.size(), 100u);
+  EXPECT_NE(only_note(contents).find("more than 100 slots"), std::string::npos);
   limits = {};
   limits.max_chunks = 1;
   contents = read(limits);
