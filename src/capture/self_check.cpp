@@ -55,7 +55,9 @@ Status SelfCheck::result(const std::string& backend) const {
   return fail(
       what,
       "the kernel attached its hooks and did not call them when a page was copied to test them",
-      off.empty() ? "use --backend static (or auto)" : off);
+      !off.empty()          ? off
+      : backend == "static" ? "see 'cowtrace doctor'"
+                            : "use --backend static (or auto)");
 }
 
 std::string switched_off(const std::string& backend) {
