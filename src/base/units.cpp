@@ -90,8 +90,18 @@ Result<std::uint64_t> parse_duration(std::string_view text) {
 
 namespace {
 
-// Length of the valid UTF-8 sequence at the start of `text` that is neither a control character nor one that reorders
-// text (U+202A..U+202E, U+2066..U+2069); 0 if there is none.
+struct Points {
+  std::uint32_t first, last;
+};
+// Control characters, and what reorders text, ends a line or is not seen: marks of direction,
+// widths of zero, separators of lines and paragraphs, the byte order mark and tags.
+constexpr std::array kNotPrintable = {
+    Points{0, 0x9f},        Points{0xad, 0xad},      Points{0x61c, 0x61c},   Points{0x180e, 0x180e},
+    Points{0x200b, 0x200f}, Points{0x2028, 0x202e},  Points{0x2060, 0x206f}, Points{0xfeff, 0xfeff},
+    Points{0xfff9, 0xfffb}, Points{0xe0000, 0xe007f}};
+
+// Length of the valid UTF-8 sequence at the start of `text` that is none of kNotPrintable; 0 if
+// there is none.
 std::size_t printable_sequence(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
@@ -105,8 +115,10 @@ std::size_t printable_sequence(std::string_view text) {
   }
   static constexpr std::array<std::uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
   if (point < kSmallest[size] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return 0;
-  if (point < 0xa0 || (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069)) return 0;
-  return size;
+  const bool is_not = std::any_of(kNotPrintable.begin(), kNotPrintable.end(), [&](Points range) {
+    return point >= range.first && point <= range.last;
+  });
+  return is_not ? 0 : size;
 }
 
 }  // namespace

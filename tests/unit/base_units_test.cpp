@@ -60,6 +60,9 @@ TEST(Printable, EscapesWhatATerminalWouldObey) {
   EXPECT_EQ(printable("\x7f"), "\\x7f");
   EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");              // CSI as one C1 character
   EXPECT_EQ(printable("\xe2\x80\xae"), "\\xe2\\x80\\xae");     // right-to-left override
+  for (const char* unseen :
+       {"\u061c", "\u200b", "\u200f", "\u2028", "\u2029", "\u2060", "\ufeff", "\U000e0061"})
+    EXPECT_EQ(printable(unseen).find(unseen), std::string::npos) << printable(unseen);
 }
 
 TEST(Printable, EscapesInvalidUtf8) {
