@@ -53,9 +53,14 @@ ByRuntime by_runtime(const Summary& summary) {
   return bytes;
 }
 
+// Of what is known to be of some runtime: a stack that was cut short may not tell.
+std::uint64_t sum_of(const ByRuntime& bytes) {
+  return std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0});
+}
+
 std::string cures(ByRuntime& bytes) {
   constexpr std::uint64_t kShare = 10;  // what is less than a tenth is not worth a word
-  const std::uint64_t all = std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0});
+  const std::uint64_t all = sum_of(bytes);
   std::vector<std::string_view> calls;
   for (const Cure& cure : kCures)
     if (!cure.call.empty() && of_runtime(bytes, cure.runtime) > all / kShare)
@@ -85,7 +90,7 @@ std::optional<Finding> end_at_once(const Evidence& evidence) {
       counted(all.breaks, "shared page", "shared pages"));
   ByRuntime bytes = by_runtime(evidence.summary);
   // A backend that ends by a signal is a crash, after which its server ends all others.
-  if (of_runtime(bytes, EndingRuntime::PostgreSql) > all.bytes / 2)
+  if (of_runtime(bytes, EndingRuntime::PostgreSql) > sum_of(bytes) / 2)
     return Finding{text +
                        "PostgreSQL cannot be told to leave that out, and takes a process that a "
                        "signal ends for a crash: let connections live "
