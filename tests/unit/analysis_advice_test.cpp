@@ -8,9 +8,7 @@
 #include <filesystem>
 
 #include "analysis/advice/evidence.h"
-#include "analysis/join.h"
-#include "support/fake_resolver.h"
-#include "support/session_builder.h"
+#include "support/advice_fixture.h"
 
 namespace cowtrace {
 namespace {
@@ -18,61 +16,13 @@ namespace {
 using analysis::Advice;
 using model::Cause;
 using model::Mechanism;
+using test::AnalysisAdvice;
+using test::kEnough;
+using test::kHeap;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-constexpr std::uint64_t kHeap = 0x7f00'0000'0000;
-constexpr std::uint64_t kEnough = 100;  // pages: 400 KiB
-
-class AnalysisAdvice : public ::testing::Test {
- protected:
-  std::vector<Advice> advice() { return analysis::join(builder.finish(), resolver).advice; }
-  // The one of this id; none if there is none.
-  std::optional<Advice> advice(std::string_view id) {
-    for (const Advice& found : advice())
-      if (found.id == id) return found;
-    return std::nullopt;
-  }
-  std::optional<std::uint64_t> saves(std::string_view id) {
-    const auto found = advice(id);
-    return found ? found->saves_at_most_bytes : std::nullopt;
-  }
-  // `count` copies of pages from kHeap on.
-  void break_pages(model::ProcessKey process, std::uint64_t count, Cause cause, model::Resolution event = {}, std::uint64_t first = kHeap) {
-    event.cause = cause;
-    for (std::uint64_t i = 0; i < count; ++i) builder.write(process, ++time_, first + i * kPageSize, event);
-  }
-  // As Session::set_phases() leaves a break that was made while a program ended.
-  model::Resolution ending() {
-    builder.session.capture.endings_known = true;
-    model::Resolution event;
-    event.phase = model::Phase::Ending;
-    return event;
-  }
-  // What covers all that break_pages() breaks.
-  void python_object(std::string name, std::string type, std::string group = {}, bool kept = false) {
-    model::Object object;
-    object.kind = model::ObjectKind::Python;
-    object.address = kHeap;
-    object.size = 10'000 * kPageSize;
-    object.name = std::move(name);
-    object.type = std::move(type);
-    object.group = std::move(group);
-    object.kept_by_interpreter = kept;
-    resolver.add(object);
-  }
-
-  test::SessionBuilder builder;
-  test::FakeResolver resolver;
-  model::ProcessKey parent = builder.process(1, "python3");
-  model::ProcessKey one = builder.process(2, "python3", parent);
-  model::ProcessKey two = builder.process(3, "python3", parent);
-
- private:
-  std::uint64_t time_ = 0;
-};
 
 TEST_F(AnalysisAdvice, NothingIsAdvisedWithoutBreaks) { EXPECT_THAT(advice(), IsEmpty()); }
 
@@ -355,84 +305,6 @@ TEST_F(AnalysisAdvice, CodeThatRunsForTheFirstTimeIsNoRequest) {
   EXPECT_FALSE(advice("per-request-writes"));
 }
 
-// -- preload --------------------------------------------------------------------------------------------------------------------
-
-class AnalysisAdvicePreload : public AnalysisAdvice {
- protected:
-  enum Code : std::uint64_t { kServe = 1, kMain, kImport, kModule };
-  AnalysisAdvicePreload() {
-    resolver.name_code(kServe, "serve");
-    resolver.name_code(kMain, "main");
-    resolver.name_code(kImport, "_find_and_load", "<frozen importlib._bootstrap>");
-    resolver.name_code(kModule, "<module>", "/usr/lib/python3/decimal.py");
-  }
-  model::Resolution at(model::ProcessKey process, std::vector<model::PythonFrame> frames, bool truncated = false) {
-    model::Resolution event;
-    event.stack = builder.stack(process, {0x1000 + process.value}, false, std::move(frames));
-    builder.session.stacks.at(event.stack).python_truncated = truncated;
-    return event;
-  }
-  const std::vector<model::PythonFrame> importing_{{kModule, 3, 0}, {kImport, 1007, 0}, {kServe, 12, 0}, {kMain, 40, 0}};
-};
-
-TEST_F(AnalysisAdvicePreload, TheSameImportInTwoWorkersIsNamedByWhereItBegan) {
-  break_pages(one, kEnough, Cause::Refcount, at(one, importing_));
-  break_pages(two, kEnough, Cause::Allocator, at(two, importing_));
-  break_pages(two, 9, Cause::Allocator, at(two, {{kServe, 12, 0}, {kMain, 40, 0}}), kHeap + kEnough * kPageSize);
-  const auto row = advice("preload");
-  ASSERT_TRUE(row);
-  EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
-  EXPECT_THAT(row->text, AllOf(HasSubstr("2 processes imported"), HasSubstr("(app.py:12)")));
-}
-
-// It runs no line of the program before it forks, other than these modules.
-TEST_F(AnalysisAdvicePreload, InAForkServerTheLinesBelongIntoThePreloadedModule) {
-  resolver.name_code(kMain, "main", "/usr/lib/python3.11/multiprocessing/forkserver.py");
-  break_pages(one, kEnough, Cause::Refcount, at(one, importing_));
-  break_pages(two, kEnough, Cause::Refcount, at(two, importing_));
-  break_pages(two, kEnough, Cause::GcHeader, at(two, {{kServe, 12, 0}, {kMain, 40, 0}}),
-              kHeap + kEnough * kPageSize);
-  for (const auto* id : {"preload", "gc-freeze"})
-    EXPECT_THAT(advice(id)->text, HasSubstr("set_forkserver_preload()")) << id;
-}
-
-TEST_F(AnalysisAdvicePreload, AnImportInOneWorkerIsNotShared) {
-  break_pages(one, kEnough, Cause::Refcount, at(one, importing_));
-  break_pages(two, kEnough, Cause::Native, at(two, {{kServe, 12, 0}}));
-  EXPECT_FALSE(advice("preload"));
-}
-
-TEST_F(AnalysisAdvicePreload, DifferentImportsAreNotTheSame) {
-  break_pages(one, kEnough, Cause::Refcount, at(one, importing_));
-  break_pages(two, kEnough, Cause::Refcount, at(two, {{kModule, 3, 0}, {kImport, 1007, 0}, {kServe, 99, 0}}));
-  EXPECT_FALSE(advice("preload"));
-}
-
-TEST_F(AnalysisAdvicePreload, AStackThatEndsInsideAnImportDoesNotTellWhereItBegan) {
-  const std::vector<model::PythonFrame> inside{{kModule, 3, 0}, {kImport, 1007, 0}, {kModule, 4, 0}};
-  break_pages(one, kEnough, Cause::Refcount, at(one, inside, true));
-  break_pages(two, kEnough, Cause::Refcount, at(two, inside, true));
-  const auto row = advice("preload");
-  ASSERT_TRUE(row);
-  EXPECT_THAT(row->text, AllOf(HasSubstr("each for itself, and"), Not(HasSubstr("decimal"))));
-}
-
-TEST_F(AnalysisAdvicePreload, CodeThatIsSpecialisedAsksForAWarmUp) {
-  python_object("app.serve.__code__", "code");
-  for (const model::ProcessKey key : {one, two}) {
-    builder.session.process(key).python = "3.11.2";
-    break_pages(key, kEnough, Cause::Value);
-  }
-  break_pages(two, kEnough, Cause::Refcount, {}, kHeap + kEnough * kPageSize);
-  const auto row = advice("preload");
-  ASSERT_TRUE(row);
-  EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
-  EXPECT_THAT(row->text, AllOf(HasSubstr("rewrote their code on 200 shared pages"), Not(HasSubstr("imported"))));
-  // Counters of how often a function was called would go on: 3.10 and before.
-  for (const model::ProcessKey key : {one, two}) builder.session.process(key).python = "3.10.13";
-  EXPECT_FALSE(advice("preload"));
-}
-
 // -- thp ------------------------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, HugeCopiesAreWritesOfABasePage) {
@@ -464,65 +336,6 @@ TEST_F(AnalysisAdvice, ATransparentHugePageThatIsSplitCostsABasePage) {
   builder.write(one, 1, kHeap, split);
   builder.write(one, 2, kHeap);
   EXPECT_FALSE(advice("thp"));
-}
-
-// -- workers-fit ----------------------------------------------------------------------------------------------------------------
-
-class AnalysisAdviceWorkers : public AnalysisAdvice {
- protected:
-  static constexpr std::uint64_t kMiB = 1U << 20;
-  AnalysisAdviceWorkers() {
-    for (const model::ProcessKey key : {one, two}) {
-      model::Process& worker = builder.session.process(key);
-      worker.fork_ns = worker.start_ns = test::SessionBuilder::kStarted + key.value;
-      worker.exit_ns = test::SessionBuilder::kStarted + 1000;
-      worker.inherited_bytes = 100 * kMiB;
-      worker.still_shared_bytes = 90 * kMiB;
-      worker.anonymous_bytes = 110 * kMiB;  // 20 MiB of its own, half of it copied
-    }
-    limit(1000 * kMiB, "/sys/fs/cgroup/app/memory.max");
-  }
-  void limit(std::uint64_t bytes, std::string of) {
-    builder.session.capture.memory_limit = bytes;
-    builder.session.capture.memory_limit_of = std::move(of);
-  }
-};
-
-TEST_F(AnalysisAdviceWorkers, HowManyMoreWouldFit) {
-  const auto row = advice("workers-fit");
-  ASSERT_TRUE(row);
-  EXPECT_FALSE(row->saves_at_most_bytes);
-  // 100 + 2 * 20 now, 100 + 2 * 110 at worst; (1000 - 140) / 20 and (1000 - 320) / 110.
-  EXPECT_THAT(row->text, AllOf(HasSubstr("2 workers at a time needed 140.0 MiB, 100.0 MiB of it shared"), HasSubstr("had they copied all of that, 320.0 MiB"),
-                               HasSubstr("43 more would fit into the 1000.0 MiB of /sys/fs/cgroup/app/memory.max, 6 if all is copied")));
-}
-
-TEST_F(AnalysisAdviceWorkers, TooLittleRoomIsSaid) {
-  limit(200 * kMiB, "/sys/fs/cgroup/app/memory.max");
-  EXPECT_THAT(advice("workers-fit")->text, HasSubstr("3 more would fit into the 200.0 MiB"));
-  EXPECT_THAT(advice("workers-fit")->text, HasSubstr("not, if all is copied"));
-  limit(120 * kMiB, "/sys/fs/cgroup/app/memory.max");
-  EXPECT_THAT(advice("workers-fit")->text, HasSubstr("more than the 120.0 MiB"));
-}
-
-TEST_F(AnalysisAdviceWorkers, AMachineWithRoomForAllNeedsNoWord) {
-  limit(1000 * kMiB, "the machine");
-  EXPECT_FALSE(advice("workers-fit"));
-  limit(600 * kMiB, "the machine");
-  EXPECT_TRUE(advice("workers-fit"));
-}
-
-TEST_F(AnalysisAdviceWorkers, WorkersThatLiveOneAfterTheOtherAreNone) {
-  builder.session.process(one).exit_ns = builder.session.process(two).fork_ns;
-  EXPECT_FALSE(advice("workers-fit"));
-}
-
-TEST_F(AnalysisAdviceWorkers, WithoutSnapshotsOrLimitNothingIsKnown) {
-  builder.session.capture.memory_limit.reset();
-  EXPECT_FALSE(advice("workers-fit"));
-  limit(1000 * kMiB, "/sys/fs/cgroup/app/memory.max");
-  builder.session.process(two).inherited_bytes.reset();
-  EXPECT_FALSE(advice("workers-fit"));
 }
 
 // -- what all of them say -------------------------------------------------------------------------------------------------------
