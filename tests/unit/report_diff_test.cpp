@@ -20,7 +20,8 @@ namespace {
 using ::testing::HasSubstr;
 
 // The story, with `more` pages of the heap that counting references broke.
-analysis::RunFigures run_of(std::int64_t number, std::uint64_t more) {
+analysis::RunFigures run_of(std::int64_t number, std::uint64_t more,
+                            model::Phase phase = model::Phase::Running) {
   test::Story story;
   const model::ProcessKey worker(1);
   const model::MappingHash heap(1);
@@ -29,6 +30,7 @@ analysis::RunFigures run_of(std::int64_t number, std::uint64_t more) {
     event.mapping = heap;
     event.stack = model::StackHash(1);
     event.cause = model::Cause::Refcount;
+    event.phase = phase;
     story.builder.write(worker, 2'300'000'000 + i, 0x5555'5555'0000 + (20 + i) * kPageSize, event);
   }
   story.builder.finish();
@@ -82,6 +84,15 @@ TEST(DiffWords, HeadlineSaysWhatWasSavedOrCost) {
   EXPECT_THAT(diff_headline(analysis::compare({run_of(2, 0)}, {run_of(1, 0)})), testing::StartsWith("no difference: "));
   EXPECT_THAT(diff_headline(analysis::compare({run_of(1, 9), run_of(2, 4)}, {run_of(3, 5), run_of(4, 7)})),
               testing::StartsWith("no difference beyond noise: "));
+}
+
+TEST(DiffWords, TheEndComesFirstWhereItIsTheReason) {
+  EXPECT_THAT(diff_reason(one_a_side()),
+              testing::StartsWith("most of it: cause refcount -120.0 KiB"));
+  EXPECT_THAT(
+      diff_reason(analysis::compare({run_of(1, 30, model::Phase::Ending)},
+                                    {run_of(2, 0, model::Phase::Ending)})),
+      testing::StartsWith("most of it: while ending -120.0 KiB, cause refcount -120.0 KiB"));
 }
 
 TEST(DiffWords, Ranges) {

@@ -23,6 +23,7 @@ using report::fitted;
 using report::percent;
 using report::wrapped;
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -157,6 +158,43 @@ TEST(ReportText, TheProcessesThatCopiedMostAreShown) {
   // Their parent is there too, for they are its children.
   EXPECT_THAT(text, HasSubstr("\n  100  p "));
   EXPECT_THAT(text, HasSubstr("and 26 more: 351 breaks, 1.4 MiB copied"));
+}
+
+TEST(ReportText, StallsOfEveryLengthFitIntoALine) {
+  test::SessionBuilder builder;
+  test::FakeResolver resolver;
+  const auto process = builder.process(100, "a-program-with-a-name");
+  std::uint64_t page = 0x1000;
+  for (const std::uint32_t latency_ns :
+       {2'000U, 20'000U, 200'000U, 2'000'000U, 20'000'000U, 200'000'000U, 2'000'000'000U}) {
+    model::Resolution event;
+    event.latency_ns = latency_ns;
+    page += kPageSize;
+    builder.write(process, page, page, event);
+  }
+  const std::string text = text_of(builder.finish(), resolver);
+  const std::string stalls = text.substr(text.find("\nStalls"));
+  std::istringstream lines(stalls.substr(0, stalls.find("\n\n", 1)));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(columns(line), 80U) << line;
+  // The first column that is shown has what is shorter, too.
+  EXPECT_THAT(stalls, ContainsRegex("<10ms +<100ms +<1s +longer\n.* 4 +1 +1 +1\n"));
+}
+
+TEST(ReportText, SymbolsOfOneNameAreOneRow) {
+  test::SessionBuilder builder;
+  test::FakeResolver resolver;
+  const auto process = builder.process(100, "p");
+  for (const std::uint64_t page : {0x10000U, 0x20000U}) {
+    model::Object symbol;
+    symbol.kind = model::ObjectKind::Symbol;
+    symbol.name = "completed.0";
+    symbol.address = page;
+    symbol.size = 1;
+    resolver.add(symbol);
+    builder.write(process, page, page);
+  }
+  const std::string text = text_of(builder.finish(), resolver);
+  EXPECT_THAT(text, ContainsRegex("completed.0 \\(2 objects\\) +symbol +2 B +2 +"));
 }
 
 model::StackFrame frame_of(std::string function, std::string file, std::string module,
