@@ -8,7 +8,7 @@
 
 namespace cowtrace::analysis {
 
-// Who ends, which is a matter of how it can do without.
+// What ends. The advice end-at-once has a call for each that can end without taking itself apart.
 enum class EndingRuntime : std::uint8_t { C, Python, Ruby, Perl, Php, PostgreSql };
 
 struct EndingFunction {

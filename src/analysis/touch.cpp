@@ -6,9 +6,8 @@
 namespace cowtrace::analysis {
 
 model::Cause cause_of(const Touch& touch, const model::Write& write) {
-  if (touch.aggregated)
-    return model::Cause::Unknown;  // of the first write to a page nothing is known but that it was
-                                   // one
+  // A row of counts has the address of its last write, which may have been another kind of write.
+  if (touch.aggregated) return model::Cause::Unknown;
   return touch.cause != model::Cause::Unknown ? touch.cause : write.cause;
 }
 

@@ -73,7 +73,7 @@ void Follower::resume(pid_t tid, int signal) {
 bool Follower::handle(pid_t tid, int status) {
   if (!WIFSTOPPED(status)) {
     if (const auto ended = tasks_.find(tid); ended != tasks_.end()) {
-      if (ended->second.process == tid) ++vacancies_;
+      if (ended->second.process == tid) ++not_replaced_;
       tasks_.erase(ended);
     }
     release_parent(tid);  // killed before it ran
@@ -135,8 +135,8 @@ std::optional<std::uint64_t> Follower::on_event(pid_t tid, Task& task, int event
 void Follower::on_first_stop(pid_t tid, Task& task) {
   task.started = true;
   task.process = process::thread_group(tid).value_or(tid);
-  if (task.process != tid || vacancies_ == 0) return;
-  --vacancies_;
+  if (task.process != tid || not_replaced_ == 0) return;
+  --not_replaced_;
   ++replaced_;
 }
 

@@ -44,7 +44,8 @@ class Follower {
   [[nodiscard]] bool following() const { return !tasks_.empty(); }
   // Time in which some task stood still so far.
   [[nodiscard]] std::uint64_t stopped_ns() const { return stopped_.ns(); }
-  // Processes that started in the place of one that had ended: as many as a family that forks all the time has, and few of one whose processes
+  // How many processes started after another process had ended; each end is counted once. The
+  // figure grows in a family that forks all the time. It stays small in a family whose processes
   // start together and end together.
   [[nodiscard]] std::uint64_t replaced() const { return replaced_; }
   // Is a process at its exit whose end is still to be told?
@@ -75,7 +76,7 @@ class Follower {
   std::unordered_map<pid_t, Task> tasks_;
   std::unordered_map<pid_t, pid_t> held_;  // child that has not started -> task that waits for it
   StoppedTime stopped_;
-  std::uint64_t vacancies_ = 0;  // processes that have ended and were not replaced so far
+  std::uint64_t not_replaced_ = 0;  // processes that have ended, less `replaced_`
   std::uint64_t replaced_ = 0;
   bool releasing_ = false;
   std::optional<pid_t> terminal_stop_;

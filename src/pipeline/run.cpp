@@ -33,7 +33,7 @@ class Runner {
   Result<CommandOptions> command_options();
   Status trace_from_exec();
   void take_signals();
-  // A family that signals its process group means itself, and has got the signal already.
+  // A process of the family sent it, to its process group: the family has got the signal already.
   [[nodiscard]] bool is_from_family(const signalfd_siginfo& info);
   // False: there is more.
   bool reap();
@@ -93,9 +93,9 @@ void Runner::free_terminal() {
 
 bool Runner::is_from_family(const signalfd_siginfo& info) {
   if (info.ssi_code == SI_KERNEL || info.ssi_pid == 0) return false;
-  tracing_.tick();  // it may just have been forked
-  constexpr std::uint64_t kReusedNs =
-      1'000'000'000;  // the number of one that ended longer ago may be another's
+  tracing_.tick();  // the sender may just have been forked
+  // The pid of a process that ended longer ago may be a stranger's by now.
+  constexpr std::uint64_t kReusedNs = 1'000'000'000;
   const model::Process* sender =
       tracing_.session().find_pid(static_cast<std::int32_t>(info.ssi_pid));
   return sender != nullptr && (!sender->exit_ns || monotonic_ns() - *sender->exit_ns < kReusedNs);

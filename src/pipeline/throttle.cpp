@@ -10,7 +10,8 @@ void Throttle::update(std::uint64_t now_ns, std::uint64_t stopped_ns, std::uint6
   while (!samples_.empty() && now_ns - samples_.front().time_ns > kLongestNs) samples_.pop_front();
   // The shortest span that is long enough to judge: what was before it may be over.
   const auto from = std::find_if(samples_.rbegin(), samples_.rend(), [&](const Sample& sample) {
-    return replaced - sample.replaced >= kEnough && stopped_ns - sample.stopped_ns >= kBudgetNs;
+    return replaced - sample.replaced >= kEnoughReplaced &&
+           stopped_ns - sample.stopped_ns >= kBudgetNs;
   });
   if (from != samples_.rend()) {
     HeldUp seen{now_ns - from->time_ns, 0, replaced - from->replaced};

@@ -15,7 +15,7 @@ class Throttle {
  public:
   // A family that stands still for a sixth of the time is slower by a fifth.
   static constexpr double kMostShare = 1.0 / 6;
-  static constexpr std::uint64_t kEnough = 100;
+  static constexpr std::uint64_t kEnoughReplaced = 100;
   static constexpr std::uint64_t kBudgetNs = 1'000'000'000;  // of stops, which nobody is judged for
   static constexpr std::uint64_t kLongestNs = 10'000'000'000;  // longer ago does not count
 
@@ -23,7 +23,7 @@ class Throttle {
   struct HeldUp {
     std::uint64_t span_ns = 0;
     double share = 0;  // of that time
-    std::uint64_t replaced = 0;  // processes that started in the place of one that had ended
+    std::uint64_t replaced = 0;  // as Follower::replaced() counts
   };
 
   // `stopped_ns`: time in which some task stood still; `replaced`: Follower::replaced(). Both are sums

@@ -127,7 +127,7 @@ std::string type_of(const ObjectRow& row) {
   return row.type.empty() ? fmt::format("({})", model::name(row.kind)) : printable(row.type);
 }
 
-// Those of several libraries, for one.
+// Several libraries may have a symbol of this name.
 std::string name_of(const ObjectRow& row) {
   return row.objects == 1
              ? printable(row.name)

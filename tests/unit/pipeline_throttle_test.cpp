@@ -37,7 +37,7 @@ TEST_F(PipelineThrottle, AForkServerIsHeldUp) {
   pass(2000, 1600, 266);
   ASSERT_TRUE(throttle.held_up());
   EXPECT_NEAR(throttle.held_up()->share, 0.8, 0.01);
-  EXPECT_GE(throttle.held_up()->replaced, Throttle::kEnough);
+  EXPECT_GE(throttle.held_up()->replaced, Throttle::kEnoughReplaced);
   EXPECT_LE(throttle.held_up()->span_ns, 1350 * kMillisecond);  // no longer than is needed
 }
 
