@@ -18,7 +18,8 @@ run_tests() {
   local preset=$1 log=$ROOT/build/$1/ctest.log status=0
   shift
   say "testing (ctest --preset $preset $*)"
-  ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "$@" </dev/null 2>&1 | tee "$log" || status=$?
+  ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" --output-junit "$ROOT/build/$preset/ctest.xml" "$@" </dev/null 2>&1 |
+    tee "$log" || status=$?
   [ "$status" -eq 0 ] || failed+=("$preset")
   closing+=("$preset: $(grep 'tests passed' "$log" || echo 'ctest did not finish')")
 }
@@ -43,6 +44,17 @@ run_tests asan -L 'unit|python'
 say "fuzzing for a moment (scripts/fuzz.sh $FUZZ_SECONDS)"
 scripts/fuzz.sh "$FUZZ_SECONDS" || failed+=("fuzz")
 
+# Once more, for ctest printed it where the test ran, thousands of lines further up.
+for preset in release asan; do
+  python3 - "$ROOT/build/$preset/ctest.xml" "$preset" <<'EOF' || failed+=("ctest.xml of $preset")
+import sys
+import xml.etree.ElementTree
+for case in xml.etree.ElementTree.parse(sys.argv[1]).iter("testcase"):
+    if case.get("status") == "fail":
+        lines = case.findtext("system-out", "").rstrip().splitlines()
+        print("", f"{sys.argv[2]}: {case.get('name')} failed; the end of what it printed:", *(line[:300] for line in lines[-60:]), sep="\n")
+EOF
+done
 for line in "${closing[@]}"; do say "$line"; done
 [ ${#failed[@]} -eq 0 ] || die "FAILED: ${failed[*]}"
 say "all tests passed"
