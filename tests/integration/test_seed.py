@@ -6,6 +6,7 @@
 import collections
 import os
 import re
+import shlex
 import unittest
 
 from pythons import furnish, interpreters, place
@@ -18,36 +19,52 @@ FORKING = ("import multiprocessing, sys; sys.stdout.reconfigure(line_buffering=T
 FORKSERVER_IS_DEFAULT = (3, 14)
 
 
+EXPRESSIONS = ("sys", "sys.modules['os']", "sys.modules['statistics']", *(f"__main__.f.__code__.co_consts[{i}]" for i in range(5)))
+
+
 class SeedTest(IntegrationTest):
+    forked = {}  # what all programs did under an interpreter: a look is one capture, for most of what a short one takes is its start
+
     def setUp(self):
         super().setUp()
         self.found = interpreters()
         furnish({one.root for one in self.found})
 
-    def watch(self, interpreter, number, *expressions, forking=True):
-        """(process that shares with all workers, {pid: id that it printed}, {expression: {pid: row}})"""
-        (program,) = PROGRAMS.glob(f"{number}_*.py")
-        script = place(self.addCleanup, interpreter, PROGRAMS) / program.name
-        command = interpreter.command(script)
-        if forking:
-            command = [*command[:-1], "-c", FORKING, script]
+    def look(self, interpreter, *numbers, forking=True):
+        """Runs the programs, one after the other: (the trace, {number: what it printed})."""
+        folder = place(self.addCleanup, interpreter, PROGRAMS)
+        lines = []
+        for number in numbers:
+            (program,) = PROGRAMS.glob(f"{number}_*.py")
+            command = interpreter.command(folder / program.name)
+            if forking:
+                command = [*command[:-1], "-c", FORKING, command[-1]]
+            lines.append(shlex.join(map(str, command)) + f" >{self.directory}/{number}")
         # Workers of a pool may be ended before they write what they have buffered.
         environment = {**os.environ, "PYTHONUNBUFFERED": "" if forking else "1"}
-        trace = self.trace(*command, options=[word for expression in expressions for word in ("--watch", expression)], env=environment)
+        options = [word for expression in EXPRESSIONS for word in ("--watch", expression)]
+        trace = self.trace("/bin/sh", "-ec", "\n".join(lines), options=options, env=environment)
+        return trace, {number: (self.directory / str(number)).read_text(encoding="utf-8") for number in numbers}
+
+    def watch(self, interpreter, number, forking=True):
+        """(process that shares with all workers, {pid: id that it printed}, {expression: {pid: row}})"""
+        if forking and interpreter not in self.forked:
+            self.forked[interpreter] = self.look(interpreter, *range(1, 7))
+        trace, printed = self.forked[interpreter] if forking else self.look(interpreter, number, forking=False)
         # Unbuffered, lines of several processes may run into each other.
-        said = re.findall(r"^(\d+) (\d+)$", trace.stdout.decode(), re.M)
+        said = re.findall(r"^(\d+) (\d+)$", printed[number], re.M)
         pids = {process["pid"] for process in trace.processes}
         ids = {}
         for pid, address in said:
             if int(pid) in pids:
                 ids.setdefault(int(pid), set()).add(int(address))
-        self.assertTrue(ids, trace.stdout)
-        rows = collections.defaultdict(dict)
-        for row in trace.report["watches"]:
-            rows[row["expression"]][row["pid"]] = row
+        self.assertTrue(ids, printed[number])
         forked = {process["pid"]: process["forked_from"] for process in trace.processes}
         keys = {process["process"]: process["pid"] for process in trace.processes}
         (source,) = {keys[forked[pid]] for pid in ids}
+        rows = collections.defaultdict(dict)
+        for row in trace.report["watches"]:
+            rows[row["expression"]][row["pid"]] = row
         return source, ids, rows
 
     @staticmethod
@@ -61,7 +78,7 @@ class SeedTest(IntegrationTest):
                 check(one)
 
     def check_inherited(self, one, number, expression):
-        source, ids, rows = self.watch(one, number, expression)
+        source, ids, rows = self.watch(one, number)
         rows = rows[expression]
         for pid, addresses in ids.items():
             about = f"{one}: {rows[pid]}"
@@ -83,7 +100,7 @@ class SeedTest(IntegrationTest):
     def test_4_import_in_the_child(self):
         def check(one):
             expression = "sys.modules['statistics']"
-            source, ids, rows = self.watch(one, 4, expression)
+            source, ids, rows = self.watch(one, 4)
             rows = rows[expression]
             self.assertEqual(rows[source]["state"], "missing")
             for pid, addresses in ids.items():
@@ -97,8 +114,8 @@ class SeedTest(IntegrationTest):
     def test_5_the_same_number_in_each_child(self):
         def check(one):
             expression = "sys.modules['statistics']"
-            constants = [f"__main__.f.__code__.co_consts[{i}]" for i in range(5)]
-            source, ids, rows = self.watch(one, 5, expression, *constants)
+            constants = EXPRESSIONS[3:]
+            source, ids, rows = self.watch(one, 5)
             # 3.8 to 3.13 have None or a docstring first; the one int is the number.
             (constant,) = [name for name in constants if rows[name][source]["type"] == "int"]
             for pid, addresses in ids.items():
@@ -115,7 +132,7 @@ class SeedTest(IntegrationTest):
     def test_6_a_number_of_its_own_in_each_child(self):
         def check(one):
             expression = "sys.modules['statistics']"
-            source, ids, rows = self.watch(one, 6, expression)
+            source, ids, rows = self.watch(one, 6)
             rows = rows[expression]
             for pid, addresses in ids.items():
                 row = rows[pid]
@@ -132,7 +149,7 @@ class SeedTest(IntegrationTest):
             if one.version[:2] < FORKSERVER_IS_DEFAULT:
                 return
             expression = "sys.modules['statistics']"
-            server, ids, rows = self.watch(one, 3, expression, forking=False)
+            server, ids, rows = self.watch(one, 3, forking=False)
             rows = rows[expression]
             for pid, addresses in ids.items():
                 self.assertEqual({hex(address) for address in addresses}, {rows[server]["address"]})

@@ -7,28 +7,10 @@ import subprocess
 import unittest
 
 from measuring import SIZES, LimitsTest
+from bpf_objects import held_by, is_in_the_kernel
 from support import COWTRACE, TIMEOUT, children_of, is_running, status_of, wait_until
 
 PAGES = 50
-KINDS = ("prog", "map", "link")
-
-
-def bpf_objects(pid):
-    """(kind, id) of the BPF objects that a process has open."""
-    found = set()
-    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-        try:
-            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii", errors="replace") as file:
-                fields = dict(line.split(":", 1) for line in file if ":" in line)
-        except OSError:
-            continue
-        found |= {(kind, int(fields[f"{kind}_id"])) for kind in KINDS if f"{kind}_id" in fields}
-    return found
-
-
-def is_in_the_kernel(one):
-    kind, number = one
-    return subprocess.run(["/usr/sbin/bpftool", kind, "show", "id", str(number)], capture_output=True, check=False).returncode == 0
 
 
 class Outlived(LimitsTest):
@@ -57,7 +39,7 @@ class Outlived(LimitsTest):
         sized.until_ready()
         if "stays" not in sized.other:
             wait_until(lambda: not sized.read_line() or "stays" in sized.other, "the command stays")
-        objects = bpf_objects(sized.process.pid)
+        objects = held_by(sized.process.pid)
         (command,) = children_of(sized.process.pid)
         ((daemon, start, _),) = sized.claims["wrote"]
         stop(sized.process)
@@ -97,7 +79,7 @@ class Outlived(LimitsTest):
         for snapshot in ("passive", "exact"):
             attached = self.start(COWTRACE, "attach", "--snapshot", snapshot, "-o", self.directory / "report.json", daemon, stderr=subprocess.PIPE)
             attached.stderr.readline()
-            objects = bpf_objects(attached.pid)
+            objects = held_by(attached.pid)
             attached.send_signal(signal.SIGINT)
             _, stderr = attached.communicate(timeout=TIMEOUT)
             self.assertEqual(attached.returncode, 0, stderr)
