@@ -97,7 +97,12 @@ TEST(Follower, ChildrenThatComeOneAfterTheOtherReplaceOneAnother) {
 }
 
 TEST(Follower, ChildrenThatLiveAtOneTimeReplaceNone) {
-  const Followed run = follow({"sh", "-c", "sleep 1000 & a=$!; sleep 1000 & b=$!; sleep 1000 & c=$!; kill $a $b $c; wait"});
+  // A child is counted when it starts, and a signal could end another before that.
+  const Followed run = follow({"sh", "-c",
+                               "runs() { read -r name </proc/$1/comm && [ \"$name\" = sleep ]; }; "
+                               "sleep 1000 & a=$!; sleep 1000 & b=$!; sleep 1000 & c=$!; "
+                               "until runs $a && runs $b && runs $c; do :; done; "
+                               "kill $a $b $c; wait"});
   EXPECT_EQ(run.recorder.exits.size(), 4u);
   EXPECT_EQ(run.replaced, 0u);
 }

@@ -25,17 +25,18 @@ TEXT = "\n".join(f"def function_{i}(a, b={i}):\n    return [a, b, {i}]\n" for i 
 def answer():
     ast.unparse(ast.parse(TEXT)) if hasattr(ast, "unparse") else ast.dump(ast.parse(TEXT))
     list(tokenize.generate_tokens(io.StringIO(TEXT).readline))
+    textwrap.fill(TEXT, 50)
+    list(difflib.unified_diff(TEXT.splitlines()[:40], TEXT.splitlines()[20:60]))
+    pprint.pformat(json.loads(json.dumps({str(i): [i] for i in range(50)})))
+    statistics.mean([1, 2, 3])
+    inspect.signature(argparse.ArgumentParser.add_argument)
+    # These import more. What any Python code writes is written by now: it is not saved by an import in the parent.
     message = email.message_from_string("From: a@b\nSubject: c\n\nd\n", policy=email.policy.default)
     message.as_string()
     parser = argparse.ArgumentParser()
     parser.add_argument("--number", type=int)
     parser.parse_args(["--number", "3"])
-    textwrap.fill(TEXT, 50)
-    list(difflib.unified_diff(TEXT.splitlines()[:40], TEXT.splitlines()[20:60]))
     xml.dom.minidom.parseString("<a><b c='d'>e</b></a>").toprettyxml()
-    pprint.pformat(json.loads(json.dumps({str(i): [i] for i in range(50)})))
-    statistics.mean([1, 2, 3])
-    inspect.signature(argparse.ArgumentParser.add_argument)
 
 
 def serve(number):
