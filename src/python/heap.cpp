@@ -32,7 +32,7 @@ Heap::Walked& Heap::walked() {
 }
 
 const Pools& Heap::pools() {
-  if (pools_ == nullptr) pools_ = std::make_unique<Pools>(*image_, runtime_);
+  if (pools_ == nullptr) pools_ = std::make_unique<Pools>(*image_, runtime_, before_ != nullptr ? before_->pools().found_at() : 0);
   return *pools_;
 }
 

@@ -140,7 +140,7 @@ class MemoryImage final : public process::RemoteMemory {
   // Makes pages unreadable again once they are more than `keep` bytes; not those of files, which are few, and which would count anew. Memory
   // above `keep` is given back.
   void forget(std::uint64_t keep) const {
-    if (bytes_readable() > keep) readable_.clear(keep / kPageSize);
+    if (bytes_readable() > keep || keep == 0) readable_.clear(keep / kPageSize);
   }
   [[nodiscard]] std::uint64_t bytes_readable() const { return readable_.count() * kPageSize; }
   // What this image keeps for itself and what was added to the store of the family for it.

@@ -16,12 +16,12 @@ constexpr std::uint64_t kMostArenas = 1 << 22;
 
 }  // namespace
 
-Pools::Pools(const MemoryImage& image, const Runtime& runtime)
+Pools::Pools(const MemoryImage& image, const Runtime& runtime, std::uint64_t likely)
     : image_(image),
       layout_(runtime.layout),
       pool_size_(static_cast<std::uint64_t>(runtime.layout.pool.size)),
       arena_size_(static_cast<std::uint64_t>(runtime.layout.arena.arena_size)) {
-  if (pool_size_ != 0 && arena_size_ != 0) find_arenas(runtime);
+  if (pool_size_ != 0 && arena_size_ != 0) find_arenas(runtime, likely);
 }
 
 std::optional<Pool> Pools::read_pool(std::uint64_t address) const {
@@ -69,7 +69,7 @@ bool Pools::owns_pools(std::uint64_t array, const std::vector<std::uint64_t>& po
 }
 
 // Where the interpreter's state says; else by what the pools say: a word of its data that leads to arenas which hold them all.
-void Pools::find_arenas(const Runtime& runtime) {
+void Pools::find_arenas(const Runtime& runtime, std::uint64_t likely) {
   const std::vector<std::uint64_t> pools = some_pools();
   if (pools.empty()) return;
   if (layout_.interpreter.obmalloc != kAbsent) {
@@ -88,10 +88,12 @@ void Pools::find_arenas(const Runtime& runtime) {
       const std::uint64_t array = image_.word(at);
       if (array % 8 != 0 || array == 0 || !image_.has(array, 8) || !owns_pools(array, pools)) continue;
       load(array);
+      found_at_ = at;
       return true;
     }
     return false;
   };
+  if (likely != 0 && scan(likely, likely + 8)) return;
   // .bss is the anonymous mapping that follows the data of the file.
   std::uint64_t data_end = 0;
   for (const MemoryImage::Region& region : image_.regions()) {

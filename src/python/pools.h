@@ -28,8 +28,9 @@ struct Block {
 
 class Pools {
  public:
-  // Without arenas (another allocator, or they were not found) every answer is none.
-  Pools(const MemoryImage& image, const Runtime& runtime);
+  // Without arenas (another allocator, or they were not found) every answer is none. `likely`: where another image of the same family leads to
+  // them, or 0; there it is looked before all of the interpreter's data is.
+  Pools(const MemoryImage& image, const Runtime& runtime, std::uint64_t likely = 0);
 
   // The sane pool that holds `address`, its header included; none if no arena has it or the pool is unused.
   [[nodiscard]] std::optional<Pool> pool_at(std::uint64_t address) const;
@@ -39,17 +40,19 @@ class Pools {
 
   [[nodiscard]] std::size_t arenas() const { return arenas_.size(); }
   [[nodiscard]] std::uint64_t pool_size() const { return pool_size_; }
+  // The word of the interpreter's data that leads to the arenas; 0 if it was not looked for, or not found.
+  [[nodiscard]] std::uint64_t found_at() const { return found_at_; }
 
  private:
   [[nodiscard]] std::optional<Pool> read_pool(std::uint64_t address) const;
-  void find_arenas(const Runtime& runtime);
+  void find_arenas(const Runtime& runtime, std::uint64_t likely);
   [[nodiscard]] bool owns_pools(std::uint64_t array, const std::vector<std::uint64_t>& pools) const;
   [[nodiscard]] std::vector<std::uint64_t> some_pools() const;
   void load(std::uint64_t array);
 
   const MemoryImage& image_;
   const Layout& layout_;
-  std::uint64_t pool_size_ = 0, arena_size_ = 0;
+  std::uint64_t pool_size_ = 0, arena_size_ = 0, found_at_ = 0;
   std::vector<std::uint64_t> arenas_;  // ascending
 };
 

@@ -8,13 +8,16 @@
 namespace cowtrace::python {
 namespace {
 
-constexpr std::uint64_t kReadableUnasked = 1 << 20;  // bytes of an image that is not asked
+// There is an image for each fork, and there may be very many. Questions of a page go to all that had it, one after the other.
+constexpr std::size_t kMostAsked = 32;               // images that stay readable
+constexpr std::uint64_t kReadableUnasked = 1 << 20;  // bytes of each of them but the one that was asked last
 
 }  // namespace
 
 void PythonResolver::add(model::SpaceId space, std::uint64_t time_ns, std::shared_ptr<Heap> heap) {
   std::shared_ptr<Heap>& place = heaps_[space][time_ns];
   known_.erase(place.get());
+  std::erase(asked_, place.get());
   place = std::move(heap);
 }
 
@@ -24,9 +27,17 @@ Heap* PythonResolver::heap_at(model::SpaceId space, std::uint64_t time_ns) {
   const auto after = found->second.upper_bound(time_ns);
   if (after == found->second.begin()) return nullptr;
   Heap* const heap = std::prev(after)->second.get();
-  // There may be one for each of very many forks.
-  if (last_asked_ != nullptr && last_asked_ != heap) last_asked_->image().forget(kReadableUnasked);
-  return last_asked_ = heap;
+  if (asked_.empty() || asked_.back() != heap) note_asked(heap);
+  return heap;
+}
+
+void PythonResolver::note_asked(Heap* heap) {
+  if (!asked_.empty()) asked_.back()->image().forget(kReadableUnasked);
+  std::erase(asked_, heap);
+  asked_.push_back(heap);
+  if (asked_.size() <= kMostAsked) return;
+  asked_.front()->image().forget(0);
+  asked_.erase(asked_.begin());
 }
 
 void PythonResolver::hurry() {

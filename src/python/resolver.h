@@ -68,6 +68,7 @@ class PythonResolver final : public model::Resolver {
   using Identity = std::tuple<std::uint64_t, std::uint64_t, std::string, std::string>;
 
   [[nodiscard]] Heap* heap_at(model::SpaceId space, std::uint64_t time_ns);
+  void note_asked(Heap* heap);
   const model::Object* intern(const Place& place);
   [[nodiscard]] const Known::Write& write_in(Heap& heap, std::uint64_t address);
   [[nodiscard]] std::span<const model::Object* const> objects_of(Heap& heap, std::uint64_t start, std::uint64_t end);
@@ -75,7 +76,7 @@ class PythonResolver final : public model::Resolver {
 
   std::unique_ptr<model::Resolver> others_;
   std::unordered_map<model::SpaceId, std::map<std::uint64_t, std::shared_ptr<Heap>>> heaps_;
-  Heap* last_asked_ = nullptr;
+  std::vector<Heap*> asked_;  // whose images are readable; the last one last
   bool hurried_ = false;
   std::map<Identity, model::Object> objects_;
   std::unordered_set<std::string> fields_;

@@ -31,6 +31,7 @@ COPIES_FOR_EACH_CPU = 4 * MIB  # and copies of stacks, mapped twice as well: a p
 LEAST_COPIES, MOST_COPIES = 8 * MIB, 64 * MIB
 A_RESOLUTION = 128        # every event: kept as it is
 A_PROCESS = 8 * 1024      # its maps and mappings
+A_FORK_OF_PYTHON = 256 * 1024  # of a small program: pages that had changed since the last, and what was named in them
 A_PAGE_OF_SNAPSHOT = 8
 A_PAGE_RECORDED = 192     # each page of the report, with -o FILE.cow: what lies there
 A_ROW = 192               # --detail counts: every process, page and mechanism

@@ -32,6 +32,8 @@ ROWS = (
                 f"({f['large_parent']['fork_alone_ms']} ms)")),
     ("200 threads in a parent, 200 in its child", "threads",
      lambda f: f"{pages(f['threads'])}; {f['threads']['lost']} events lost, {f['threads']['unexplained']} pages unexplained"),
+    ("a Python program that forks 400 times", "python_forks",
+     lambda f: f"{f['python_forks']['named']} children have names for what they wrote, {f['python_forks']['kib_a_fork']} KiB of cowtrace's memory each"),
     ("fork and exit at once", "ends",
      lambda f: f"{f['exits']['processes']:,} processes, {f['exits']['audited']:,} audited, {f['exits']['unexplained']} pages unexplained; the rest goes on untraced"),
     ("parents that end first; children that nobody waits for", "ends",
@@ -51,7 +53,7 @@ ROWS = (
     ("the clock steps by an hour, forth or back", "clock_step",
      lambda f: f"{f['clock_step']['written_pages']:,} pages in order each time, durations {', '.join(str(ms) + ' ms' for ms in f['clock_step']['duration_ms'].values())}"),
 )
-MEMORY = (("`true`", "memory_nothing"), ("1,000 children", "children"), ("400 threads", "threads"), ("a storm of forks", "forks"), ("a parent of 4 GiB", "large_parent"),
+MEMORY = (("`true`", "memory_nothing"), ("1,000 children", "children"), ("400 threads", "threads"), ("a storm of forks", "forks"), ("400 forks of a small Python program", "python_forks"), ("a parent of 4 GiB", "large_parent"),
           ("a million breaks", "memory_million"), ("a million breaks, `-o FILE.cow`", "memory_recorded"), ("a million breaks, `--detail counts`", "memory_counts"), ("debug information that inflates", "debug_files"))
 
 
