@@ -15,23 +15,23 @@ export COWTRACE_APPS=required  # tests/apps: installed above, nothing is skipped
 
 # run_tests PRESET ARGUMENT...: ctest, whose closing line is kept for the summary.
 run_tests() {
-  local preset=$1 log=$ROOT/build/$1/ctest.log status=0
+  local preset=$1 log=$ROOT/build/$1/ctest.log status=0 began=$SECONDS
   shift
   say "testing (ctest --preset $preset $*)"
   ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" --output-junit "$ROOT/build/$preset/ctest.xml" "$@" </dev/null 2>&1 |
     tee "$log" || status=$?
   [ "$status" -eq 0 ] || failed+=("$preset")
-  closing+=("$preset: $(grep 'tests passed' "$log" || echo 'ctest did not finish')")
+  closing+=("$preset: $(grep 'tests passed' "$log" || echo 'ctest did not finish'), $((SECONDS - began)) s")
 }
 
 # Not beside tests or a build: the guests take all processors, so that tests wait several times as long for the kernel, and guests that hardly
 # run time out.
 run_matrix() {
-  local log=$ROOT/build/matrix.log status=0
+  local log=$ROOT/build/matrix.log status=0 began=$SECONDS
   say "booting kernels (scripts/vm-matrix.sh)"
   scripts/vm-matrix.sh --output "$ROOT/build/matrix.json" </dev/null 2>&1 | tee "$log" || status=$?
   [ "$status" -eq 0 ] || failed+=("matrix")
-  closing+=("$(grep '^matrix: ' "$log" || echo 'matrix: it did not finish')")
+  closing+=("$(grep '^matrix: ' "$log" || echo 'matrix: it did not finish'), $((SECONDS - began)) s")
 }
 
 scripts/package.sh static
@@ -57,4 +57,4 @@ EOF
 done
 for line in "${closing[@]}"; do say "$line"; done
 [ ${#failed[@]} -eq 0 ] || die "FAILED: ${failed[*]}"
-say "all tests passed"
+say "all tests passed, $SECONDS s with the builds"
