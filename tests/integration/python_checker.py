@@ -14,23 +14,44 @@ def causes(by_cause):
     return {cause: row["breaks"] for cause, row in by_cause.items()}
 
 
-def is_at(frame, expected):
-    return (frame["line"] == expected["line"] and frame["function"].rpartition(".")[2] == expected["function"]
-            and pathlib.PurePath(frame["file"] or "").name == expected["file"])
+class Counted:
+    """A report of several programs, looked through once for all that is expected of them."""
+
+    def __init__(self, report):
+        self.forked = collections.defaultdict(set)    # process -> processes that it forked
+        self.pages = collections.defaultdict(list)    # process -> its pages with breaks
+        self.objects = collections.defaultdict(list)  # process -> objects with breaks that it wrote
+        self.sites = collections.defaultdict(list)    # (innermost frame alone?, line, function, file) -> breaks by cause
+        for process in report["processes"]:
+            self.forked[process["forked_from"]].add(process["process"])
+        for page in report["pages"]:
+            if page["breaks"]:
+                self.pages[page["process"]].append(page)
+        for item in report["objects"]:
+            if item["breaks"]:
+                for process in item["processes"]:
+                    self.objects[process].append(item)
+        for site in report["sites"]:
+            places = [(frame["line"], frame["function"].rpartition(".")[2], pathlib.PurePath(frame["file"] or "").name)
+                      for frame in site["stack"] if frame["kind"] == "python"]
+            counts = causes(site["by_cause"])
+            for place in places[:1]:
+                self.sites[True, *place].append(counts)
+            for place in set(places):
+                self.sites[False, *place].append(counts)
 
 
 class Checker:
-    """Holds a report against what a program expects that ran as process `program`."""
+    """Holds a report against what a program expects that ran as process `program`. `counted`: Counted of the report."""
 
-    def __init__(self, report, program):
+    def __init__(self, counted, program):
+        self.counted = counted
         self.parent = {program}
-        self.child = {process["process"] for process in report["processes"] if process["forked_from"] == program}
-        here = self.parent | self.child
+        self.child = set(counted.forked[program])
         # What other programs did in the same capture is none of ours.
-        self.written = [item for item in report["objects"] if item["breaks"] and here.intersection(item["processes"])]
-        self.pages = [page for page in report["pages"] if page["breaks"] and page["process"] in here]
-        self.sites = [([frame for frame in site["stack"] if frame["kind"] == "python"], causes(site["by_cause"]))
-                      for site in report["sites"]]
+        here = self.parent | self.child
+        self.written = list({item["id"]: item for process in here for item in counted.objects[process]}.values())
+        self.pages = [page for process in here for page in counted.pages[process]]
 
     def writers(self, expected):
         return getattr(self, expected["process"])
@@ -50,12 +71,8 @@ class Checker:
 
     def site_breaks(self, expected):
         """Breaks by the cause at the line."""
-        found = 0
-        for frames, by_cause in self.sites:
-            looked_at = frames[:1] if expected["frame"] == "inner" else frames
-            if any(is_at(frame, expected) for frame in looked_at):
-                found += total(by_cause, expected["cause"])
-        return found
+        place = (expected["frame"] == "inner", expected["line"], expected["function"], expected["file"])
+        return sum(total(by_cause, expected["cause"]) for by_cause in self.counted.sites.get(place, ()))
 
     def missing(self, expected):
         """What an expectation of breaks lacks, as a list of sentences."""

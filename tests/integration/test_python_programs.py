@@ -21,7 +21,7 @@ SEED_PROGRAMS = SOURCE / "tests" / "programs" / "seed"
 
 sys.path.insert(0, str(PYTHON_PROGRAMS))
 import expectations  # noqa: E402
-from python_checker import Checker, altered, disagreements  # noqa: E402
+from python_checker import Checker, Counted, altered, disagreements  # noqa: E402
 from pythons import furnish, interpreters, parse_interpreters, place  # noqa: E402
 
 NO_PROGRAMS = ("expectations.py", "forked.py")
@@ -51,7 +51,7 @@ class PythonPrograms:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.addClassCleanup(lambda: delattr(cls, "report"))  # they are large
+        cls.addClassCleanup(lambda: [delattr(cls, name) for name in ("report", "counted")])  # they are large
         furnish_all()
         cls.run_all()
 
@@ -71,6 +71,7 @@ class PythonPrograms:
         if done.returncode != 0:
             raise AssertionError(f"cowtrace ended with {done.returncode}: {done.stderr}")
         cls.output, cls.report = done.stdout + done.stderr, load(report)
+        cls.counted = Counted(cls.report)
         ended = [line.split() for line in results.read_text(encoding="ascii").splitlines()]
         cls.ended = {name: (int(pid), int(status)) for name, pid, status in ended}
 
@@ -86,7 +87,7 @@ class PythonPrograms:
     def check_program(self, name, path):
         listed = expectations.load(path)
         self.assertTrue(listed, "it expects nothing")
-        checker = Checker(self.report, self.ran(name))
+        checker = Checker(self.counted, self.ran(name))
         self.assertEqual("\n".join(checker.problems(listed, self.interpreter.version)), "")
 
     def test_every_key_of_an_expectation_counts(self):
@@ -95,7 +96,7 @@ class PythonPrograms:
             name = f"{path.parent.name}_{path.stem}"
             if self.ended[name][1] == SKIPPED:
                 continue
-            checker = Checker(self.report, self.ran(name))
+            checker = Checker(self.counted, self.ran(name))
             for expected in expectations.load(path):
                 if expected["kind"] == "expect" and expectations.holds_for(expected, self.interpreter.version):
                     for changed in altered(expected):
@@ -180,7 +181,7 @@ class Checking(unittest.TestCase):
             "pages": [{"process": 1, "object": 3, "breaks": 1, "cause": "container"}]}
 
     def problems(self, version=(3, 11, 2)):
-        return list(Checker(self.report, 0).problems(self.listed, version))
+        return list(Checker(Counted(self.report), 0).problems(self.listed, version))
 
     def test_what_is_there_is_found(self):
         self.assertEqual(self.problems(), [])
