@@ -17,6 +17,19 @@ from support import COWTRACE, TIMEOUT, is_running, load, report_errors, status_o
 PYTHON = "/usr/bin/python3"
 
 
+def new_group(test, *names):
+    """Makes a control group that nobody else has, with groups of these names below it, each in the one before; returns them all. They are
+    removed when the test ends and they are empty."""
+    (top, *_) = [folder for folder in map(pathlib.Path, ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup")) if (folder / "cgroup.procs").exists()]
+    groups = [top / f"cowtrace-{test.directory.name}"]
+    for name in names:
+        groups.append(groups[-1] / name)
+    for group in groups:
+        group.mkdir()
+        test.addCleanup(lambda group=group: wait_until(lambda: not (group / "cgroup.procs").read_text(), "the group to be empty") and group.rmdir())
+    return groups
+
+
 class Attach(AttachTest):
     def test_children_that_were_forked_long_ago(self):
         program = LongRunning(self, pages=2000, children=3)
@@ -121,21 +134,15 @@ class Attach(AttachTest):
         self.assert_same_pages(self.report(child), program, before, program.frames())
 
     def test_a_control_group_and_who_joins_it(self):
-        group = pathlib.Path("/sys/fs/cgroup/systemd/cowtrace-test")
-        if not group.parent.is_dir():
-            group = pathlib.Path("/sys/fs/cgroup/cowtrace-test")
-        below = group / "below"
-        below.mkdir(parents=True)
-        self.addCleanup(lambda: [wait_until(lambda one=one: not (one / "cgroup.procs").read_text(), "the group to be empty") and one.rmdir()
-                                 for one in (below, group)])
+        group, below = new_group(self, "below")
         first, second, other = LongRunning(self), LongRunning(self), LongRunning(self)
         for pid in (first.pid, *first.children):
             (below / "cgroup.procs").write_text(str(pid))
-        child = self.attach("--cgroup", "cowtrace-test")
+        child = self.attach("--cgroup", group.name)
         first.do("write")
         for pid in (second.pid, *second.children):
             (group / "cgroup.procs").write_text(str(pid))
-        time.sleep(1.5)
+        time.sleep(3)  # who joins is looked for twice a second, and nothing says that somebody was found
         before = second.frames()
         second.do("write")
         after = second.frames()
@@ -147,16 +154,13 @@ class Attach(AttachTest):
             self.end(program.process)
 
     def test_a_control_group_without_processes(self):
-        folders = (pathlib.Path("/sys/fs/cgroup/systemd"), pathlib.Path("/sys/fs/cgroup"))
-        group = [folder for folder in folders if (folder / "cgroup.procs").exists()][0] / "cowtrace-empty"
-        group.mkdir()
-        self.addCleanup(group.rmdir)
+        (group,) = new_group(self)
         report = self.directory / "report.json"
-        done = self.cowtrace("attach", "-q", "--cgroup", "cowtrace-empty", "-d", "100ms", "-o", report)
+        done = self.cowtrace("attach", "-q", "--cgroup", group.name, "-d", "100ms", "-o", report)
         self.assertEqual(done.returncode, 0)
-        self.assert_one_error_line(done.stderr, "no process is in the control group cowtrace-empty yet")
-        self.assertEqual([note for note in load(report)["capture"]["notes"] if "cowtrace-empty" in note],
-                         ["no process was in the control group cowtrace-empty while it was traced"])
+        self.assert_one_error_line(done.stderr, f"no process is in the control group {group.name} yet")
+        self.assertEqual([note for note in load(report)["capture"]["notes"] if group.name in note],
+                         [f"no process was in the control group {group.name} while it was traced"])
 
     def test_a_hundred_times_under_load(self):
         program = LongRunning(self, pages=500, children=4, threads=2)
