@@ -8,7 +8,8 @@
 namespace cowtrace::python {
 namespace {
 
-// There is an image for each fork, and there may be very many. Questions of a page go to all that had it, one after the other.
+// Each fork has an image, and a program may fork very often. A report asks about one page in all processes that had it before it goes on
+// to the next page, so the images of some processes stay readable.
 constexpr std::size_t kMostAsked = 32;               // images that stay readable
 constexpr std::uint64_t kReadableUnasked = 1 << 20;  // bytes of each of them but the one that was asked last
 

@@ -76,7 +76,7 @@ class PythonResolver final : public model::Resolver {
 
   std::unique_ptr<model::Resolver> others_;
   std::unordered_map<model::SpaceId, std::map<std::uint64_t, std::shared_ptr<Heap>>> heaps_;
-  std::vector<Heap*> asked_;  // whose images are readable; the last one last
+  std::vector<Heap*> asked_;  // heaps whose images are readable, in the order of their latest questions
   bool hurried_ = false;
   std::map<Identity, model::Object> objects_;
   std::unordered_set<std::string> fields_;

@@ -142,7 +142,7 @@ class Attach(AttachTest):
         first.do("write")
         for pid in (second.pid, *second.children):
             (group / "cgroup.procs").write_text(str(pid))
-        time.sleep(3)  # who joins is looked for twice a second, and nothing says that somebody was found
+        time.sleep(3)  # cowtrace looks for new members twice a second, and does not say that it has found one
         before = second.frames()
         second.do("write")
         after = second.frames()

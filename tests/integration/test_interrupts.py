@@ -63,7 +63,7 @@ class Files(IntegrationTest):
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def until_reports_are_made(self, running):
-        """What comes until the command has ended is for the command: cowtrace blocks it so long, and throws away what it has not passed on."""
+        """Returns when a signal counts for the reports. Until then cowtrace blocks signals, for they are meant for the command."""
         wait_until(self.began.exists, "the program runs")
         wait_until(lambda: not children_of(running.pid), "the command ends")
         wait_until(lambda: not int((status_of(running.pid) or {"SigBlk": "0"})["SigBlk"], 16) >> signal.SIGTERM - 1 & 1, "it takes signals for itself")

@@ -17,13 +17,12 @@ PROGRAMS = SOURCE / "tests" / "programs" / "seed"
 FORKING = ("import multiprocessing, sys; sys.stdout.reconfigure(line_buffering=True, write_through=False); "
            "multiprocessing.set_start_method('fork'); p = sys.argv[1]; exec(compile(open(p).read(), p, 'exec'))")
 FORKSERVER_IS_DEFAULT = (3, 14)
-
-
 EXPRESSIONS = ("sys", "sys.modules['os']", "sys.modules['statistics']", *(f"__main__.f.__code__.co_consts[{i}]" for i in range(5)))
 
 
 class SeedTest(IntegrationTest):
-    forked = {}  # what all programs did under an interpreter: a look is one capture, for most of what a short one takes is its start
+    # {interpreter: look() at all programs}. They share one capture, for most of what a short capture takes is its start.
+    forked = {}
 
     def setUp(self):
         super().setUp()
@@ -31,7 +30,7 @@ class SeedTest(IntegrationTest):
         furnish({one.root for one in self.found})
 
     def look(self, interpreter, *numbers, forking=True):
-        """Runs the programs, one after the other: (the trace, {number: what it printed})."""
+        """Runs the programs, one after the other: (processes, watches, {number: what it printed}). The rest of the report is large."""
         folder = place(self.addCleanup, interpreter, PROGRAMS)
         lines = []
         for number in numbers:
@@ -44,26 +43,26 @@ class SeedTest(IntegrationTest):
         environment = {**os.environ, "PYTHONUNBUFFERED": "" if forking else "1"}
         options = [word for expression in EXPRESSIONS for word in ("--watch", expression)]
         trace = self.trace("/bin/sh", "-ec", "\n".join(lines), options=options, env=environment)
-        return trace, {number: (self.directory / str(number)).read_text(encoding="utf-8") for number in numbers}
+        return trace.processes, trace.report["watches"], {number: (self.directory / str(number)).read_text(encoding="utf-8") for number in numbers}
 
     def watch(self, interpreter, number, forking=True):
         """(process that shares with all workers, {pid: id that it printed}, {expression: {pid: row}})"""
         if forking and interpreter not in self.forked:
             self.forked[interpreter] = self.look(interpreter, *range(1, 7))
-        trace, printed = self.forked[interpreter] if forking else self.look(interpreter, number, forking=False)
+        processes, watches, printed = self.forked[interpreter] if forking else self.look(interpreter, number, forking=False)
         # Unbuffered, lines of several processes may run into each other.
         said = re.findall(r"^(\d+) (\d+)$", printed[number], re.M)
-        pids = {process["pid"] for process in trace.processes}
+        pids = {process["pid"] for process in processes}
         ids = {}
         for pid, address in said:
             if int(pid) in pids:
                 ids.setdefault(int(pid), set()).add(int(address))
         self.assertTrue(ids, printed[number])
-        forked = {process["pid"]: process["forked_from"] for process in trace.processes}
-        keys = {process["process"]: process["pid"] for process in trace.processes}
+        forked = {process["pid"]: process["forked_from"] for process in processes}
+        keys = {process["process"]: process["pid"] for process in processes}
         (source,) = {keys[forked[pid]] for pid in ids}
         rows = collections.defaultdict(dict)
-        for row in trace.report["watches"]:
+        for row in watches:
             rows[row["expression"]][row["pid"]] = row
         return source, ids, rows
 
