@@ -23,7 +23,7 @@ MAY_INCLUDE = {
     "capture": ("model", "base"),
     "analysis": ("model", "base"),
     "report": ("analysis", "model", "base"),
-    "trace": ("model", "base"),
+    "trace": ("analysis", "model", "base"),
     "top": ("report", "analysis", "model", "base"),
     "pipeline": ("capture", "objects", "python", "process", "analysis", "report", "trace", "top", "model", "base"),
     "cli": ("pipeline", "top", "report", "trace", "base"),

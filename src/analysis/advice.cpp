@@ -37,8 +37,8 @@ std::uint64_t bytes_without_detail(const Summary& summary) {
 
 }  // namespace
 
-std::vector<Advice> advise(const Summary& summary, const model::Session& session, model::Resolver& resolver) {
-  const Evidence evidence{summary, session, resolver};
+std::vector<Advice> advise(const Summary& summary, const model::Session& session) {
+  const Evidence evidence{summary, session};
   const std::uint64_t unknown = bytes_without_detail(summary);
   std::vector<Advice> advice;
   for (const Row& row : kTable) {

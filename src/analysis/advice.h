@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "analysis/summary.h"
-#include "model/objects.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -17,7 +16,7 @@ namespace cowtrace::analysis {
 // A saving is an upper bound: what the breaks cost that the advice prevents. A page is private from its first break on, so what was
 // written to it later is not known, and may break it in the place of what was prevented. Where events were lost, any of them may have been
 // one of these: their bytes are added.
-[[nodiscard]] std::vector<Advice> advise(const Summary& summary, const model::Session& session, model::Resolver& resolver);
+[[nodiscard]] std::vector<Advice> advise(const Summary& summary, const model::Session& session);
 
 // The ids of all advices that there are.
 [[nodiscard]] std::vector<std::string_view> advice_ids();

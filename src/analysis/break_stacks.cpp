@@ -69,10 +69,11 @@ class Table {
 
 }  // namespace
 
-std::vector<BreakStack> break_stacks(const Summary& summary, const model::Session& session,
-                                     model::Resolver& resolver, const EventFilter& filter,
+std::vector<BreakStack> break_stacks(const Report& report, const EventFilter& filter,
                                      bool with_details) {
-  const EventJoin join(summary, session, resolver);
+  const model::Session& session = report.session;
+  const Summary& summary = report.summary;
+  const EventJoin join(report);
   std::vector<BreakStack> stacks;
   Table table(stacks);
   auto process = summary.processes.begin();

@@ -29,8 +29,7 @@ struct BreakStack {
 
 // By process, then in order of the members above. The counts sum up to the totals of the report unless there is a
 // filter: what was lost matches none.
-std::vector<BreakStack> break_stacks(const Summary& summary, const model::Session& session,
-                                     model::Resolver& resolver, const EventFilter& filter,
+std::vector<BreakStack> break_stacks(const Report& report, const EventFilter& filter,
                                      bool with_details);
 
 }  // namespace cowtrace::analysis

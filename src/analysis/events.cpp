@@ -69,7 +69,7 @@ std::vector<ProcessMark> marks_in_time(const Summary& summary, const model::Sess
 }  // namespace
 
 model::Cause EventJoin::cause(const Touch& touch) const {
-  return cause_of(touch, resolver_.write_at(touch.space->id, touch.address, touch.last_ns));
+  return cause_of(touch, effect(touch).cause);
 }
 
 EventRow EventJoin::row(model::ProcessKey process, const Touch& touch,
@@ -78,26 +78,25 @@ EventRow EventJoin::row(model::ProcessKey process, const Touch& touch,
   row.process = process;
   row.touch = touch;
   row.resolution = resolution;
-  row.t_ns = since(session_.capture.started_ns, touch.last_ns);
-  model::Write write = resolver_.write_at(touch.space->id, touch.address, touch.last_ns);
-  row.cause = cause_of(touch, write);
-  row.phase = phase_of(session_, touch);
-  row.field = std::move(write.field);
-  const model::Object* mapping = summary_.object_index.mapping_of(session_, touch);
+  row.t_ns = since(report_.session.capture.started_ns, touch.last_ns);
+  const model::Effect& effect = this->effect(touch);
+  row.cause = cause_of(touch, effect.cause);
+  row.phase = phase_of(report_.session, touch);
+  row.field = report_.facts.field(effect);
+  const model::Object* mapping = report_.summary.object_index.mapping_of(touch);
   if (mapping != nullptr) row.mapping = mapping->name;
-  const std::uint32_t object = summary_.object_index.written(session_, resolver_, touch);
+  const std::uint32_t object = report_.summary.object_index.written(touch);
   if (object != PageObjects::kNone) row.object = ObjectId(object);
   row.site = site(touch);
-  if (touch.is_break() && !touch.aggregated && !touch.in_kernel && touch.ip != 0)
-    row.written_bytes = resolver_.store_size_at(touch.space->id, touch.ip);
+  row.written_bytes = effect.stored;
   return row;
 }
 
-void visit_in_time(const Summary& summary, const model::Session& session,
-                   model::Resolver& resolver, const EventFilter& filter, EventVisitor& visitor) {
-  const EventJoin join(summary, session, resolver);
+void visit_in_time(const Report& report, const EventFilter& filter, EventVisitor& visitor) {
+  const EventJoin join(report);
+  const model::Session& session = report.session;
   const std::vector<Place> places = places_in_time(session);
-  const std::vector<ProcessMark> marks = marks_in_time(summary, session, places);
+  const std::vector<ProcessMark> marks = marks_in_time(report.summary, session, places);
   auto mark = marks.begin();
   // At one moment a process begins before its first event, and ends after its last.
   const auto marks_until = [&](std::uint64_t t_ns) {
@@ -108,12 +107,9 @@ void visit_in_time(const Summary& summary, const model::Session& session,
   };
   for (const Place& place : places) {
     const model::AddressSpace& space = session.spaces[place.space];
-    const std::size_t resolutions = space.resolutions.size();
     const model::Resolution* resolution =
-        place.index < resolutions ? &space.resolutions[place.index] : nullptr;
-    const Touch touch = resolution != nullptr
-                            ? touch_of(space, *resolution)
-                            : touch_of(space, space.page_counts[place.index - resolutions]);
+        place.index < space.resolutions.size() ? &space.resolutions[place.index] : nullptr;
+    const Touch touch = touch_at(space, place.index);
     if (space.owner.value >= session.processes.size()) continue;
     const model::Process& process = session.process(space.owner);
     if (!filter.everything() && !filter.matches(process, touch, join.cause(touch))) continue;

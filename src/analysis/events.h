@@ -10,10 +10,9 @@
 #include <vector>
 
 #include "analysis/event_filter.h"
+#include "analysis/report.h"
 #include "analysis/sites.h"
-#include "analysis/summary.h"
 #include "analysis/touch.h"
-#include "model/objects.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -25,7 +24,7 @@ struct EventRow {
   std::uint64_t t_ns = 0;                         // since capture started; of the last one of a row of counts
   model::Cause cause = model::Cause::Unknown;
   std::optional<model::Phase> phase;  // none: not known
-  std::string field;         // of the object, where it is known; untrusted
+  std::string_view field;             // of the object, where it is known; untrusted
   std::string_view mapping;  // empty: not known
   std::optional<ObjectId> object;
   std::optional<std::uint32_t> site;           // index of Summary::sites; none without a break there
@@ -40,12 +39,9 @@ struct ProcessMark {
   model::ProcessKey process;
 };
 
-// Asks of the resolver only what join() has asked, at the same moments.
 class EventJoin {
  public:
-  // `summary` is join()'s of the same session and resolver.
-  EventJoin(const Summary& summary, const model::Session& session, model::Resolver& resolver)
-      : summary_(summary), session_(session), resolver_(resolver) {}
+  explicit EventJoin(const Report& report) : report_(report) {}
 
   // `resolution` may be nullptr.
   [[nodiscard]] EventRow row(model::ProcessKey process, const Touch& touch,
@@ -53,13 +49,16 @@ class EventJoin {
   // Parts of row().
   [[nodiscard]] model::Cause cause(const Touch& touch) const;
   [[nodiscard]] std::optional<std::uint32_t> site(const Touch& touch) const {
-    return summary_.site_index.of(touch);
+    return report_.summary.site_index.of(touch);
   }
 
  private:
-  const Summary& summary_;
-  const model::Session& session_;
-  model::Resolver& resolver_;
+  [[nodiscard]] const model::Effect& effect(const Touch& touch) const {
+    return report_.facts.effect(
+        report_.facts.target(report_.session.number_of(*touch.space), touch.place));
+  }
+
+  const Report& report_;
 };
 
 class EventVisitor {
@@ -70,7 +69,6 @@ class EventVisitor {
 };
 
 // All events that match, and the marks of all processes, in order of time. For 16 bytes an event.
-void visit_in_time(const Summary& summary, const model::Session& session,
-                   model::Resolver& resolver, const EventFilter& filter, EventVisitor& visitor);
+void visit_in_time(const Report& report, const EventFilter& filter, EventVisitor& visitor);
 
 }  // namespace cowtrace::analysis

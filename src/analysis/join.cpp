@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -65,15 +64,16 @@ std::optional<std::uint64_t> sum_of_known(const std::vector<ProcessSummary>& pro
 // The sections that follow from every touch of every page.
 class Aggregator {
  public:
-  Aggregator(const model::Session& session, model::Resolver& resolver, Summary& summary,
+  Aggregator(const model::Session& session, const model::Facts& facts, Summary& summary,
              Timeline& timeline)
       : session_(session),
-        resolver_(resolver),
+        facts_(facts),
         summary_(summary),
         timeline_(timeline),
         sites_(summary.site_index.keys()),
         first_writes_(session),
-        allocators_(summary.site_index.keys()) {
+        allocators_(summary.site_index.keys()),
+        place_of_(summary.object_index.size(), PageObjects::kNone) {
     if (first_writes_.recorded()) summary_.allocators_unknown.emplace();
     if (session.capture.endings_known) summary_.totals.by_phase.emplace();
   }
@@ -90,14 +90,15 @@ class Aggregator {
   void finish_mappings();
 
   const model::Session& session_;
-  model::Resolver& resolver_;
+  const model::Facts& facts_;
   Summary& summary_;
   Timeline& timeline_;
   SiteTable sites_;
   FirstWrites first_writes_;
   SiteTable allocators_;
   PageObjects on_page_;
-  std::vector<ObjectSummary> objects_;  // by number of ObjectIndex
+  std::vector<ObjectSummary> objects_;   // of those that are shown
+  std::vector<std::uint32_t> place_of_;  // in objects_, by number of ObjectIndex
   std::unordered_map<const model::Object*, BreakCount> mappings_;
 };
 
@@ -107,12 +108,18 @@ void note_process(std::vector<model::ProcessKey>& processes, model::ProcessKey p
 }
 
 ObjectSummary& Aggregator::object(std::uint32_t number) {
-  if (number >= objects_.size()) objects_.resize(number + 1);
-  return objects_[number];
+  std::uint32_t& place = place_of_[number];
+  if (place == PageObjects::kNone) {
+    place = static_cast<std::uint32_t>(objects_.size());
+    objects_.emplace_back();
+  }
+  return objects_[place];
 }
 
 void Aggregator::add(const PageGroup& group) {
-  summary_.object_index.intern(session_, resolver_, group, on_page_);
+  summary_.object_index.on_page(group, on_page_);
+  for (const std::uint32_t number : on_page_.written)
+    if (number != PageObjects::kNone) static_cast<void>(object(number));
   for (std::size_t i = 0; i < group.touches.size(); ++i)
     if (group.touches[i].is_break())
       add_break(group.process, group.touches[i], on_page_.written[i]);
@@ -125,22 +132,22 @@ void Aggregator::add(const PageGroup& group) {
 }
 
 void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uint32_t number) {
-  const model::Write write = resolver_.write_at(raw.space->id, raw.address, raw.last_ns);
+  const model::Effect& effect =
+      facts_.effect(facts_.target(session_.number_of(*raw.space), raw.place));
   Touch touch = raw;
-  touch.cause = cause_of(raw, write);
+  touch.cause = cause_of(raw, effect.cause);
   const std::uint64_t bytes = touch.bytes();
   const auto cause = static_cast<std::size_t>(touch.cause);
   summary_.totals.by_cause[cause].add(touch.count, bytes);
   add_phase(process, touch);
-  mappings_[summary_.object_index.mapping_of(session_, touch)].add(touch.count, bytes);
+  mappings_[summary_.object_index.mapping_of(touch)].add(touch.count, bytes);
   if (!touch.aggregated) {
     timeline_.add(process, touch);
-    sites_.add(process, touch, number != PageObjects::kNone ? summary_.object_index.objects()[number] : nullptr);
+    sites_.add(process, touch,
+               number != PageObjects::kNone ? &summary_.object_index.object(number) : nullptr);
     add_allocator(process, touch);
   }
-  const auto stored = touch.aggregated || touch.in_kernel || touch.ip == 0
-                          ? std::nullopt
-                          : resolver_.store_size_at(touch.space->id, touch.ip);
+  const auto stored = effect.stored;
   if (stored) summary_.totals.written_bytes = summary_.totals.written_bytes.value_or(0) + *stored;
   if (number == PageObjects::kNone) return;
   ObjectSummary& written = object(number);
@@ -149,7 +156,7 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uin
   written.copied_bytes += bytes;
   written.by_cause[cause].add(touch.count, bytes);
   if (touch.is_ending()) add_to(written.ending, touch.cause, touch.count, bytes);
-  if (!write.field.empty()) written.fields[write.field] += touch.count;
+  if (effect.field != 0) written.fields[facts_.field(effect)] += touch.count;
   note_process(written.processes, process);
   if (!touch.is_ending() && (touch.cause == model::Cause::Container || touch.cause == model::Cause::Value))
     note_process(written.changers, process);
@@ -192,35 +199,38 @@ void Aggregator::finish(bool name_sites) {
 }
 
 void Aggregator::finish_objects() {
-  const auto& known = summary_.object_index.objects();
-  objects_.resize(known.size());
-  std::vector<std::uint32_t> order(known.size());
-  std::iota(order.begin(), order.end(), 0U);
+  const ObjectIndex& index = summary_.object_index;
+  std::vector<std::uint32_t> order;  // numbers of those that are shown
+  order.reserve(objects_.size());
+  for (std::uint32_t number = 0; number < place_of_.size(); ++number)
+    if (place_of_[number] != PageObjects::kNone) order.push_back(number);
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    if (objects_[a].copied_bytes != objects_[b].copied_bytes)
-      return objects_[a].copied_bytes > objects_[b].copied_bytes;
-    const auto rest = [&](std::uint32_t i) {
-      return std::tie(known[i]->name, known[i]->address, known[i]->kind, known[i]->size,
-                      known[i]->type);
+    const std::uint64_t copied_a = object(a).copied_bytes, copied_b = object(b).copied_bytes;
+    if (copied_a != copied_b) return copied_a > copied_b;
+    const auto rest = [&](std::uint32_t number) {
+      const model::Object& known = index.object(number);
+      return std::tie(known.name, known.address, known.kind, known.size, known.type);
     };
     return rest(a) < rest(b);
   });
-  std::vector<ObjectId> id_of(known.size());
-  summary_.objects.reserve(known.size());
+  std::vector<std::uint32_t> id_of(index.size(), PageObjects::kNone);
+  summary_.objects.reserve(order.size());
   for (const std::uint32_t number : order) {
-    ObjectSummary& object = objects_[number];
-    object.id = id_of[number] = ObjectId(static_cast<std::uint32_t>(summary_.objects.size()));
-    object.kind = known[number]->kind;
-    object.name = known[number]->name;
-    object.type = known[number]->type;
-    object.group = known[number]->group;
-    object.group_items = known[number]->group_items;
-    object.address = known[number]->address;
-    object.size = known[number]->size;
-    object.kept_by_interpreter = known[number]->kept_by_interpreter;
-    summary_.objects.push_back(std::move(object));
+    const model::Object& known = index.object(number);
+    ObjectSummary& summary = object(number);
+    id_of[number] = static_cast<std::uint32_t>(summary_.objects.size());
+    summary.id = ObjectId(id_of[number]);
+    summary.kind = known.kind;
+    summary.name = known.name;
+    summary.type = known.type;
+    summary.group = known.group;
+    summary.group_items = known.group_items;
+    summary.address = known.address;
+    summary.size = known.size;
+    summary.kept_by_interpreter = known.kept_by_interpreter;
+    summary_.objects.push_back(std::move(summary));
   }
-  summary_.object_index.number_as(id_of);
+  summary_.object_index.number_as(std::move(id_of));
 }
 
 void Aggregator::finish_mappings() {
@@ -261,27 +271,28 @@ std::uint64_t last_moment(const model::Session& session) {
 
 }  // namespace
 
-Summary join(const model::Session& session, model::Resolver& resolver, const JoinOptions& options) {
-  Summary summary(session);
+Report join(const model::Session& session, const model::Facts& facts, const JoinOptions& options) {
+  Report report{session, facts, Summary(session, facts)};
+  Summary& summary = report.summary;
   const ExactCounts exact(session);
   summary.capture.notes.insert(summary.capture.notes.end(), exact.notes().begin(),
                                exact.notes().end());
   for (std::string& note : lost_page_notes(session))
     summary.capture.notes.push_back(std::move(note));
   summary.processes = process_summaries(session, exact);
-  summary.stack_frames = std::make_shared<SiteFrames>(session, resolver);
+  summary.stack_frames = std::make_shared<SiteFrames>(session, facts.stack_names);
 
   Timeline timeline(session.capture.started_ns, last_moment(session), options.timeline_buckets);
-  Aggregator aggregator(session, resolver, summary, timeline);
+  Aggregator aggregator(session, facts, summary, timeline);
   PageGroups(session).for_each([&](const PageGroup& group) { aggregator.add(group); });
   aggregator.finish(options.name_sites);
   summary.timeline = timeline.take();
   summary.timeline_bucket_ns = timeline.bucket_ns();
   finish_totals(summary, exact, session);
   summary.stalls = stall_summaries(session);
-  summary.watches = watch_summaries(session, resolver);
-  summary.advice = advise(summary, session, resolver);
-  return summary;
+  summary.watches = watch_summaries(session, facts);
+  summary.advice = advise(summary, session);
+  return report;
 }
 
 }  // namespace cowtrace::analysis

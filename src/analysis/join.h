@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// From events to a Summary: pure, deterministic, one pass over the pages.
+// From events and facts to a Report: pure, deterministic, one pass over the pages.
 #pragma once
 
 #include <cstdint>
 
-#include "analysis/summary.h"
-#include "model/objects.h"
+#include "analysis/report.h"
+#include "model/facts.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -15,8 +15,9 @@ struct JoinOptions {
   bool name_sites = true;  // false: only totals are wanted, and each stack is a site of its own
 };
 
-// `session` is finished. The Summary refers to `session` and `resolver`, which must outlive it.
-Summary join(const model::Session& session, model::Resolver& resolver,
-             const JoinOptions& options = {});
+// `session` is finished, and `facts` are resolve()'s of it. The Report refers to both, which must
+// outlive it.
+[[nodiscard]] Report join(const model::Session& session, const model::Facts& facts,
+                          const JoinOptions& options = {});
 
 }  // namespace cowtrace::analysis

@@ -33,6 +33,7 @@ MappingRanges::MappingRanges(const model::Session& session) {
     rows.emplace_back(mapping_label(mapping), mapping.start, std::max(mapping.start, mapping.end),
                       hash);
   std::sort(rows.begin(), rows.end());
+  objects_.reserve(rows.size());
   for (const auto& [label, start, end, hash] : rows) {
     model::Object* last = objects_.empty() ? nullptr : &objects_.back();
     if (last == nullptr || last->name != label || start > last->address + last->size) {

@@ -3,10 +3,10 @@
 // shapes that a mapping took while it grew, was split by mprotect or was inherited.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "model/objects.h"
 #include "model/session.h"
@@ -30,13 +30,20 @@ class MappingRanges {
                                           const model::AddressSpace& space,
                                           model::MappingHash mapping, std::uint64_t address) const;
 
+  // Numbers of the objects, from 0 on.
+  [[nodiscard]] std::size_t size() const { return objects_.size(); }
+  [[nodiscard]] std::uint32_t number_of(const model::Object& one) const {
+    return static_cast<std::uint32_t>(&one - objects_.data());
+  }
+  [[nodiscard]] const model::Object& at(std::size_t number) const { return objects_[number]; }
+
  private:
   // Where each segment of a space starts, and its object; nullptr: there was nothing.
   using Segments = std::map<std::uint64_t, const model::Object*>;
   [[nodiscard]] Segments segments(const model::Session& session,
                                   const model::AddressSpace& space) const;
 
-  std::deque<model::Object> objects_;
+  std::vector<model::Object> objects_;  // that others point to: never grows
   std::unordered_map<model::MappingHash, const model::Object*> object_of_;
   mutable std::unordered_map<model::SpaceId, Segments> had_;  // of spaces that were asked for
 };

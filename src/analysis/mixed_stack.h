@@ -2,14 +2,11 @@
 // One stack of two: what the interpreter called, and the Python functions that it ran.
 #pragma once
 
-#include <vector>
-
-#include "model/objects.h"
+#include "model/stack_names.h"
 
 namespace cowtrace::analysis {
 
-// Stack frames, innermost first, that somebody else owns.
-using NamedStack = std::vector<const model::StackFrame*>;
+using model::NamedStack;
 
 // Both innermost first. The interpreter's own stack frames (StackFrame::interpreter) give way to the
 // Python ones, and so does all that called it:

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gives every object that the join meets a number, and later the id that reports use. The same
-// object known under several pointers (a child inherits its parent's) is one.
+// Gives every object that a report shows a number, and later the id that the report uses: what the
+// facts name, and the mapping where they name nothing.
 #pragma once
 
-#include <map>
-#include <optional>
-#include <string_view>
-#include <tuple>
-#include <unordered_map>
+#include <cstdint>
 #include <vector>
 
 #include "analysis/mapping_ranges.h"
 #include "analysis/page_groups.h"
 #include "base/ids.h"
-#include "model/objects.h"
+#include "model/facts.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -22,47 +18,42 @@ using ObjectId = Id<struct ReportObjectTag>;  // index of Summary::objects
 
 // What one page of one process holds. Numbers are those of ObjectIndex; kNone: not known.
 struct PageObjects {
-  static constexpr std::uint32_t kNone = UINT32_MAX;
+  static constexpr std::uint32_t kNone = model::Target::kNone;
   std::vector<std::uint32_t> written;     // one a touch, in their order
   std::vector<std::uint32_t> neighbours;  // ascending; empty when the page was not broken
 };
 
 class ObjectIndex {
  public:
-  explicit ObjectIndex(const model::Session& session) : mappings_(session) {}
+  // Both outlive the index.
+  ObjectIndex(const model::Session& session, const model::Facts& facts);
 
-  // Fills `out` for a group; objects not met before get the next number.
-  void intern(const model::Session& session, model::Resolver& resolver, const PageGroup& group,
-              PageObjects& out);
-  // The same after number_as(): objects that intern() never met are kNone.
-  void look_up(const model::Session& session, model::Resolver& resolver, const PageGroup& group,
-               PageObjects& out) const;
+  // The objects of a group.
+  void on_page(const PageGroup& group, PageObjects& out) const;
+  // What one touch wrote: kNone if not even its mapping is known.
+  [[nodiscard]] std::uint32_t written(const Touch& touch) const;
 
-  // What one touch wrote, after number_as(): kNone if it is not known.
-  [[nodiscard]] std::uint32_t written(const model::Session& session, model::Resolver& resolver,
-                                      const Touch& touch) const;
-
-  [[nodiscard]] const model::Object* mapping_of(const model::Session& session,
-                                                const Touch& touch) const {
-    return mappings_.find(session, *touch.space, touch.mapping, touch.address);
+  // nullptr: the capture did not learn of it.
+  [[nodiscard]] const model::Object* mapping_of(const Touch& touch) const {
+    return mappings_.find(*session_, *touch.space, touch.mapping, touch.address);
   }
 
-  // In order of their numbers.
-  [[nodiscard]] const std::vector<const model::Object*>& objects() const { return objects_; }
+  // How many numbers there are, and the object of one of them; only before number_as().
+  [[nodiscard]] std::size_t size() const { return id_of_.size(); }
+  [[nodiscard]] const model::Object& object(std::uint32_t number) const {
+    return number < facts_->objects.size() ? *facts_->objects[number]
+                                           : mappings_.at(number - facts_->objects.size());
+  }
 
-  // Replaces number n by id_of[n] for all later look-ups.
-  void number_as(const std::vector<ObjectId>& id_of);
+  // Replaces number n by id_of[n] for all later look-ups. One a number; kNone: the report does not
+  // show it.
+  void number_as(std::vector<std::uint32_t> id_of) { id_of_ = std::move(id_of); }
 
  private:
-  using Identity = std::tuple<model::ObjectKind, std::uint64_t, std::uint64_t, std::string_view,
-                              std::string_view>;
-  std::uint32_t number(const model::Object* object);
-  [[nodiscard]] std::uint32_t number_if_known(const model::Object* object) const;
-
+  const model::Session* session_;
+  const model::Facts* facts_;
   MappingRanges mappings_;
-  std::unordered_map<const model::Object*, std::uint32_t> number_of_;
-  std::map<Identity, std::uint32_t> same_;
-  std::vector<const model::Object*> objects_;
+  std::vector<std::uint32_t> id_of_;  // by number: those of the facts, then those of the mappings
 };
 
 }  // namespace cowtrace::analysis

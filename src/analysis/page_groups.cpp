@@ -16,13 +16,6 @@ struct EventPlace {
   std::uint32_t index;
 };
 
-Touch touch_at(const std::vector<const model::AddressSpace*>& spaces, EventPlace place) {
-  const model::AddressSpace& space = *spaces[place.space];
-  const std::size_t resolutions = space.resolutions.size();
-  if (place.index < resolutions) return touch_of(space, space.resolutions[place.index]);
-  return touch_of(space, space.page_counts[place.index - resolutions]);
-}
-
 using PageTime = std::pair<std::uint64_t, std::uint64_t>;
 
 PageTime page_time(const std::vector<const model::AddressSpace*>& spaces, EventPlace place) {
@@ -78,15 +71,12 @@ PageGroups::PageGroups(const model::Session& session) : spaces_of_(session.proce
     if (space.owner.value < spaces_of_.size()) spaces_of_[space.owner.value].push_back(&space);
 }
 
-void PageGroups::for_each(const Callback& callback) const {
-  for (std::uint32_t key = 0; key < spaces_of_.size(); ++key)
-    walk(model::ProcessKey(key), spaces_of_[key], callback);
-}
-
 // Hands on the touches one by one, in order of page and time, as groups of one page.
 class PageGroups::Grouper {
  public:
-  Grouper(model::ProcessKey process, const Callback& callback) : process_(process), callback_(callback) {}
+  explicit Grouper(const Callback& callback) : callback_(callback) {}
+
+  void begin(model::ProcessKey process) { process_ = process; }
 
   void add(const Touch& touch) {
     // Of new memory, which nobody shares: allocators.h looks at these.
@@ -96,7 +86,7 @@ class PageGroups::Grouper {
   }
   void finish() {
     if (touches_.empty()) return;
-    PageGroup group{process_, touches_.front().page, kPageSize, touches_};
+    PageGroup group{process_, groups_++, touches_.front().page, kPageSize, touches_};
     for (const Touch& touch : touches_) group.size = std::max(group.size, touch.size);
     callback_(group);
     touches_.clear();
@@ -106,15 +96,26 @@ class PageGroups::Grouper {
   model::ProcessKey process_;
   const Callback& callback_;
   std::vector<Touch> touches_;
+  std::size_t groups_ = 0;
 };
 
-void PageGroups::walk(model::ProcessKey process, const Spaces& spaces, const Callback& callback) const {
-  Grouper grouper(process, callback);
+void PageGroups::for_each(const Callback& callback) const {
+  Grouper grouper(callback);
+  for (std::uint32_t key = 0; key < spaces_of_.size(); ++key) {
+    grouper.begin(model::ProcessKey(key));
+    walk(spaces_of_[key], grouper);
+  }
+}
+
+void PageGroups::walk(const Spaces& spaces, Grouper& grouper) const {
   // Nearly every process: one space, in order already unless a huge page moves the start of its page.
   if (spaces.size() == 1 && spaces[0]->page_counts.empty() && !has_huge_pages(*spaces[0])) {
-    for (const model::Resolution& event : spaces[0]->resolutions) grouper.add(touch_of(*spaces[0], event));
+    std::uint32_t place = 0;
+    for (const model::Resolution& event : spaces[0]->resolutions)
+      grouper.add(touch_of(*spaces[0], event, place++));
   } else {
-    for (const EventPlace place : sorted_places(spaces)) grouper.add(touch_at(spaces, place));
+    for (const EventPlace place : sorted_places(spaces))
+      grouper.add(touch_at(*spaces[place.space], place.index));
   }
   grouper.finish();
 }

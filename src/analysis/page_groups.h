@@ -15,6 +15,7 @@ namespace cowtrace::analysis {
 
 struct PageGroup {
   model::ProcessKey process;
+  std::size_t number = 0;  // of all groups, in the order of the walk
   std::uint64_t page = 0;
   std::uint64_t size = 0;  // of the largest page given at this address, at least a base page
   std::span<const Touch> touches;  // never empty; valid during the callback
@@ -37,7 +38,7 @@ class PageGroups {
 
   class Grouper;
 
-  void walk(model::ProcessKey process, const Spaces& spaces, const Callback& callback) const;
+  void walk(const Spaces& spaces, Grouper& grouper) const;
 
   std::vector<Spaces> spaces_of_;  // by process key
 };

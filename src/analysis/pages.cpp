@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "analysis/clock.h"
+#include "analysis/events.h"
 #include "analysis/page_groups.h"
 
 namespace cowtrace::analysis {
@@ -67,8 +68,10 @@ void fill_from_touches(PageRow& row, const PageGroup& group, std::uint64_t start
 
 }  // namespace
 
-void for_each_page(const Summary& summary, const model::Session& session, model::Resolver& resolver,
-                   const std::function<void(const PageRow&)>& callback) {
+void for_each_page(const Report& report, const std::function<void(const PageRow&)>& callback) {
+  const model::Session& session = report.session;
+  const ObjectIndex& objects = report.summary.object_index;
+  const EventJoin join(report);
   const Actors actors(session);
   PageObjects on_page;
   PageRow row;
@@ -79,13 +82,13 @@ void for_each_page(const Summary& summary, const model::Session& session, model:
     row.address = group.page;
     row.size = group.size;
     fill_from_touches(row, group, session.capture.started_ns);
-    row.cause = cause_of(decisive, resolver.write_at(decisive.space->id, decisive.address, decisive.last_ns));
+    row.cause = join.cause(decisive);
     row.phase = phase_of(session, decisive);
     row.actor = actors.of(group.process, decisive);
-    const model::Object* mapping = summary.object_index.mapping_of(session, decisive);
+    const model::Object* mapping = objects.mapping_of(decisive);
     row.mapping = mapping != nullptr ? std::string_view(mapping->name) : std::string_view();
 
-    summary.object_index.look_up(session, resolver, group, on_page);
+    objects.on_page(group, on_page);
     const auto at = static_cast<std::size_t>(&decisive - group.touches.data());
     row.object.reset();
     if (on_page.written[at] != PageObjects::kNone) row.object = ObjectId(on_page.written[at]);

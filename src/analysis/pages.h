@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "analysis/counts.h"
-#include "analysis/summary.h"
-#include "model/objects.h"
+#include "analysis/report.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -42,9 +41,7 @@ struct PageRow {
   std::optional<Actor> actor;
 };
 
-// By process and address. `summary` is join()'s of the same session and resolver. What a row refers
-// to lives only during its callback.
-void for_each_page(const Summary& summary, const model::Session& session, model::Resolver& resolver,
-                   const std::function<void(const PageRow&)>& callback);
+// By process and address. What a row refers to lives only during its callback.
+void for_each_page(const Report& report, const std::function<void(const PageRow&)>& callback);
 
 }  // namespace cowtrace::analysis

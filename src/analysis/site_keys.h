@@ -16,6 +16,14 @@
 
 namespace cowtrace::analysis {
 
+// Where the names of a stack are looked up.
+struct StackPlace {
+  model::StackHash stack;     // 0: only `ip` is known
+  model::SpaceId space;       // where `ip` is
+  std::uint64_t ip = 0;       // 0: not known
+  std::uint64_t time_ns = 0;  // CLOCK_MONOTONIC
+};
+
 class SiteKeys {
  public:
   // Either a stack, or an instruction pointer of a program image.

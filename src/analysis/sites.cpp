@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <iterator>
 #include <numeric>
+#include <unordered_map>
 #include <utility>
+
+#include "base/units.h"
 
 namespace cowtrace::analysis {
 
@@ -26,7 +29,6 @@ void SiteTable::add(model::ProcessKey process, const Touch& touch, const model::
     if (std::get<0>(key) != model::StackHash()) site.stack = touch.stack;
     site.space = touch.space->id;
     site.ip = touch.ip;
-    site.last_ns = touch.last_ns;
   }
   SiteSummary& site = sites_[at->second];
   site.breaks += touch.count;
@@ -142,80 +144,48 @@ std::vector<SiteSummary> SiteTable::take(SiteFrames* frames, SiteIndex::Numbers*
 NamedStack SiteFrames::of(const SiteSummary& site) {
   const auto found = session_.stacks.find(site.stack);
   if (found != session_.stacks.end()) {
-    NamedStack frames =
-        mix(native(found->second, site.last_ns), python(found->second, site.last_ns));
+    NamedStack frames = mix(native(found->second), python(found->second));
     if (!frames.empty()) return frames;
   }
   if (site.ip == 0) return {};
-  return frames_at(site.space, site.ip, false, site.last_ns);
+  return frames_at({site.space, site.ip, false});
 }
 
-bool SiteFrames::truncated(const SiteSummary& site) {
+bool SiteFrames::truncated(const SiteSummary& site) const {
   const auto found = session_.stacks.find(site.stack);
   if (found == session_.stacks.end()) return false;
   const model::Stack& stack = found->second;
   // The outermost stack frames are Python's, if any can be shown.
-  return python(stack, site.last_ns).empty() ? stack.truncated : stack.python_truncated;
+  return python(stack).empty() ? stack.truncated : stack.python_truncated;
 }
 
-bool SiteFrames::ByContent::operator()(const model::StackFrame& a,
-                                       const model::StackFrame& b) const {
-  const auto content = [](const model::StackFrame& frame) {
-    return std::tie(frame.line, frame.function, frame.file, frame.module, frame.why_unnamed,
-                    frame.inlined, frame.python, frame.interpreter, frame.not_code);
-  };
-  return content(a) < content(b);
-}
-
-NamedStack SiteFrames::native(const model::Stack& stack, std::uint64_t time_ns) {
+NamedStack SiteFrames::native(const model::Stack& stack) {
   NamedStack frames;
   frames.reserve(stack.frames.size());
   for (std::size_t depth = 0; depth < stack.frames.size(); ++depth) {
-    const NamedStack& named = frames_at(stack.space, stack.frames[depth], depth != 0, time_ns);
+    const NamedStack& named = frames_at({stack.space, stack.frames[depth], depth != 0});
     if (depth != 0 && !named.empty() && named.front()->not_code) break;
-    for (const model::StackFrame* frame : named) frames.push_back(frame);
-  }
-  return frames;
-}
-
-NamedStack SiteFrames::python(const model::Stack& stack, std::uint64_t time_ns) {
-  NamedStack frames;
-  for (const model::PythonFrame& frame : stack.python) {
-    const NamedStack& named = python_frames(stack.space, frame, time_ns);
     frames.insert(frames.end(), named.begin(), named.end());
   }
   return frames;
 }
 
-NamedStack SiteFrames::kept(std::vector<model::StackFrame> frames) {
-  NamedStack stack;
-  stack.reserve(frames.size());
-  for (model::StackFrame& frame : frames) stack.push_back(&*frames_.insert(std::move(frame)).first);
-  return stack;
+NamedStack SiteFrames::python(const model::Stack& stack) const {
+  NamedStack frames;
+  for (const model::PythonFrame& frame : stack.python)
+    if (const NamedStack* named = names_.find(model::StackNames::Managed{stack.space, frame});
+        named != nullptr)
+      frames.insert(frames.end(), named->begin(), named->end());
+  return frames;
 }
 
-const NamedStack& SiteFrames::python_frames(model::SpaceId space, const model::PythonFrame& frame,
-                                            std::uint64_t time_ns) {
-  const PythonKey key{space, frame};
-  const auto known = python_cache_.find(key);
-  if (known != python_cache_.end()) return known->second;
-  return python_cache_.emplace(key, kept(resolver_.python_frames(space, frame, time_ns)))
-      .first->second;
-}
-
-std::size_t SiteFrames::KeyHash::operator()(const Key& key) const {
-  return (static_cast<std::size_t>(key.ip) * 2 + (key.is_return_address ? 1 : 0)) *
-             0x9e37'79b9'7f4a'7c15 ^
-         key.space.value;
-}
-
-const NamedStack& SiteFrames::frames_at(model::SpaceId space, std::uint64_t ip,
-                                        bool is_return_address, std::uint64_t time_ns) {
-  const Key key{space, ip, is_return_address};
-  const auto known = cache_.find(key);
-  if (known != cache_.end()) return known->second;
-  return cache_.emplace(key, kept(resolver_.frames_at(space, ip, is_return_address, time_ns)))
-      .first->second;
+const NamedStack& SiteFrames::frames_at(const model::StackNames::Instruction& where) {
+  if (const NamedStack* named = names_.find(where); named != nullptr) return *named;
+  if (const NamedStack* named = unnamed_.find(where); named != nullptr) return *named;
+  model::StackFrame unnamed;
+  unnamed.function = hex(where.ip);
+  unnamed.why_unnamed = "the trace does not have its name";
+  return unnamed_.add(where, {unnamed});
 }
 
 }  // namespace cowtrace::analysis

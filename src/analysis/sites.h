@@ -4,10 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
-#include <set>
-#include <tuple>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -15,8 +11,8 @@
 #include "analysis/site_keys.h"
 #include "analysis/summary.h"
 #include "analysis/touch.h"
-#include "model/objects.h"
 #include "model/session.h"
+#include "model/stack_names.h"
 
 namespace cowtrace::analysis {
 
@@ -41,45 +37,25 @@ class SiteTable {
 
 class SiteFrames {
  public:
-  SiteFrames(const model::Session& session, model::Resolver& resolver)
-      : session_(session), resolver_(resolver) {}
+  // Both outlive this.
+  SiteFrames(const model::Session& session, const model::StackNames& names)
+      : session_(session), names_(names) {}
 
   // The stack frames of a site, innermost first, Python's in place of the interpreter's; empty if
-  // neither stack nor instruction pointer is known. They live as long as this; equal ones are the
-  // same, so that pointers tell them apart.
+  // neither stack nor instruction pointer is known. They live as long as this and the names; equal
+  // ones are the same, so that pointers tell them apart.
   [[nodiscard]] NamedStack of(const SiteSummary& site);
   // The walk of its one stack ended before the stack did.
-  [[nodiscard]] bool truncated(const SiteSummary& site);
+  [[nodiscard]] bool truncated(const SiteSummary& site) const;
 
  private:
-  struct Key {
-    model::SpaceId space;
-    std::uint64_t ip = 0;
-    bool is_return_address = false;
-
-    friend bool operator==(const Key&, const Key&) = default;
-  };
-  struct KeyHash {
-    std::size_t operator()(const Key& key) const;
-  };
-  using PythonKey = std::pair<model::SpaceId, model::PythonFrame>;
-  // What reports show of a stack frame, and what mix() asks of it.
-  struct ByContent {
-    bool operator()(const model::StackFrame& a, const model::StackFrame& b) const;
-  };
-  NamedStack kept(std::vector<model::StackFrame> frames);
-  const NamedStack& frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
-                              std::uint64_t time_ns);
-  const NamedStack& python_frames(model::SpaceId space, const model::PythonFrame& frame,
-                                  std::uint64_t time_ns);
-  NamedStack native(const model::Stack& stack, std::uint64_t time_ns);
-  NamedStack python(const model::Stack& stack, std::uint64_t time_ns);
+  const model::NamedStack& frames_at(const model::StackNames::Instruction& where);
+  NamedStack native(const model::Stack& stack);
+  [[nodiscard]] NamedStack python(const model::Stack& stack) const;
 
   const model::Session& session_;
-  model::Resolver& resolver_;
-  std::set<model::StackFrame, ByContent> frames_;
-  std::unordered_map<Key, NamedStack, KeyHash> cache_;
-  std::map<PythonKey, NamedStack> python_cache_;
+  const model::StackNames& names_;
+  model::StackNames unnamed_;  // what the names do not cover
 };
 
 // The stack frames themselves, for what outlives SiteFrames.

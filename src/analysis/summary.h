@@ -120,14 +120,12 @@ struct ObjectSummary {
   }
 };
 
-// A stack that broke pages. What a reader cannot tell apart is one site: `stack`, `space`, `ip` and
-// `last_ns` are those of the costliest stack among all that have the same names, which SiteFrames
-// knows.
+// A stack that broke pages. What a reader cannot tell apart is one site: `stack`, `space` and `ip`
+// are those of the costliest stack among all that have the same names, which SiteFrames knows.
 struct SiteSummary {
   model::StackHash stack;  // 0: only `ip` is known
   model::SpaceId space;    // where `ip` is to be looked up
   std::uint64_t ip = 0;
-  std::uint64_t last_ns = 0;  // CLOCK_MONOTONIC, as resolvers take it
   std::uint64_t breaks = 0;
   std::uint64_t copied_bytes = 0;
   ByCause by_cause{};
@@ -163,8 +161,8 @@ struct Advice {
 inline std::string path_of(const Advice& advice) { return "docs/advice/" + advice.id + ".md"; }
 
 struct Summary {
-  explicit Summary(const model::Session& session)
-      : capture(session.capture), site_index(session), object_index(session) {}
+  Summary(const model::Session& session, const model::Facts& facts)
+      : capture(session.capture), site_index(session), object_index(session, facts) {}
 
   model::CaptureInfo capture;  // `notes` continued by what the join has to say
   Totals totals;

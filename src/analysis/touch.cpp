@@ -5,10 +5,10 @@
 
 namespace cowtrace::analysis {
 
-model::Cause cause_of(const Touch& touch, const model::Write& write) {
+model::Cause cause_of(const Touch& touch, model::Cause of_write) {
   // A row of counts has the address of its last write, which may have been another kind of write.
   if (touch.aggregated) return model::Cause::Unknown;
-  return touch.cause != model::Cause::Unknown ? touch.cause : write.cause;
+  return touch.cause != model::Cause::Unknown ? touch.cause : of_write;
 }
 
 std::optional<model::Phase> phase_of(const model::Session& session, const Touch& touch) {
@@ -16,9 +16,11 @@ std::optional<model::Phase> phase_of(const model::Session& session, const Touch&
   return touch.phase;
 }
 
-Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution) {
+Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution,
+               std::uint32_t place) {
   Touch touch;
   touch.space = &space;
+  touch.place = place;
   touch.page = page_start(resolution.address, resolution.size);
   touch.size = resolution.size;
   touch.count = 1;
@@ -38,9 +40,10 @@ Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolu
   return touch;
 }
 
-Touch touch_of(const model::AddressSpace& space, const model::PageCount& row) {
+Touch touch_of(const model::AddressSpace& space, const model::PageCount& row, std::uint32_t place) {
   Touch touch;
   touch.space = &space;
+  touch.place = place;
   touch.page = page_start(row.page, row.size);
   touch.size = row.size;
   touch.count = row.count;
@@ -53,6 +56,12 @@ Touch touch_of(const model::AddressSpace& space, const model::PageCount& row) {
   touch.mechanism = row.mechanism;
   touch.aggregated = true;
   return touch;
+}
+
+Touch touch_at(const model::AddressSpace& space, std::uint32_t place) {
+  const std::size_t resolutions = space.resolutions.size();
+  if (place < resolutions) return touch_of(space, space.resolutions[place], place);
+  return touch_of(space, space.page_counts[place - resolutions], place);
 }
 
 }  // namespace cowtrace::analysis

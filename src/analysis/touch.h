@@ -13,6 +13,8 @@ namespace cowtrace::analysis {
 
 struct Touch {
   const model::AddressSpace* space = nullptr;
+  std::uint32_t place =
+      0;  // in the space: index of its resolutions and, behind these, of its page_counts
   std::uint64_t page = 0;  // start of the page that was given: of the whole huge page if it was one
   std::uint64_t size = 0;  // its bytes
   std::uint64_t count = 0;
@@ -37,13 +39,18 @@ struct Touch {
   [[nodiscard]] std::uint64_t bytes() const { return count * size; }
 };
 
-// The kernel knows who wrote, the resolver what to: that it was a system call or another process says more.
-model::Cause cause_of(const Touch& touch, const model::Write& write);
+// The kernel knows which task wrote, the facts what to: that it was a system call or another
+// process says more.
+model::Cause cause_of(const Touch& touch, model::Cause of_write);
 
 // None where stacks did not tell when programs ended.
 std::optional<model::Phase> phase_of(const model::Session& session, const Touch& touch);
 
-Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution);
-Touch touch_of(const model::AddressSpace& space, const model::PageCount& row);
+// `place`: as Touch has it.
+Touch touch_of(const model::AddressSpace& space, const model::Resolution& resolution,
+               std::uint32_t place);
+Touch touch_of(const model::AddressSpace& space, const model::PageCount& row, std::uint32_t place);
+// The same by its place.
+Touch touch_at(const model::AddressSpace& space, std::uint32_t place);
 
 }  // namespace cowtrace::analysis

@@ -22,40 +22,48 @@ using model::WatchSample;
 // given the page as it was.
 class FirstBreaks {
  public:
+  struct Write {
+    const model::Resolution* event = nullptr;
+    std::uint32_t place = 0;  // as Touch has it
+  };
+
   FirstBreaks(const model::AddressSpace& space, std::uint64_t since_ns) : space_(space) {
+    std::uint32_t place = 0;
     for (const model::Resolution& event : space.resolutions) {
+      const Write write{&event, place++};
       if (event.time_ns < since_ns) continue;
-      if (is_break(event.mechanism)) add(breaks_, event);
-      if (event.mechanism == model::Mechanism::Reuse) add(reuses_, event);
+      if (is_break(event.mechanism)) add(breaks_, write);
+      if (event.mechanism == model::Mechanism::Reuse) add(reuses_, write);
     }
   }
 
   // Of the page that holds `address`; nullptr if there is none.
-  [[nodiscard]] const model::Resolution* break_of(std::uint64_t address) const {
+  [[nodiscard]] const Write* break_of(std::uint64_t address) const {
     return first(breaks_, address);
   }
-  [[nodiscard]] const model::Resolution* reuse_of(std::uint64_t address) const {
+  [[nodiscard]] const Write* reuse_of(std::uint64_t address) const {
     return first(reuses_, address);
   }
   [[nodiscard]] const model::AddressSpace& space() const { return space_; }
 
  private:
   // By the size of a page, of which there are few, and where it starts.
-  using Events =
-      std::map<std::uint64_t, std::unordered_map<std::uint64_t, const model::Resolution*>>;
+  using Events = std::map<std::uint64_t, std::unordered_map<std::uint64_t, Write>>;
 
-  static void add(Events& events, const model::Resolution& event) {
+  static void add(Events& events, const Write& write) {
+    const model::Resolution& event = *write.event;
     const std::uint64_t size =
         event.size > kPageSize && std::has_single_bit(event.size) ? event.size : kPageSize;
-    const model::Resolution*& first = events[size][page_start(event.address, size)];
-    if (first == nullptr || event.time_ns < first->time_ns) first = &event;
+    Write& first = events[size][page_start(event.address, size)];
+    if (first.event == nullptr || event.time_ns < first.event->time_ns) first = write;
   }
-  static const model::Resolution* first(const Events& events, std::uint64_t address) {
-    const model::Resolution* first = nullptr;
+  static const Write* first(const Events& events, std::uint64_t address) {
+    const Write* first = nullptr;
     for (const auto& [size, of_page] : events) {
       const auto found = of_page.find(page_start(address, size));
-      if (found != of_page.end() && (first == nullptr || found->second->time_ns < first->time_ns))
-        first = found->second;
+      if (found != of_page.end() &&
+          (first == nullptr || found->second.event->time_ns < first->event->time_ns))
+        first = &found->second;
     }
     return first;
   }
@@ -66,8 +74,8 @@ class FirstBreaks {
 
 class Judge {
  public:
-  Judge(const model::Session& session, model::Resolver& resolver)
-      : session_(session), resolver_(resolver), frames_(session, resolver) {}
+  Judge(const model::Session& session, const model::Facts& facts)
+      : session_(session), facts_(facts), frames_(session, facts.stack_names) {}
 
   WatchSummary judge(const model::Watch& watch, const FirstBreaks& writes);
 
@@ -75,16 +83,17 @@ class Judge {
   [[nodiscard]] std::uint64_t since_start(std::uint64_t time_ns) const {
     return since(session_.capture.started_ns, time_ns);
   }
-  WatchBreak describe(const model::Resolution& event, const FirstBreaks& writes);
-  std::optional<WatchBreak> describe_if(const model::Resolution* event, const FirstBreaks& writes) {
-    return event != nullptr ? std::optional(describe(*event, writes)) : std::nullopt;
+  WatchBreak describe(const FirstBreaks::Write& write, const FirstBreaks& writes);
+  std::optional<WatchBreak> describe_if(const FirstBreaks::Write* write,
+                                        const FirstBreaks& writes) {
+    return write != nullptr ? std::optional(describe(*write, writes)) : std::nullopt;
   }
   WatchSlot slot_of(const WatchSample& at_fork, const WatchSample& now, const FirstBreaks& writes);
   void compare_pages(WatchSummary& summary, const WatchSample& at_fork, const WatchSample& now,
                      const FirstBreaks& writes);
 
   const model::Session& session_;
-  model::Resolver& resolver_;
+  const model::Facts& facts_;
   SiteFrames frames_;
   // Bytes that the stacks and names of all watches may take: what real ones have is far below. A hostile trace has as many as it likes.
   std::uint64_t left_ = std::uint64_t{64} << 20;
@@ -97,23 +106,24 @@ std::uint64_t bytes_of(const WatchBreak& event) {
   return bytes;
 }
 
-WatchBreak Judge::describe(const model::Resolution& event, const FirstBreaks& writes) {
-  const Touch touch = touch_of(writes.space(), event);
-  const model::Write write =
-      left_ != 0 ? resolver_.write_at(writes.space().id, event.address, event.time_ns) : model::Write{};
+WatchBreak Judge::describe(const FirstBreaks::Write& write, const FirstBreaks& writes) {
+  const model::Resolution& event = *write.event;
+  const model::Target target =
+      left_ != 0 ? facts_.target(session_.number_of(writes.space()), write.place) : model::Target();
+  const model::Effect& effect = facts_.effect(target);
   WatchBreak result;
   result.t_ns = since_start(event.time_ns);
   result.address = event.address;
   result.pid = event.pid;
   result.mechanism = event.mechanism;
-  result.cause = cause_of(touch, write);
-  if (write.object != nullptr) result.object = write.object->name;
-  result.field = write.field;
+  result.cause = cause_of(touch_of(writes.space(), event, write.place), effect.cause);
+  if (target.object != model::Target::kNone) result.object = facts_.objects[target.object]->name;
+  result.field = facts_.field(effect);
+  result.at = {event.stack, writes.space().id, event.ip, event.time_ns};
   SiteSummary site;
   site.stack = event.stack;
   site.space = writes.space().id;
   site.ip = event.ip;
-  site.last_ns = event.time_ns;
   if (left_ != 0) result.stack = copied(frames_.of(site));
   left_ -= std::min(left_, bytes_of(result));
   return result;
@@ -125,7 +135,7 @@ WatchSlot Judge::slot_of(const WatchSample& at_fork, const WatchSample& now,
   slot.place = now.place;
   slot.address = now.slot;
   slot.frame = now.slot_frame;
-  const model::Resolution* event = writes.break_of(now.slot);
+  const FirstBreaks::Write* event = writes.break_of(now.slot);
   if (at_fork.slot != 0 && now.slot != at_fork.slot)
     slot.state = WatchSlot::State::Moved;
   else if (event != nullptr)
@@ -141,13 +151,13 @@ WatchSlot Judge::slot_of(const WatchSample& at_fork, const WatchSample& now,
 // The same object, at the same address: in the same frames?
 void Judge::compare_pages(WatchSummary& summary, const WatchSample& at_fork, const WatchSample& now,
                           const FirstBreaks& writes) {
-  const model::Resolution* first = writes.break_of(now.object);
+  const FirstBreaks::Write* first = writes.break_of(now.object);
   bool unexplained = false;
   bool unseen = false;
   const std::uint64_t start = page_of(now.start);
   summary.pages = now.frames.size();
   for (std::size_t i = 0; i < now.frames.size(); ++i) {
-    const model::Resolution* event = writes.break_of(start + i * kPageSize);
+    const FirstBreaks::Write* event = writes.break_of(start + i * kPageSize);
     const std::uint64_t before = i < at_fork.frames.size() ? at_fork.frames[i] : 0;
     const bool moved = before != 0 && now.frames[i] != 0 && before != now.frames[i];
     if (event != nullptr) {
@@ -212,10 +222,10 @@ WatchSummary Judge::judge(const model::Watch& watch, const FirstBreaks& writes) 
 }  // namespace
 
 std::vector<WatchSummary> watch_summaries(const model::Session& session,
-                                          model::Resolver& resolver) {
+                                          const model::Facts& facts) {
   std::vector<WatchSummary> summaries;
   std::unordered_map<model::SpaceId, FirstBreaks> writes;
-  Judge judge(session, resolver);
+  Judge judge(session, facts);
   for (const model::Watch& watch : session.watches) {
     const model::AddressSpace* space = session.find_space(watch.space);
     if (space == nullptr || space->owner.value >= session.processes.size()) continue;
@@ -225,6 +235,22 @@ std::vector<WatchSummary> watch_summaries(const model::Session& session,
     summaries.push_back(judge.judge(watch, found->second));
   }
   return summaries;
+}
+
+std::vector<StackPlace> watch_stacks(const model::Session& session) {
+  std::vector<StackPlace> places;
+  if (session.watches.empty()) return places;
+  const auto add = [&](const std::optional<WatchBreak>& shown) {
+    if (shown) places.push_back(shown->at);
+  };
+  for (const WatchSummary& watch : watch_summaries(session, {})) {
+    add(watch.break_of_page);
+    add(watch.in_place);
+    if (!watch.slot) continue;
+    add(watch.slot->break_of_page);
+    add(watch.slot->in_place);
+  }
+  return places;
 }
 
 }  // namespace cowtrace::analysis

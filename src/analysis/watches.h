@@ -9,7 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "model/objects.h"
+#include "analysis/site_keys.h"
+#include "model/facts.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -23,6 +24,7 @@ struct WatchBreak {
   model::Cause cause = model::Cause::Unknown;
   std::string object;  // what was written: its name; untrusted; empty if not known
   std::string field;   // of it; untrusted
+  StackPlace at;       // of `stack`
   std::vector<model::StackFrame> stack;
 };
 
@@ -86,6 +88,8 @@ constexpr std::string_view name(WatchSlot::State state) {
 
 // In the order of Session::watches.
 [[nodiscard]] std::vector<WatchSummary> watch_summaries(const model::Session& session,
-                                                        model::Resolver& resolver);
+                                                        const model::Facts& facts);
+// The stacks that they show.
+[[nodiscard]] std::vector<StackPlace> watch_stacks(const model::Session& session);
 
 }  // namespace cowtrace::analysis

@@ -49,7 +49,7 @@ int report(ReportArguments arguments) {
       return report_error(added.error(), kUsedWrongly);
   const Status written = [&] {
     pipeline::StageLine stage(!format || isatty(STDOUT_FILENO) == 1);
-    return outputs->write(*trace->session, *trace->resolver, nullptr, nullptr, stage);
+    return outputs->write(*trace->session, std::move(trace->facts), stage);
   }();
   if (outputs->reader_left()) pipeline::Ending::die_of(SIGPIPE);
   if (!written) return report_error(written.error(), kFailed);

@@ -81,15 +81,14 @@ Status set_options(const TraceArguments& arguments, pipeline::TraceOptions& opti
   return {};
 }
 
-Status write(pipeline::Outputs& outputs, const pipeline::Traced& traced, bool says) {
+Status write(pipeline::Outputs& outputs, pipeline::Traced& traced, bool says) {
   const auto& processes = traced.session->processes;
   const bool alone =
       std::none_of(processes.begin(), processes.end(), [](const model::Process& process) {
         return !process.exit_ns && pipeline::may_use_our_terminal(process.pid);
       });
   pipeline::StageLine stage(says && alone);
-  auto written = outputs.write(*traced.session, *traced.resolver, traced.debuginfod.get(),
-                               traced.debug_budget.get(), stage);
+  auto written = outputs.write(traced, stage);
   pipeline::Ending::all_written();
   return written;
 }

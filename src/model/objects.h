@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,6 +70,10 @@ class Resolver {
   // The reports are wanted now: from here on, what would take long to find out is not known. To be
   // called between two reports.
   virtual void hurry() {}
+
+  // Ends the questions: returns what keeps the objects alive that were given out; nullptr: they
+  // outlive the resolver anyway. Unless it is nullptr, nothing may be asked afterwards.
+  [[nodiscard]] virtual std::shared_ptr<const void> finish() { return nullptr; }
 
   // The most specific object that covers `address` in `space` at `time_ns`; nullptr if only the mapping is known. The pointer stays
   // valid, and the same object gives the same pointer, as long as the resolver lives.

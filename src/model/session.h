@@ -135,6 +135,10 @@ class Session {
 
   [[nodiscard]] const Process& process(ProcessKey key) const { return processes[key.value]; }
   [[nodiscard]] Process& process(ProcessKey key) { return processes[key.value]; }
+  // The index in `spaces` of one of them.
+  [[nodiscard]] std::size_t number_of(const AddressSpace& one) const {
+    return static_cast<std::size_t>(&one - spaces.data());
+  }
   [[nodiscard]] AddressSpace* find_space(SpaceId id);
   [[nodiscard]] const AddressSpace* find_space(SpaceId id) const;
   // The live process with this pid, or the last one that had it; nullptr if none.

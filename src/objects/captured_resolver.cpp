@@ -83,7 +83,7 @@ void CapturedResolver::add_registered(model::SpaceId space, std::vector<model::O
     if (object.size == 0 || object.address + object.size < object.address) continue;
     Lifetime lifetime{
         {object.address, object.address + object.size}, object.born_ns, object.died_ns, nullptr};
-    lifetime.object = pool_.intern(std::move(object));
+    lifetime.object = pool_->intern(std::move(object));
     lifetimes.push_back(lifetime);
   }
   auto& known = spaces_[space].registered;
@@ -109,6 +109,10 @@ void CapturedResolver::inherit(model::SpaceId child, model::SpaceId parent) {
   }
 }
 
+std::shared_ptr<const void> CapturedResolver::finish() {
+  return std::exchange(pool_, nullptr);
+}
+
 CapturedResolver::Space* CapturedResolver::find(model::SpaceId space) {
   const auto found = spaces_.find(space);
   return found != spaces_.end() ? &found->second : nullptr;
@@ -123,8 +127,8 @@ ModuleMap* CapturedResolver::maps_at(Space& space, std::uint64_t address) {
 
 const model::Object* CapturedResolver::intern_symbol(model::Object object, ModuleMap& maps) {
   const ModuleInstance* instance = maps.instance_at(object.address);
-  return pool_.intern(std::move(object),
-                      instance != nullptr ? std::string_view(instance->module->path()) : "");
+  return pool_->intern(std::move(object),
+                       instance != nullptr ? std::string_view(instance->module->path()) : "");
 }
 
 const model::Object* CapturedResolver::object_at(model::SpaceId space_id, std::uint64_t address,

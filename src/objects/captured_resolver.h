@@ -42,6 +42,7 @@ class CapturedResolver final : public model::Resolver {
   void inherit(model::SpaceId child, model::SpaceId parent);
 
   void hurry() override { symbolizer_.hurry(); }
+  [[nodiscard]] std::shared_ptr<const void> finish() override;
 
   [[nodiscard]] process::ModuleCache& modules() { return *modules_; }
 
@@ -71,7 +72,7 @@ class CapturedResolver final : public model::Resolver {
 
   std::shared_ptr<process::ModuleCache> modules_;
   process::Symbolizer symbolizer_;
-  ObjectPool pool_;
+  std::shared_ptr<ObjectPool> pool_ = std::make_shared<ObjectPool>();
   std::unordered_map<model::SpaceId, Space> spaces_;
   // By module and offset in its file.
   std::map<std::pair<const process::ElfModule*, std::uint64_t>, std::optional<std::uint32_t>>

@@ -20,8 +20,8 @@ Result<std::vector<analysis::RunFigures>> read_side(const std::vector<std::strin
   for (const std::string& path : paths) {
     auto trace = trace::read_file(path);
     if (!trace) return tl::unexpected(trace.error());
-    const analysis::Summary summary = analysis::join(*trace->session, *trace->resolver);
-    analysis::RunFigures& figures = side.emplace_back(analysis::figures_of(summary));
+    const analysis::Report report = analysis::join(*trace->session, trace->facts);
+    analysis::RunFigures& figures = side.emplace_back(analysis::figures_of(report.summary));
     figures.trace = path;
     figures.complete = trace->complete;
   }

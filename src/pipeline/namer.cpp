@@ -8,6 +8,7 @@
 #include <chrono>
 #include <utility>
 
+#include "analysis/resolve.h"
 #include "analysis/sites.h"
 #include "base/clock.h"
 #include "base/worker_thread.h"
@@ -133,8 +134,9 @@ void Namer::answer(Site& site) {
   summary.stack = site.hash;
   summary.space = site.space;
   summary.ip = site.ip;
-  summary.last_ns = site.time_ns;
-  site.frames = analysis::copied(analysis::SiteFrames(stacks_, *resolver_).of(summary));
+  model::StackNames names;
+  analysis::name_stack(stacks_, *resolver_, {site.hash, site.space, site.ip, site.time_ns}, names);
+  site.frames = analysis::copied(analysis::SiteFrames(stacks_, names).of(summary));
 }
 
 }  // namespace cowtrace::pipeline

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "analysis/join.h"
+#include "analysis/resolve.h"
 #include "analysis/sites.h"
 #include "base/interrupt.h"
 #include "base/say.h"
@@ -99,44 +100,62 @@ void Outputs::keep_first(Status status) {
   if (result_ && !status) result_ = std::move(status);
 }
 
-Status Outputs::write(model::Session& session, model::Resolver& resolver,
-                      const Debuginfod* debuginfod, const process::DebugBudget* budget,
-                      StageLine& stage) {
+Status Outputs::write(Traced& traced, StageLine& stage) {
+  Work work{*traced.session, &traced, stage};
+  return write(work);
+}
+
+Status Outputs::write(model::Session& session, model::Facts facts, StageLine& stage) {
+  facts_ = std::move(facts);
+  Work work{session, nullptr, stage};
+  return write(work);
+}
+
+Status Outputs::write(Work& work) {
   try {
     const HeedInterrupts heed;
-    write_what_is_left({session, resolver, debuginfod, budget, stage, false});
+    write_what_is_left(work);
     return result_;
   } catch (const Interrupted&) {
     for (Output& output : outputs_)
       if (output.file != nullptr && !output.done) output.file->restart();
   }
-  resolver.hurry();
-  write_what_is_left({session, resolver, debuginfod, budget, stage, true});
+  if (!facts_) {
+    work.hurried = true;
+    work.traced->resolver->hurry();
+  }
+  write_what_is_left(work);
   return result_;
 }
 
-void Outputs::write_what_is_left(const Work& work) {
-  trace::RecordingResolver recording(work.resolver);
-  model::Resolver& asked = recorder_->active() ? recording : work.resolver;
+void Outputs::resolve(const Work& work) {
   work.stage.show("naming objects");
+  analysis::ResolveOptions options;
+  options.name_stacks = !outputs_.empty() || recorder_->active();
+  facts_ = analysis::resolve(work.session, *work.traced->resolver, options);
+  work.traced->resolver.reset();
+}
+
+void Outputs::write_what_is_left(const Work& work) {
+  if (!facts_) resolve(work);
   analysis::JoinOptions options;
   options.name_sites = !outputs_.empty() || recorder_->active();
-  analysis::Summary summary = analysis::join(work.session, asked, options);
-  if (options.name_sites) note(work, summary);
-  if (budget_.is_set()) verdict_ = judge(budget_, summary);
+  analysis::Report report = analysis::join(work.session, *facts_, options);
+  if (options.name_sites) note(work, report.summary);
+  if (budget_.is_set()) verdict_ = judge(budget_, report.summary);
   for (Output& output : outputs_) {
     if (output.done) continue;
     work.stage.show(output.path.empty() ? "writing the report"
                                         : "writing " + printable(output.path));
     if (output.file != nullptr)
-      write_file(output, work, summary, asked);
+      write_file(output, report);
     else
-      write_shown(output, work, summary, asked);
+      write_shown(output, work, report);
     output.done = true;
   }
   if (!recorder_->active()) return;
   work.stage.show("writing the trace");
-  keep_first(recorder_->finish(work.session, recording));
+  keep_first(recorder_->finish(work.session, *facts_));
 }
 
 // All names have been asked for by now.
@@ -149,18 +168,17 @@ void Outputs::note(const Work& work, analysis::Summary& summary) {
     work.session.capture.notes.push_back(std::move(text));
   };
   if (!std::exchange(names_noted_, true)) {
-    if (work.debuginfod != nullptr)
-      for (std::string& text : work.debuginfod->notes()) add(std::move(text));
-    if (work.budget != nullptr)
-      for (std::string& text : work.budget->notes()) add(std::move(text));
+    if (work.traced != nullptr && work.traced->debuginfod != nullptr)
+      for (std::string& text : work.traced->debuginfod->notes()) add(std::move(text));
+    if (work.traced != nullptr && work.traced->debug_budget != nullptr)
+      for (std::string& text : work.traced->debug_budget->notes()) add(std::move(text));
   }
   if (work.hurried) add(interrupt_note(summary, sites_without_names(summary)));
 }
 
-void Outputs::write_file(Output& output, const Work& work, const analysis::Summary& summary,
-                         model::Resolver& asked) {
+void Outputs::write_file(Output& output, const analysis::Report& report) {
   std::ostream out(output.file.get());
-  const Status written = output.reporter->write(summary, work.session, asked, out);
+  const Status written = output.reporter->write(report, out);
   const int error = output.file->finish();
   if (error != 0)
     keep_first(fail_errno("cannot write " + printable(output.path), error,
@@ -171,13 +189,12 @@ void Outputs::write_file(Output& output, const Work& work, const analysis::Summa
 
 // Nothing that was shown can be taken back. A text is short, so that it is made before; others are
 // not given up.
-void Outputs::write_shown(Output& output, const Work& work, const analysis::Summary& summary,
-                          model::Resolver& asked) {
+void Outputs::write_shown(Output& output, const Work& work, const analysis::Report& report) {
   int error = 0;
   Status written;
   if (output.format == "text") {
     std::ostringstream text;
-    written = output.reporter->write(summary, work.session, asked, text);
+    written = output.reporter->write(report, text);
     work.stage.clear();
     error = write_all(output.fd, text.str());
   } else {
@@ -185,7 +202,7 @@ void Outputs::write_shown(Output& output, const Work& work, const analysis::Summ
     const HoldInterrupts hold;
     ReportFile shown(Fd(dup(output.fd)), {}, ReportFile::Kind::Stream);
     std::ostream out(&shown);
-    written = output.reporter->write(summary, work.session, asked, out);
+    written = output.reporter->write(report, out);
     error = shown.finish();
   }
   // Where nobody takes it, the report on standard error is one that nobody wanted.

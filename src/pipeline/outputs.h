@@ -9,16 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "analysis/summary.h"
+#include "analysis/report.h"
 #include "base/result.h"
-#include "model/objects.h"
+#include "model/facts.h"
 #include "model/session.h"
 #include "pipeline/budget.h"
-#include "pipeline/debuginfod.h"
 #include "pipeline/recorder.h"
 #include "pipeline/report_file.h"
 #include "pipeline/stage_line.h"
-#include "process/debug_budget.h"
+#include "pipeline/traced.h"
 #include "report/formats.h"
 
 namespace cowtrace::pipeline {
@@ -40,13 +39,13 @@ class Outputs {
   // What the session is held against when it is written.
   void set_budget(const Budget& budget) { budget_ = budget; }
 
-  // Joins the session and writes all outputs. Every one is tried; the first failure is returned,
-  // but none of standard error. `debuginfod`: that the resolver asks, and whose notes become the
-  // session's; nullptr: nobody. So do those of `budget`, that it takes from; nullptr: of none.
-  // `stage` says what is being done. After an interrupt (base/interrupt.h) what is not whole yet is
-  // written without what would take long, and says so.
-  Status write(model::Session& session, model::Resolver& resolver, const Debuginfod* debuginfod,
-               const process::DebugBudget* budget, StageLine& stage);
+  // Resolves what a capture left, joins it and writes all outputs. Every one is tried; the first
+  // failure is returned, but none of standard error. `stage` says what is being done. After an
+  // interrupt (base/interrupt.h) what is not whole yet is written without what would take long, and
+  // says so. The resolver ends with the last question.
+  Status write(Traced& traced, StageLine& stage);
+  // The same of a session that was resolved before, as that of a trace.
+  Status write(model::Session& session, model::Facts facts, StageLine& stage);
 
   // After write(); none without a budget.
   [[nodiscard]] const std::optional<Verdict>& verdict() const { return verdict_; }
@@ -64,23 +63,22 @@ class Outputs {
   };
   struct Work {
     model::Session& session;
-    model::Resolver& resolver;
-    const Debuginfod* debuginfod;
-    const process::DebugBudget* budget;
+    Traced* traced;  // nullptr: the facts are known
     StageLine& stage;
-    bool hurried;
+    bool hurried = false;  // an interrupt came before names were known
   };
 
-  // Each leaves by Interrupted where it is to be given up, unless `work.hurried`.
+  Status write(Work& work);
+  // Each leaves by Interrupted where it is to be given up.
   void write_what_is_left(const Work& work);
+  void resolve(const Work& work);
   void note(const Work& work, analysis::Summary& summary);
-  void write_file(Output& output, const Work& work, const analysis::Summary& summary,
-                  model::Resolver& asked);
-  void write_shown(Output& output, const Work& work, const analysis::Summary& summary,
-                   model::Resolver& asked);
+  void write_file(Output& output, const analysis::Report& report);
+  void write_shown(Output& output, const Work& work, const analysis::Report& report);
   void keep_first(Status status);
 
   std::vector<Output> outputs_;
+  std::optional<model::Facts> facts_;  // none: not resolved yet
   Budget budget_;
   std::optional<Verdict> verdict_;
   bool reader_left_ = false;

@@ -9,8 +9,8 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "model/facts.h"
 #include "model/session.h"
-#include "trace/recording_resolver.h"
 #include "trace/writer.h"
 
 namespace cowtrace::pipeline {
@@ -33,10 +33,8 @@ class Recorder {
   void flush_if_due(std::uint64_t now_ns) {
     for (const auto& writer : writers_) writer->flush_if_due(now_ns);
   }
-  // `session` was joined with `resolver`, which is asked here what reports ask besides, whether
-  // there are reports or not: a trace holds the answers to all that any format asks. The first
-  // failure is returned.
-  Status finish(const model::Session& session, trace::RecordingResolver& resolver);
+  // Completes all of them. The first failure is returned.
+  Status finish(const model::Session& session, const model::Facts& facts);
 
  private:
   std::vector<std::unique_ptr<trace::Writer>> writers_;

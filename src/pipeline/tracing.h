@@ -25,6 +25,7 @@
 #include "pipeline/recorder.h"
 #include "pipeline/signals.h"
 #include "pipeline/throttle.h"
+#include "pipeline/traced.h"
 #include "process/debug_budget.h"
 #include "top/view.h"
 
@@ -44,14 +45,6 @@ struct TraceOptions {
   bool progress = true;
   std::vector<std::string> watches;  // expressions, as python::parse_expression() takes them; none with a view
   top::View* view = nullptr;         // shows the capture while it runs; open() and close() are called
-};
-
-// What a capture leaves to report from.
-struct Traced {
-  std::unique_ptr<model::Session> session;
-  std::unique_ptr<model::Resolver> resolver;
-  std::shared_ptr<Debuginfod> debuginfod;  // that the resolver asks; nullptr: nobody is asked
-  std::shared_ptr<process::DebugBudget> debug_budget;  // that the resolver takes from
 };
 
 class Tracing {

@@ -46,6 +46,14 @@ void PythonResolver::hurry() {
   others_->hurry();
 }
 
+std::shared_ptr<const void> PythonResolver::finish() {
+  struct Given {
+    std::shared_ptr<const void> by_others;
+    std::map<Identity, model::Object> objects;
+  };
+  return std::make_shared<const Given>(Given{others_->finish(), std::move(objects_)});
+}
+
 const model::Object* PythonResolver::intern(const Place& place) {
   const auto [found, is_new] = objects_.try_emplace({place.object, place.size, place.name, place.type});
   if (is_new) {

@@ -36,6 +36,7 @@ class PythonResolver final : public model::Resolver {
   // Memory of Python is not looked at any more: what it takes to name one object of it is a walk
   // through all.
   void hurry() override;
+  [[nodiscard]] std::shared_ptr<const void> finish() override;
 
   void add_code(model::SpaceId space, std::uint64_t code, std::optional<CodeInfo> info) { codes_.insert_or_assign({space, code}, std::move(info)); }
 

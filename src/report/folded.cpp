@@ -40,12 +40,11 @@ std::string folded(const NamedFrame& frame) {
 
 }  // namespace
 
-Status FoldedReporter::write(const analysis::Summary& summary, const model::Session& session,
-                             model::Resolver& resolver, std::ostream& out) {
+Status FoldedReporter::write(const analysis::Report& report, std::ostream& out) {
+  const analysis::Summary& summary = report.summary;
   StackNames names(summary);
   std::map<std::string, std::uint64_t> weights;
-  for (const analysis::BreakStack& stack :
-       analysis::break_stacks(summary, session, resolver, options_.filter, false)) {
+  for (const analysis::BreakStack& stack : analysis::break_stacks(report, options_.filter, false)) {
     std::string line = folded(command_of(summary.processes[stack.process.value]));
     const auto& frames = names.of(stack);
     for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) line += ';' + folded(*frame);

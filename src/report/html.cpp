@@ -8,8 +8,8 @@
 
 namespace cowtrace::report {
 
-Status HtmlReporter::write(const analysis::Summary& summary, const model::Session& session,
-                           model::Resolver& resolver, std::ostream& out) {
+Status HtmlReporter::write(const analysis::Report& report, std::ostream& out) {
+  const analysis::Summary& summary = report.summary;
   const auto failed = [] {
     return fail("the HTML report is incomplete", "its file did not take all of it");
   };
@@ -21,7 +21,7 @@ Status HtmlReporter::write(const analysis::Summary& summary, const model::Sessio
   write_html_meta(summary, options_, objects, sections);
   write_html_sites(summary, strings, sections);
   objects.write(sections);
-  write_html_events({summary, session, resolver, objects, strings, sections});
+  write_html_events({report, objects, strings, sections});
   strings.write(sections);
   if (!sections.finish()) return failed();
   out << html_tail() << std::flush;

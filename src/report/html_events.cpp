@@ -60,8 +60,9 @@ class EventWriter {
 };
 
 void EventWriter::add(const PageGroup& group) {
-  what_.summary.object_index.look_up(what_.session, what_.resolver, group, on_page_);
-  const model::Object* range = what_.summary.object_index.mapping_of(what_.session, group.decisive());
+  const analysis::ObjectIndex& objects = what_.report.summary.object_index;
+  objects.on_page(group, on_page_);
+  const model::Object* range = objects.mapping_of(group.decisive());
   const std::uint64_t runs = add_neighbours();
   pages_.add({group.process.value, group.page / kPageSize, group.size / kPageSize,
               range != nullptr ? ranges_.of(range) : 0, group.touches.size(), runs});
@@ -87,20 +88,20 @@ std::uint64_t EventWriter::add_neighbours() {
 }
 
 void EventWriter::add_event(const PageGroup& group, const Touch& touch, std::uint32_t object) {
-  model::Write write;
-  // Asked of what the other reports ask it, for a trace file holds no other answers.
-  if (touch.is_break() || &touch == &group.decisive())
-    write = what_.resolver.write_at(touch.space->id, touch.address, touch.last_ns);
-  const auto site = touch.is_break() ? what_.summary.site_index.of(touch) : std::nullopt;
-  const bool by_another = touch.pid != 0 && touch.pid != what_.session.process(group.process).pid;
+  const model::Session& session = what_.report.session;
+  const model::Facts& facts = what_.report.facts;
+  const model::Effect& effect =
+      facts.effect(facts.target(session.number_of(*touch.space), touch.place));
+  const auto site = touch.is_break() ? what_.report.summary.site_index.of(touch) : std::nullopt;
+  const bool by_another = touch.pid != 0 && touch.pid != session.process(group.process).pid;
   const std::uint32_t number = object != PageObjects::kNone ? what_.objects.number(ObjectId(object)) : HtmlObjects::kNone;
-  events_.add({analysis::since(what_.session.capture.started_ns, touch.last_ns),
+  events_.add({analysis::since(session.capture.started_ns, touch.last_ns),
                touch.address - std::min(touch.address, group.page), touch.count,
                touch.size / kPageSize, static_cast<std::uint64_t>(touch.mechanism),
-               static_cast<std::uint64_t>(analysis::cause_of(touch, write)),
+               static_cast<std::uint64_t>(analysis::cause_of(touch, effect.cause)),
                (touch.collecting ? kCollecting : 0) | (touch.in_kernel ? kInKernel : 0) |
                    static_cast<std::uint64_t>(touch.phase) << kPhaseShift,
-               number != HtmlObjects::kNone ? number + 1 : 0, what_.strings.of(write.field),
+               number != HtmlObjects::kNone ? number + 1 : 0, what_.strings.of(facts.field(effect)),
                site ? *site + 1 : 0, by_another ? actors_.of(touch.pid) : 0, touch.old_frame,
                touch.new_frame});
 }
@@ -116,8 +117,9 @@ void EventWriter::finish() {
   what_.sections.json("ranges", ranges);
   Json actors = Json::array();
   for (const std::int32_t pid : actors_.keys()) {
-    const auto visitor = what_.session.visitors.find(pid);
-    actors.push_back({pid, visitor != what_.session.visitors.end() ? visitor->second : std::string()});
+    const auto& visitors = what_.report.session.visitors;
+    const auto visitor = visitors.find(pid);
+    actors.push_back({pid, visitor != visitors.end() ? visitor->second : std::string()});
   }
   what_.sections.json("actors", actors);
 }
@@ -126,7 +128,9 @@ void EventWriter::finish() {
 
 void write_html_events(const HtmlEvents& what) {
   EventWriter writer(what);
-  analysis::PageGroups(what.session).for_each([&](const PageGroup& group) { writer.add(group); });
+  analysis::PageGroups(what.report.session).for_each([&](const PageGroup& group) {
+    writer.add(group);
+  });
   writer.finish();
 }
 

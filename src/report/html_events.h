@@ -2,16 +2,14 @@
 // The pages of an HTML report, and every event on each: one walk over the session, no copy of it.
 #pragma once
 
-#include "analysis/summary.h"
+#include "analysis/report.h"
 #include "report/html_sections.h"
 #include "report/html_tables.h"
 
 namespace cowtrace::report {
 
 struct HtmlEvents {
-  const analysis::Summary& summary;
-  const model::Session& session;
-  model::Resolver& resolver;
+  const analysis::Report& report;
   const HtmlObjects& objects;
   HtmlStrings& strings;
   HtmlSections& sections;

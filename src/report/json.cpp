@@ -22,8 +22,8 @@ void write_list(JsonStream& json, std::string_view key, const Rows& rows, MakeJs
 
 }  // namespace
 
-Status JsonReporter::write(const analysis::Summary& summary, const model::Session& session,
-                           model::Resolver& resolver, std::ostream& out) {
+Status JsonReporter::write(const analysis::Report& report, std::ostream& out) {
+  const analysis::Summary& summary = report.summary;
   JsonStream json(out);
   json.member("schema", "cowtrace.report/1");
   json.member("version", options_.version);
@@ -33,8 +33,8 @@ Status JsonReporter::write(const analysis::Summary& summary, const model::Sessio
   write_list(json, "stalls", summary.stalls, stall_json);
   json.list("pages", [&](auto&& put) {
     PageText text;
-    analysis::for_each_page(summary, session, resolver,
-                            [&](const analysis::PageRow& page) { put(JsonStream::Text{text.of(page)}); });
+    analysis::for_each_page(
+        report, [&](const analysis::PageRow& page) { put(JsonStream::Text{text.of(page)}); });
   });
   write_list(json, "objects", summary.objects, object_json);
   write_list(json, "sites", summary.sites, site_json);

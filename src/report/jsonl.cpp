@@ -156,11 +156,11 @@ class Lines : public analysis::EventVisitor {
 
 }  // namespace
 
-Status JsonLinesReporter::write(const analysis::Summary& summary, const model::Session& session,
-                                model::Resolver& resolver, std::ostream& out) {
-  Lines lines(summary, session, out);
+Status JsonLinesReporter::write(const analysis::Report& report, std::ostream& out) {
+  const analysis::Summary& summary = report.summary;
+  Lines lines(summary, report.session, out);
   lines.begin(options_);
-  analysis::visit_in_time(summary, session, resolver, options_.filter, lines);
+  analysis::visit_in_time(report, options_.filter, lines);
   lines.end();
   out << std::flush;
   if (!out) return fail("the events are incomplete", "their file did not take all of them");

@@ -147,11 +147,11 @@ void TraceWriter::annotate_event(const analysis::EventRow& row) {
 
 }  // namespace
 
-Status PerfettoReporter::write(const analysis::Summary& summary, const model::Session& session,
-                               model::Resolver& resolver, std::ostream& out) {
+Status PerfettoReporter::write(const analysis::Report& report, std::ostream& out) {
+  const analysis::Summary& summary = report.summary;
   TraceWriter writer(summary, out);
   writer.begin(options_);
-  analysis::visit_in_time(summary, session, resolver, options_.filter, writer);
+  analysis::visit_in_time(report, options_.filter, writer);
   writer.finish();
   out << std::flush;
   if (!out) return fail("the Perfetto trace is incomplete", "its file did not take all of it");

@@ -13,8 +13,7 @@ class PerfettoReporter : public Reporter {
  public:
   explicit PerfettoReporter(ReportOptions options) : options_(std::move(options)) {}
 
-  [[nodiscard]] Status write(const analysis::Summary& summary, const model::Session& session,
-                             model::Resolver& resolver, std::ostream& out) override;
+  [[nodiscard]] Status write(const analysis::Report& report, std::ostream& out) override;
 
  private:
   ReportOptions options_;

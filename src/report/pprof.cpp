@@ -164,13 +164,13 @@ void add_label(ProfileWriter& writer, profiles::Sample& sample, const std::strin
 
 }  // namespace
 
-Status PprofReporter::write(const analysis::Summary& summary, const model::Session& session,
-                            model::Resolver& resolver, std::ostream& out) {
+Status PprofReporter::write(const analysis::Report& report, std::ostream& out) {
+  const analysis::Summary& summary = report.summary;
   StackNames names(summary);
   ProfileWriter writer(out);
   add_capture(writer, summary.capture, options_);
   for (const analysis::BreakStack& stack :
-       names.alike(analysis::break_stacks(summary, session, resolver, options_.filter, true))) {
+       names.alike(analysis::break_stacks(report, options_.filter, true))) {
     const std::vector<std::uint64_t> locations = writer.locations(names.of(stack));
     profiles::Sample& sample = *writer.piece().add_sample();
     for (const std::uint64_t location : locations) sample.add_location_id(location);

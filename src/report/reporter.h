@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One report format: writes a Summary, and where it lists pages or names stack frames, what it asks
-// of the Session and the Resolver that the Summary was joined from.
+// One report format. It writes what the Report holds, and asks nothing else.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +7,8 @@
 #include <string>
 
 #include "analysis/event_filter.h"
-#include "analysis/summary.h"
+#include "analysis/report.h"
 #include "base/result.h"
-#include "model/objects.h"
-#include "model/session.h"
 
 namespace cowtrace::report {
 
@@ -28,9 +25,7 @@ class Reporter {
   virtual ~Reporter() = default;
 
   // Fails when `out` did not take everything.
-  [[nodiscard]] virtual Status write(const analysis::Summary& summary,
-                                     const model::Session& session, model::Resolver& resolver,
-                                     std::ostream& out) = 0;
+  [[nodiscard]] virtual Status write(const analysis::Report& report, std::ostream& out) = 0;
 };
 
 }  // namespace cowtrace::report

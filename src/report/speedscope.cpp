@@ -76,13 +76,13 @@ void write_profile(std::ostream& out, const std::vector<Sample>& samples, std::s
 
 }  // namespace
 
-Status SpeedscopeReporter::write(const analysis::Summary& summary, const model::Session& session,
-                                 model::Resolver& resolver, std::ostream& out) {
+Status SpeedscopeReporter::write(const analysis::Report& report, std::ostream& out) {
+  const analysis::Summary& summary = report.summary;
   StackNames names(summary);
   FrameTable table;
   std::vector<Sample> samples;
   for (const analysis::BreakStack& stack :
-       names.alike(analysis::break_stacks(summary, session, resolver, options_.filter, false))) {
+       names.alike(analysis::break_stacks(report, options_.filter, false))) {
     const analysis::ProcessSummary& process = summary.processes[stack.process.value];
     Sample& sample = samples.emplace_back();
     sample.count = stack.count;

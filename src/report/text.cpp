@@ -31,9 +31,8 @@ TextReporter::TextReporter(ReportOptions options) : options_(std::move(options))
   options_.width = std::max<std::size_t>(options_.width, 80);
 }
 
-Status TextReporter::write(const analysis::Summary& summary, const model::Session& session,
-                           model::Resolver& resolver, std::ostream& out) {
-  const TextContext context{summary, session, resolver, options_, out};
+Status TextReporter::write(const analysis::Report& report, std::ostream& out) {
+  const TextContext context{report.summary, report.session, options_, out};
   for (const auto section : kSections) section(context);
   out << std::flush;
   if (!out) return fail("the text report is incomplete", "its file did not take all of it");

@@ -12,8 +12,7 @@ class TextReporter : public Reporter {
  public:
   explicit TextReporter(ReportOptions options);
 
-  [[nodiscard]] Status write(const analysis::Summary& summary, const model::Session& session,
-                             model::Resolver& resolver, std::ostream& out) override;
+  [[nodiscard]] Status write(const analysis::Report& report, std::ostream& out) override;
 
  private:
   ReportOptions options_;

@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "analysis/summary.h"
-#include "model/objects.h"
 #include "model/session.h"
 #include "report/reporter.h"
 #include "report/text_layout.h"
@@ -18,7 +17,6 @@ namespace cowtrace::report {
 struct TextContext {
   const analysis::Summary& summary;
   const model::Session& session;
-  model::Resolver& resolver;
   const ReportOptions& options;
   std::ostream& out;
 

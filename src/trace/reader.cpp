@@ -14,12 +14,14 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/resolve.h"
 #include "base/fd.h"
 #include "base/units.h"
 #include "trace/allowance.h"
-#include "trace/answers_codec.h"
+#include "trace/facts_codec.h"
+#include "trace/format1/answers_decoder.h"
+#include "trace/format1/recorded_resolver.h"
 #include "trace/model_codec.h"
-#include "trace/recorded_resolver.h"
 #include "trace/resolution_columns.h"
 #include "trace/strings.h"
 #include "trace/writer.h"
@@ -54,20 +56,24 @@ class Decoder {
   [[nodiscard]] Result<Trace> finish();
 
  private:
+  [[nodiscard]] std::optional<model::Facts> facts_of_session();
   [[nodiscard]] Result<bool> take(const Block& block);
   [[nodiscard]] Status take_header(const Header& header);
   [[nodiscard]] bool take_events(const Block& block);
+  [[nodiscard]] bool take_facts(const Block& block);
   [[nodiscard]] bool take_conclusion(const Block& block);
   [[nodiscard]] tl::unexpected<Error> damaged() const {
     return fail("cannot read " + printable(path_), "it contradicts itself: it is damaged, or no trace of cowtrace");
   }
 
   std::string path_;
-  bool begun_ = false;
+  std::uint32_t format_ = 0;  // 0: no header yet
   Allowance allowance_;
   StringTable strings_;
   ResolutionDecoder resolutions_;
-  AnswersDecoder answers_;
+  std::shared_ptr<Tables> tables_ = std::make_shared<Tables>();
+  FactsDecoder facts_;
+  format1::AnswersDecoder answers_;
   Conclusion conclusion_;
   std::unique_ptr<model::Session> session_ = std::make_unique<model::Session>();
 };
@@ -79,7 +85,7 @@ Status Decoder::take_header(const Header& header) {
                 "read it with that one; this one knows formats up to " + std::to_string(kFormat));
   if (header.format() == 0 || !get(header.capture(), session_->capture)) return damaged();
   session_->capture.events = 0;  // they are counted as they come
-  begun_ = true;
+  format_ = header.format();
   return {};
 }
 
@@ -96,6 +102,11 @@ bool Decoder::take_events(const Block& block) {
   const bool intact = resolutions_.take(block.resolutions(), resolutions);
   for (const model::Resolution& one : resolutions) session_->apply(one);
   return intact;
+}
+
+bool Decoder::take_facts(const Block& block) {
+  if (format_ == 1) return answers_.take(block, strings_, *tables_, allowance_);
+  return facts_.take(block, strings_, *tables_, allowance_);
 }
 
 bool Decoder::take_conclusion(const Block& block) {
@@ -124,12 +135,15 @@ bool Decoder::take_conclusion(const Block& block) {
 }
 
 Result<bool> Decoder::take(const Block& block) {
-  if (block.has_header() && !begun_) {
+  if (block.has_header() && format_ == 0) {
     if (auto status = take_header(block.header()); !status) return tl::unexpected(status.error());
   }
-  if (!begun_) return fail("cannot read " + printable(path_), "it is no trace of cowtrace", "name a file that -o FILE.cow wrote");
+  if (format_ == 0)
+    return fail("cannot read " + printable(path_), "it is no trace of cowtrace",
+                "name a file that -o FILE.cow wrote");
   strings_.take(block);
-  return take_events(block) && answers_.take(block, strings_, allowance_) && take_conclusion(block);
+  return take_events(block) && tables_->take(block, strings_, allowance_) && take_facts(block) &&
+         take_conclusion(block);
 }
 
 Result<bool> Decoder::take_messages(std::string_view bytes, std::size_t size) {
@@ -143,12 +157,20 @@ Result<bool> Decoder::take_messages(std::string_view bytes, std::size_t size) {
     Block block;
     const bool whole = block.ParseFromCodedStream(&in) && in.ConsumedEntireMessage() && in.BytesUntilLimit() == 0;
     in.PopLimit(limit);
-    if (!whole && !begun_) return fail("cannot read " + printable(path_), "it is no trace of cowtrace", "name a file that -o FILE.cow wrote");
+    if (!whole && format_ == 0)
+      return fail("cannot read " + printable(path_), "it is no trace of cowtrace",
+                  "name a file that -o FILE.cow wrote");
     if (!whole) return false;
     auto taken = take(block);
     if (!taken || !*taken) return taken;
   }
   return true;
+}
+
+std::optional<model::Facts> Decoder::facts_of_session() {
+  if (format_ != 1) return facts_.finish(*session_, tables_);
+  format1::RecordedResolver resolver(answers_.take(), tables_);
+  return analysis::resolve(*session_, resolver);
 }
 
 Result<Trace> Decoder::finish() {
@@ -170,8 +192,12 @@ Result<Trace> Decoder::finish() {
   }
   session_->set_phases(std::move(conclusion_.endings));
   if (!session_->is_consistent()) return damaged();
+  if (trace.complete) {
+    auto facts = facts_of_session();
+    if (!facts) return damaged();
+    trace.facts = std::move(*facts);
+  }
   trace.session = std::move(session_);
-  trace.resolver = std::make_unique<RecordedResolver>(answers_.take());
   return trace;
 }
 

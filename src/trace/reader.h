@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a trace file: the session as it was when the trace ended, and a resolver that answers what was asked then. A file that was cut off, or
-// whose writer was killed, gives what came before; its session says so in a note.
+// Reads a trace file: the session as it was when the trace ended, and its facts. A file that was
+// cut off, or whose writer was killed, gives what came before, without facts; its session says so
+// in a note.
 #pragma once
 
 #include <memory>
@@ -8,14 +9,14 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "model/objects.h"
+#include "model/facts.h"
 #include "model/session.h"
 
 namespace cowtrace::trace {
 
 struct Trace {
   std::unique_ptr<model::Session> session;
-  std::unique_ptr<model::Resolver> resolver;
+  model::Facts facts;
   bool complete = false;
 };
 

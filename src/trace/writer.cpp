@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "trace/answers_codec.h"
+#include "trace/facts_codec.h"
 #include "trace/model_codec.h"
 
 namespace cowtrace::trace {
@@ -75,9 +75,9 @@ void Writer::write(const Block& block) {
   if (auto written = frames_.write(bytes_); !written && status_) status_ = written;
 }
 
-Status Writer::finish(const model::Session& session, const Answers& answers) {
+Status Writer::finish(const model::Session& session, const model::Facts& facts) {
   if (rows_ != 0) flush();
-  put_answers(answers, strings_, [this](Block& block) { write(block); });
+  put_facts(facts, session, strings_, [this](Block& block) { write(block); });
   put(session.capture, *block_.mutable_capture());
   for (const model::Process& process : session.processes) put(process, *block_.add_processes());
   for (const model::AddressSpace& space : session.spaces) {

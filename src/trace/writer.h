@@ -9,15 +9,15 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "model/facts.h"
 #include "model/session.h"
-#include "trace/answers.h"
 #include "trace/resolution_columns.h"
 #include "trace/strings.h"
 #include "trace/zstd_frames.h"
 
 namespace cowtrace::trace {
 
-inline constexpr std::uint32_t kFormat = 1;  // of files that are written; older ones can be read
+inline constexpr std::uint32_t kFormat = 2;  // of files that are written; older ones can be read
 
 class Writer {
  public:
@@ -32,9 +32,9 @@ class Writer {
   void add(const model::Event& event);
   // To be called from time to time: writes what has come, once that is old or much.
   void flush_if_due(std::uint64_t now_ns);
-  // The end: the session as it is when all is known, and all answers that reports need. The first failure of all is returned; after it
-  // nothing was written.
-  Status finish(const model::Session& session, const Answers& answers);
+  // The end: the session as it is when all is known, and its facts. The first failure of all is
+  // returned; after it nothing was written.
+  Status finish(const model::Session& session, const model::Facts& facts);
 
  private:
   void put_header(const model::CaptureInfo& info);

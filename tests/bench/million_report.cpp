@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "analysis/join.h"
+#include "analysis/resolve.h"
 #include "family.h"
 #include "report/html.h"
 
@@ -15,11 +16,12 @@ namespace {
 
 int write_report(const char* path, std::uint64_t breaks) {
   bench::Family family(breaks);
-  const analysis::Summary summary = analysis::join(family.session(), family.names);
+  const model::Facts facts = analysis::resolve(family.session(), family.names);
+  const analysis::Report report = analysis::join(family.session(), facts);
   std::ofstream out(path, std::ios::binary);
   report::ReportOptions options;
   options.version = "0.0.0-test";
-  const Status written = report::HtmlReporter(options).write(summary, family.session(), family.names, out);
+  const Status written = report::HtmlReporter(options).write(report, out);
   if (!written) std::cerr << "million_report: " << written.error().message() << '\n';
   return written ? 0 : 1;
 }

@@ -22,7 +22,7 @@ class NullBuffer final : public std::streambuf {
 
 // Renders the trace in every format; false if one of them failed.
 inline bool report_everything(const trace::Trace& trace) {
-  const analysis::Summary summary = analysis::join(*trace.session, *trace.resolver);
+  const analysis::Report report = analysis::join(*trace.session, trace.facts);
   NullBuffer nothing;
   std::ostream out(&nothing);
   bool all = true;
@@ -31,7 +31,7 @@ inline bool report_everything(const trace::Trace& trace) {
     report::ReportOptions options;
     options.version = "0";
     options.width = 120;
-    all = format.make(options)->write(summary, *trace.session, *trace.resolver, out).has_value() && all;
+    all = format.make(options)->write(report, out).has_value() && all;
   }
   return all;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records once more what a trace tells, as the only output of a run would: rerecord FROM.cow TO.cow. What TO holds is then what such a run
-// asks, of the same events and with the same answers.
+// Records a trace once more, from its session and its facts: rerecord FROM.cow TO.cow.
 #include <iostream>
+#include <utility>
 
 #include "pipeline/outputs.h"
 #include "trace/reader.h"
@@ -25,7 +25,7 @@ Status rerecord(const char* from, const char* to) {
   if (!outputs) return tl::unexpected(outputs.error());
   tell(*trace->session, outputs->recorder());
   pipeline::StageLine quiet(false);
-  return outputs->write(*trace->session, *trace->resolver, nullptr, nullptr, quiet);
+  return outputs->write(*trace->session, std::move(trace->facts), quiet);
 }
 
 }  // namespace

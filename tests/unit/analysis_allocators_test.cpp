@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "analysis/join.h"
 #include "support/fake_resolver.h"
+#include "support/reported.h"
 #include "support/session_builder.h"
 
 namespace cowtrace::analysis {
@@ -29,7 +29,7 @@ class Allocators : public ::testing::Test {
     builder.session.process(child).fork_ns = test::SessionBuilder::kStarted + time_ns;
     return child;
   }
-  Summary joined() { return join(builder.finish(), resolver, {}); }
+  const Summary& joined() { return test::reported(builder.finish(), resolver).summary; }
 
   test::SessionBuilder builder;
   test::FakeResolver resolver;
@@ -43,7 +43,7 @@ TEST_F(Allocators, FollowsTheForksBack) {
   const model::ProcessKey child = fork(11, parent, 20);
   const model::ProcessKey grandchild = fork(12, child, 30);
   write(grandchild, 40, 0x5010, Mechanism::Copy, other);
-  const Summary summary = joined();
+  const Summary& summary = joined();
   ASSERT_EQ(summary.allocators.size(), 1U);
   EXPECT_EQ(summary.allocators[0].stack, loader);
   EXPECT_EQ(summary.allocators[0].breaks, 1U);
@@ -58,7 +58,7 @@ TEST_F(Allocators, WhatTheParentWroteAfterTheForkIsNoMore) {
   const model::ProcessKey child = fork(11, parent, 20);
   write(parent, 25, 0x5000, Mechanism::FirstWrite, other);  // unmapped and mapped anew
   write(child, 40, 0x5000, Mechanism::Copy);
-  const Summary summary = joined();
+  const Summary& summary = joined();
   ASSERT_EQ(summary.allocators.size(), 1U);
   EXPECT_EQ(summary.allocators[0].stack, loader);
 }
@@ -69,7 +69,7 @@ TEST_F(Allocators, TheLastOneBeforeTheBreak) {
   fork(11, parent, 20);
   write(parent, 40, 0x5000, Mechanism::Copy);
   write(parent, 50, 0x5000, Mechanism::FirstWrite, loader);
-  const Summary summary = joined();
+  const Summary& summary = joined();
   ASSERT_EQ(summary.allocators.size(), 1U);
   EXPECT_EQ(summary.allocators[0].stack, other);
 }
@@ -80,7 +80,7 @@ TEST_F(Allocators, APageOfAHugeOne) {
   const model::ProcessKey child = fork(11, parent, 20);
   write(child, 40, kHuge + 0x9000, Mechanism::Copy);
   write(child, 41, 3 * kHuge + 0x9000, Mechanism::Copy);  // beside the small page at the same start
-  const Summary summary = joined();
+  const Summary& summary = joined();
   ASSERT_EQ(summary.allocators.size(), 1U);
   EXPECT_EQ(summary.allocators[0].stack, loader);
   EXPECT_EQ(summary.allocators_unknown->breaks, 1U);
@@ -106,7 +106,7 @@ TEST_F(Allocators, WhatExecWroteIsOfNoCode) {
   const model::ProcessKey child = fork(11, parent, 20);
   write(child, 40, 5U << 12, Mechanism::Copy);
   write(child, 41, 15U << 12, Mechanism::Copy);
-  const Summary summary = joined();
+  const Summary& summary = joined();
   ASSERT_EQ(summary.allocators.size(), 2U);
   EXPECT_EQ(summary.allocators[0].stack, model::StackHash());
   EXPECT_EQ(summary.allocators[0].ip, 0U);
@@ -116,7 +116,7 @@ TEST_F(Allocators, WhatExecWroteIsOfNoCode) {
 TEST_F(Allocators, SaysWhenNothingWasSeen) {
   const model::ProcessKey child = fork(11, parent, 20);
   write(child, 40, 0x5000, Mechanism::Copy);
-  const Summary summary = joined();
+  const Summary& summary = joined();
   EXPECT_TRUE(summary.allocators.empty());
   EXPECT_EQ(summary.allocators_unknown->breaks, 1U);
 }
@@ -126,7 +126,7 @@ TEST_F(Allocators, NothingUnlessAskedFor) {
   write(parent, 10, 0x5000, Mechanism::ZeroFill, loader);
   const model::ProcessKey child = fork(11, parent, 20);
   write(child, 40, 0x5000, Mechanism::Copy);
-  const Summary summary = joined();
+  const Summary& summary = joined();
   EXPECT_TRUE(summary.allocators.empty());
   EXPECT_FALSE(summary.allocators_unknown);
 }

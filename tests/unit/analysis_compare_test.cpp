@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "analysis/join.h"
 #include "support/fake_resolver.h"
+#include "support/reported.h"
 #include "support/session_builder.h"
 
 namespace cowtrace::analysis {
@@ -67,7 +67,7 @@ RunFigures run_of(const Program& program) {
     }
   }
   builder.finish();
-  const Summary summary = join(builder.session, resolver);
+  const Summary& summary = test::reported(builder.session, resolver).summary;
   RunFigures figures = figures_of(summary);
   figures.trace = "run-" + std::to_string(program.started) + ".cow";
   return figures;
@@ -251,7 +251,7 @@ TEST(Compare, RolesAreCommandAndGeneration) {
   builder.process(3, "gunicorn", first);
   const auto helper = builder.process(4, "sh", worker);
   builder.process(5, "sh", helper);
-  const RunFigures figures = figures_of(join(builder.finish(), resolver));
+  const RunFigures figures = figures_of(test::reported(builder.finish(), resolver).summary);
   std::vector<std::string> roles;
   for (const auto& [name, sum] : figures.of(Section::Roles))
     roles.push_back(name.name + " " + std::to_string(name.generation) + " x" + std::to_string(sum.items));
@@ -264,7 +264,7 @@ TEST(Compare, RolesOfAFamilyThatDescendsFromItself) {
   const auto first = builder.process(1, "a");
   const auto second = builder.process(2, "b", first);
   builder.session.process(first).parent = second;
-  const Summary summary = join(builder.finish(), resolver);
+  const Summary& summary = test::reported(builder.finish(), resolver).summary;
   EXPECT_EQ(figures_of(summary).of(Section::Roles).size(), 2U);
 }
 

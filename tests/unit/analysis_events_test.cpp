@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "analysis/break_stacks.h"
-#include "analysis/join.h"
+#include "support/reported.h"
 #include "support/story.h"
 
 namespace cowtrace {
@@ -33,7 +33,7 @@ class AnalysisEvents : public ::testing::Test {
  protected:
   Seen seen(const analysis::EventFilter& filter = {}) {
     Seen result;
-    analysis::visit_in_time(summary, story.session(), story.resolver, filter, result);
+    analysis::visit_in_time(report, filter, result);
     return result;
   }
   static analysis::BreakCount sum(const std::vector<BreakStack>& stacks) {
@@ -43,7 +43,8 @@ class AnalysisEvents : public ::testing::Test {
   }
 
   test::Story story;
-  analysis::Summary summary = analysis::join(story.session(), story.resolver);
+  const analysis::Report& report = test::reported(story.session(), story.resolver);
+  const analysis::Summary& summary = report.summary;
 };
 
 TEST_F(AnalysisEvents, AllOfThemComeInOrderOfTime) {
@@ -60,9 +61,9 @@ TEST_F(AnalysisEvents, NoProcessBeginsAfterItsFirstEvent) {
   builder.session.process(process).start_ns = test::SessionBuilder::kStarted + 100;
   builder.write(process, 40, 0x5000);
   test::FakeResolver resolver;
-  const analysis::Summary joined = analysis::join(builder.finish(), resolver);
+  const analysis::Report& joined = test::reported(builder.finish(), resolver);
   Seen result;
-  analysis::visit_in_time(joined, builder.session, resolver, {}, result);
+  analysis::visit_in_time(joined, {}, result);
   EXPECT_EQ(result.times, (std::vector<std::uint64_t>{40, 40}));
 }
 
@@ -89,7 +90,7 @@ TEST_F(AnalysisEvents, AFilterLeavesOutEventsButNoProcesses) {
 
 TEST_F(AnalysisEvents, StacksSumUpToTheTotals) {
   for (const bool with_details : {false, true}) {
-    const auto stacks = break_stacks(summary, story.session(), story.resolver, {}, with_details);
+    const auto stacks = break_stacks(report, {}, with_details);
     EXPECT_EQ(sum(stacks).breaks, summary.totals.breaks);
     EXPECT_EQ(sum(stacks).bytes, summary.totals.copied_bytes);
     EXPECT_EQ(std::count_if(stacks.begin(), stacks.end(),
@@ -101,7 +102,7 @@ TEST_F(AnalysisEvents, StacksSumUpToTheTotals) {
 TEST_F(AnalysisEvents, WhatWasLostMatchesNoFilter) {
   analysis::EventFilter filter;
   ASSERT_TRUE(filter.add("pid=4712"));
-  const auto stacks = break_stacks(summary, story.session(), story.resolver, filter, false);
+  const auto stacks = break_stacks(report, filter, false);
   EXPECT_EQ(sum(stacks).breaks, 13U);
   EXPECT_EQ(sum(stacks).bytes, 12U * kPageSize + (2U << 20));
 }
@@ -119,13 +120,13 @@ TEST_F(AnalysisEvents, RowsOfCountsHaveNoStack) {
   counts.count[0] = 7;
   counts.bytes[0] = 7 * kPageSize;
   test::FakeResolver resolver;
-  const analysis::Summary counted = analysis::join(builder.finish(), resolver);
-  const auto stacks = break_stacks(counted, builder.session, resolver, {}, false);
+  const analysis::Report& counted = test::reported(builder.finish(), resolver);
+  const auto stacks = break_stacks(counted, {}, false);
   ASSERT_EQ(stacks.size(), 1U);
   EXPECT_EQ(stacks[0].known, BreakStack::Known::NoStack);
   EXPECT_EQ(stacks[0].count.breaks, 7U);
   Seen result;
-  analysis::visit_in_time(counted, builder.session, resolver, {}, result);
+  analysis::visit_in_time(counted, {}, result);
   ASSERT_EQ(result.rows.size(), 1U);
   EXPECT_EQ(result.rows[0].resolution, nullptr);
   EXPECT_EQ(result.rows[0].t_ns, 5U);

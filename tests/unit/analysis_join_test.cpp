@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "analysis/join.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "support/fake_resolver.h"
+#include "support/reported.h"
 #include "support/session_builder.h"
 
 namespace cowtrace {
@@ -21,8 +21,8 @@ constexpr std::uint64_t kPage = 0x10'0000;
 
 class AnalysisJoin : public ::testing::Test {
  protected:
-  Summary join(const analysis::JoinOptions& options = {}) {
-    return analysis::join(builder.finish(), resolver, options);
+  const Summary& join(const analysis::JoinOptions& options = {}) {
+    return test::reported(builder.finish(), resolver, options).summary;
   }
   const analysis::ObjectSummary& object(const Summary& summary, std::string_view name) {
     for (const auto& object : summary.objects)
@@ -45,7 +45,7 @@ TEST_F(AnalysisJoin, OnlyBreaksCountAsCopied) {
   const auto process = builder.process(1, "p");
   for (std::size_t m = 0; m < model::kMechanisms; ++m)
     builder.write(process, m, kPage + m * kPageSize, of(static_cast<Mechanism>(m)));
-  const Summary summary = join();
+  const Summary& summary = join();
   EXPECT_EQ(summary.totals.breaks, 4U);  // copy, hugetlb-copy, unshare, fork-copy
   EXPECT_EQ(summary.totals.copied_bytes, 4 * kPageSize);
   EXPECT_EQ(summary.processes[0].breaks, 4U);
@@ -58,7 +58,7 @@ TEST_F(AnalysisJoin, LostEventsStayInTotalsAndProcesses) {
   builder.write(child, 10, kPage, of(Mechanism::Copy, Cause::Value));
   builder.lose(child);
   builder.lose(parent);
-  const Summary summary = join();
+  const Summary& summary = join();
   EXPECT_EQ(summary.totals.breaks, 3U);
   EXPECT_EQ(summary.processes[0].breaks, 1U);
   EXPECT_EQ(summary.processes[1].breaks, 2U);
@@ -73,7 +73,7 @@ TEST_F(AnalysisJoin, InconsistentCountersAreNoted) {
   const auto process = builder.process(1, "p");
   builder.write(process, 10, kPage);
   builder.session.capture.totals.count[0] += 5;
-  const Summary summary = join();
+  const Summary& summary = join();
   EXPECT_EQ(summary.totals.breaks, 6U);
   EXPECT_THAT(summary.capture.notes,
               ElementsAre(HasSubstr("inconsistent: the kernel counted 6 resolutions, but 1 "
@@ -95,7 +95,7 @@ TEST_F(AnalysisJoin, CountersThatWereNotFlushedDoNotHideEvents) {
   builder.write(process, 10, kPage);
   builder.newest_space(process).counts = {};
   builder.session.capture.totals = {};
-  const Summary summary = join();
+  const Summary& summary = join();
   EXPECT_EQ(summary.totals.breaks, 1U);
   EXPECT_EQ(summary.processes[0].copied_bytes, kPageSize);
   EXPECT_THAT(summary.capture.notes, IsEmpty());
@@ -128,7 +128,7 @@ TEST_F(AnalysisJoin, InheritedAndSharedAreSumsOfWhatIsKnown) {
   builder.session.processes[1].inherited_bytes = 100;
   builder.session.processes[2].inherited_bytes = 50;
   builder.session.processes[2].still_shared_bytes = 0;
-  const Summary summary = join();
+  const Summary& summary = join();
   EXPECT_EQ(summary.totals.inherited_bytes, 150U);
   EXPECT_EQ(summary.totals.still_shared_bytes, 0U);
   EXPECT_EQ(summary.totals.written_bytes, std::nullopt);
@@ -141,7 +141,7 @@ TEST_F(AnalysisJoin, TimesCountFromCaptureStart) {
   processes[0].start_ns = 5;  // older than the capture, as when attached
   processes[1].start_ns = processes[1].fork_ns.emplace(test::SessionBuilder::kStarted + 70);
   processes[1].exit_ns = test::SessionBuilder::kStarted + 90;
-  const Summary summary = join();
+  const Summary& summary = join();
   EXPECT_EQ(summary.processes[0].start_ns, 0U);
   EXPECT_EQ(summary.processes[0].exit_ns, std::nullopt);
   EXPECT_EQ(summary.processes[1].start_ns, 70U);
@@ -158,7 +158,7 @@ TEST_F(AnalysisJoin, ObjectsGetTheirBreaksAndTheirNeighbours) {
   builder.write(child, 1, kPage + 0x10, of(Mechanism::Copy, Cause::Refcount));
   builder.write(child, 2, kPage + 0x20, of(Mechanism::Copy, Cause::Value));
   builder.write(parent, 3, kPage + 0x210, of(Mechanism::Reuse));
-  const Summary summary = join();
+  const Summary& summary = join();
   ASSERT_EQ(summary.objects.size(), 2U);
   const auto& written = object(summary, "written");
   EXPECT_EQ(written.id.value, 0U);
@@ -178,7 +178,7 @@ TEST_F(AnalysisJoin, ReuseMakesNoNeighbours) {
   resolver.add("written", kPage, 0x100);
   resolver.add("innocent", kPage + 0x200, 0x100);
   builder.write(process, 1, kPage, of(Mechanism::Reuse));
-  const Summary summary = join();
+  const Summary& summary = join();
   ASSERT_EQ(summary.objects.size(), 1U);
   EXPECT_EQ(summary.objects[0].name, "written");
   EXPECT_EQ(summary.objects[0].breaks, 0U);
@@ -197,7 +197,7 @@ TEST_F(AnalysisJoin, TheSameObjectOfParentAndChildIsOne) {
   resolver.add(cache, builder.newest_space(child).id);
   builder.write(parent, 1, kPage);
   builder.write(child, 2, kPage);
-  const Summary summary = join();
+  const Summary& summary = join();
   ASSERT_EQ(summary.objects.size(), 1U);
   EXPECT_EQ(summary.objects[0].breaks, 2U);
   EXPECT_THAT(summary.objects[0].processes, ElementsAre(parent, child));
@@ -220,7 +220,7 @@ TEST_F(AnalysisJoin, ObjectsAreAskedForAtTheMomentOfTheBreak) {
   builder.write(process, 10, kPage);
   builder.write(process, 60, kPage);
   builder.write(process, 70, kPage);
-  const Summary summary = join();
+  const Summary& summary = join();
   EXPECT_EQ(object(summary, "first").breaks, 1U);
   EXPECT_EQ(object(summary, "second").breaks, 2U);
 }
@@ -236,7 +236,7 @@ TEST_F(AnalysisJoin, WithoutAnObjectTheMappingIsOne) {
   heap.end = heap.brk_end = kPage + 8 * kPageSize;  // it grew
   event.mapping = builder.mapping(heap);
   builder.write(process, 2, kPage + 6 * kPageSize, event);
-  const Summary summary = join();
+  const Summary& summary = join();
   ASSERT_EQ(summary.objects.size(), 1U);
   EXPECT_EQ(summary.objects[0].kind, model::ObjectKind::Mapping);
   EXPECT_EQ(summary.objects[0].name, "[heap]");
@@ -255,7 +255,7 @@ TEST_F(AnalysisJoin, ObjectsAreOrderedByCopiedBytesThenName) {
   resolver.add("most", kPage + 2 * kPageSize, 8);
   for (std::uint64_t i = 0; i < 3; ++i) builder.write(process, i, kPage + i * kPageSize);
   builder.write(process, 9, kPage + 2 * kPageSize);
-  const Summary summary = join();
+  const Summary& summary = join();
   std::vector<std::string> names;
   for (const auto& object : summary.objects) {
     EXPECT_EQ(object.id.value, names.size());
@@ -271,7 +271,7 @@ TEST_F(AnalysisJoin, TimelineHasIncrementsInABoundedNumberOfBuckets) {
   for (std::uint64_t t = 0; t <= 1'000; t += 10) builder.write(parent, t, kPage + t * kPageSize);
   builder.write(child, 5, kPage);
   builder.write(child, 6, kPage, of(Mechanism::Reuse));
-  const Summary summary = join({10});
+  const Summary& summary = join({10});
   EXPECT_EQ(summary.timeline_bucket_ns, 100U);
   ASSERT_EQ(summary.timeline.size(), 11U);
   std::uint64_t breaks = 0;
@@ -291,7 +291,7 @@ TEST_F(AnalysisJoin, TheTimelineGoesToTheEndOfTime) {
   builder.session.capture.started_ns = 0;
   builder.session.capture.duration_ns = UINT64_MAX;
   builder.write(process, 1, kPage);
-  const Summary summary = join({10});
+  const Summary& summary = join({10});
   EXPECT_EQ(summary.timeline_bucket_ns, UINT64_MAX / 10 + 1);
   ASSERT_EQ(summary.timeline.size(), 1U);
   EXPECT_EQ(summary.timeline[0].t_ns, 0U);
@@ -311,7 +311,7 @@ TEST_F(AnalysisJoin, DetailCountsGivesObjectsAndMappingsButNoSitesAndNoTimeline)
   builder.session.capture.detail = "counts";
   builder.session.capture.totals.count[0] = 7;
   builder.session.capture.totals.bytes[0] = 7 * kPageSize;
-  const Summary summary = join();
+  const Summary& summary = join();
   EXPECT_EQ(summary.totals.breaks, 7U);
   EXPECT_EQ(summary.processes[0].copied_bytes, 7 * kPageSize);
   EXPECT_EQ(object(summary, "table").breaks, 7U);
@@ -325,7 +325,7 @@ TEST_F(AnalysisJoin, ASpaceWithoutAKnownOwnerBelongsToNoProcess) {
   const auto process = builder.process(1, "p");
   builder.write(process, 1, kPage);
   builder.newest_space(process).owner = model::ProcessKey(99);
-  const Summary summary = join();
+  const Summary& summary = join();
   EXPECT_EQ(summary.processes[0].breaks, 0U);
   EXPECT_EQ(summary.totals.breaks, 1U);
 }

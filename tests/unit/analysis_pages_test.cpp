@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "analysis/join.h"
 #include "support/fake_resolver.h"
+#include "support/reported.h"
 #include "support/session_builder.h"
 
 namespace cowtrace {
@@ -23,10 +23,9 @@ class AnalysisPages : public ::testing::Test {
   // Copies of the rows: `mapping` and `actor` refer to the session, which lives as long as the
   // test.
   std::vector<PageRow> pages() {
-    summary.emplace(analysis::join(builder.finish(), resolver));
+    report = &test::reported(builder.finish(), resolver);
     std::vector<PageRow> rows;
-    analysis::for_each_page(*summary, builder.session, resolver,
-                            [&](const PageRow& row) { rows.push_back(row); });
+    analysis::for_each_page(*report, [&](const PageRow& row) { rows.push_back(row); });
     return rows;
   }
   static model::Resolution of(Mechanism mechanism, std::uint64_t new_frame = 0) {
@@ -38,7 +37,7 @@ class AnalysisPages : public ::testing::Test {
 
   test::SessionBuilder builder;
   test::FakeResolver resolver;
-  std::optional<analysis::Summary> summary;
+  const analysis::Report* report = nullptr;  // of pages()
 };
 
 TEST_F(AnalysisPages, OneRowAProcessAndPageInOrder) {
@@ -172,7 +171,7 @@ TEST_F(AnalysisPages, ObjectAndNeighboursAreIdsOfTheSummary) {
   const auto rows = pages();
   ASSERT_EQ(rows.size(), 2U);
   const auto id = [&](std::string_view name) {
-    for (const auto& object : summary->objects)
+    for (const auto& object : report->summary.objects)
       if (object.name == name) return object.id;
     return analysis::ObjectId(UINT32_MAX);
   };

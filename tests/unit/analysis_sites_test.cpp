@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "analysis/join.h"
 #include "support/fake_resolver.h"
+#include "support/reported.h"
 #include "support/session_builder.h"
 
 namespace cowtrace {
@@ -15,7 +15,8 @@ constexpr std::uint64_t kSitesPage = 0x30'0000;
 class AnalysisSites : public ::testing::Test {
  protected:
   std::vector<analysis::SiteSummary> sites() {
-    return analysis::join(builder.finish(), resolver).sites;
+    report = &test::reported(builder.finish(), resolver);
+    return report->summary.sites;
   }
   static model::Resolution at(model::StackHash stack, std::uint64_t ip) {
     model::Resolution event;
@@ -26,6 +27,7 @@ class AnalysisSites : public ::testing::Test {
 
   test::SessionBuilder builder;
   test::FakeResolver resolver;
+  const analysis::Report* report = nullptr;  // of sites()
 };
 
 TEST_F(AnalysisSites, OneADistinctStackMostBytesFirst) {
@@ -62,7 +64,7 @@ TEST_F(AnalysisSites, WithoutAStackTheInstructionPointerIsTheSite) {
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].ip, 0x10U);
   EXPECT_EQ(found[0].breaks, 3U);
-  analysis::SiteFrames frames(builder.session, resolver);
+  analysis::SiteFrames frames(builder.session, report->facts.stack_names);
   EXPECT_EQ(frames.of(found[0]).size(), 1U);
   EXPECT_EQ(found[1].ip, 0U);
   EXPECT_TRUE(frames.of(found[1]).empty());
@@ -79,9 +81,8 @@ TEST_F(AnalysisSites, FramesAreNamedOnce) {
   builder.write(process, 3, kSitesPage + 2 * kPageSize, at(second, 0x10));
   const auto found = sites();
   EXPECT_EQ(resolver.frames_asked, 2);
-  resolver.frames_asked = 0;
   ASSERT_EQ(found.size(), 2U);
-  analysis::SiteFrames frames(builder.session, resolver);
+  analysis::SiteFrames frames(builder.session, report->facts.stack_names);
   const auto stack = frames.of(found[0]);
   ASSERT_EQ(stack.size(), 4U);
   EXPECT_EQ(stack[0]->function, "inner");
@@ -126,7 +127,7 @@ TEST_F(AnalysisSites, WhatHasTheSameNamesIsOneSite) {
   builder.write(child, 3, kSitesPage, gc);
   for (std::uint64_t i = 0; i < 2; ++i)
     builder.write(child, 4 + i, kSitesPage + (i + 2) * kPageSize, at(elsewhere, 0x12));
-  const analysis::Summary summary = analysis::join(builder.finish(), resolver);
+  const analysis::Summary& summary = test::reported(builder.finish(), resolver).summary;
   ASSERT_EQ(summary.sites.size(), 2U);
   EXPECT_EQ(summary.sites[0].stack, often);
   EXPECT_EQ(summary.sites[0].breaks, 3U);
@@ -199,7 +200,7 @@ TEST_F(AnalysisSites, PythonFramesStandForTheInterpreters) {
   builder.write(process, 3, kSitesPage + 2 * kPageSize, at(only, 0x10));
   const auto found = sites();
   ASSERT_EQ(found.size(), 3U);
-  analysis::SiteFrames frames(builder.session, resolver);
+  analysis::SiteFrames frames(builder.session, report->facts.stack_names);
   const auto mixed = frames.of(found[0]);
   ASSERT_EQ(mixed.size(), 3U);
   EXPECT_EQ(mixed[0]->function, "0x10");

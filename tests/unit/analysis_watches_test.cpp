@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "support/fake_resolver.h"
+#include "support/reported.h"
 #include "support/session_builder.h"
 
 namespace cowtrace::analysis {
@@ -49,7 +50,7 @@ class Watches : public testing::Test {
   WatchSummary judged(const std::optional<WatchSample>& at_fork, const std::optional<WatchSample>& last) {
     builder_.session.watches = {{"y['x']", builder_.session.process(child_).spaces.front(), at_fork, last}};
     builder_.finish();
-    const auto summaries = watch_summaries(builder_.session, resolver_);
+    const auto& summaries = test::reported(builder_.session, resolver_).summary.watches;
     EXPECT_EQ(summaries.size(), 1U);
     return summaries.at(0);
   }

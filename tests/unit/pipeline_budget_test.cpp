@@ -13,7 +13,8 @@ using ::testing::HasSubstr;
 
 analysis::Summary summary_of(std::initializer_list<std::uint64_t> copied) {
   static const model::Session session;
-  analysis::Summary summary(session);
+  static const model::Facts facts;
+  analysis::Summary summary(session, facts);
   for (const std::uint64_t bytes : copied) {
     analysis::ProcessSummary& process = summary.processes.emplace_back();
     process.pid = static_cast<std::int32_t>(summary.processes.size());

@@ -8,10 +8,10 @@
 #include <sstream>
 #include <string>
 
-#include "analysis/join.h"
 #include "report/diff_words.h"
 #include "report/text_layout.h"
 #include "support/golden.h"
+#include "support/reported.h"
 #include "support/story.h"
 
 namespace cowtrace::report {
@@ -36,7 +36,7 @@ analysis::RunFigures run_of(std::int64_t number, std::uint64_t more,
   story.builder.finish();
   story.session().capture.started_at_unix_ns += number;
   analysis::RunFigures figures =
-      analysis::figures_of(analysis::join(story.session(), story.resolver));
+      analysis::figures_of(test::reported(story.session(), story.resolver).summary);
   figures.trace = "run-" + std::to_string(number) + "<b>.cow";
   return figures;
 }

@@ -6,7 +6,7 @@
 
 #include <sstream>
 
-#include "analysis/join.h"
+#include "support/reported.h"
 #include "support/story.h"
 
 namespace cowtrace {
@@ -58,21 +58,21 @@ TEST(ReportFormats, AnyMomentHasADate) {
                                       {INT64_MAX, "2262-04-11T23:47:16.854775807Z"}}) {
     test::Story story;
     story.session().capture.started_at_unix_ns = unix_ns;
-    const analysis::Summary summary = analysis::join(story.session(), story.resolver);
+    const analysis::Report& report = test::reported(story.session(), story.resolver);
     std::ostringstream out;
-    ASSERT_TRUE((*format_named("json"))->make({})->write(summary, story.session(), story.resolver, out));
+    ASSERT_TRUE((*format_named("json"))->make({})->write(report, out));
     EXPECT_THAT(out.str(), HasSubstr(std::string("\"started_at\":\"") + date + '"'));
   }
 }
 
 TEST(ReportFormats, AFullDiskIsAFailure) {
   test::Story story;
-  const analysis::Summary summary = analysis::join(story.session(), story.resolver);
+  const analysis::Report& report = test::reported(story.session(), story.resolver);
   for (const char* name : {"json", "html", "text", "folded", "speedscope", "pprof", "perfetto", "jsonl"}) {
     auto reporter = (*format_named(name))->make({});
     std::ostringstream out;
     out.setstate(std::ios::badbit);
-    EXPECT_FALSE(reporter->write(summary, story.session(), story.resolver, out)) << name;
+    EXPECT_FALSE(reporter->write(report, out)) << name;
   }
 }
 

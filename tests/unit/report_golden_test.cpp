@@ -5,9 +5,9 @@
 
 #include <sstream>
 
-#include "analysis/join.h"
 #include "report/formats.h"
 #include "support/golden.h"
+#include "support/reported.h"
 #include "support/story.h"
 
 namespace cowtrace {
@@ -16,12 +16,12 @@ namespace {
 std::string rendered(test::Story& story, std::string_view format_name,
                      report::ReportOptions options) {
   options.version = "0.0.0-test";
-  const analysis::Summary summary = analysis::join(story.session(), story.resolver);
+  const analysis::Report& report = test::reported(story.session(), story.resolver);
   const auto format = report::format_named(format_name);
   EXPECT_TRUE(format) << format.error().message();
   auto reporter = (*format)->make(options);
   std::ostringstream out;
-  const Status status = reporter->write(summary, story.session(), story.resolver, out);
+  const Status status = reporter->write(report, out);
   EXPECT_TRUE(status) << status.error().message();
   return out.str();
 }
@@ -58,12 +58,12 @@ TEST(ReportGolden, Speedscope) {
 TEST(ReportGolden, JsonOfAnEmptySession) {
   model::Session session;
   test::FakeResolver resolver;
-  const analysis::Summary summary = analysis::join(session, resolver);
+  const analysis::Report& report = test::reported(session, resolver);
   report::ReportOptions options;
   options.version = "0.0.0-test";
   auto reporter = (*report::format_named("json"))->make(options);
   std::ostringstream out;
-  ASSERT_TRUE(reporter->write(summary, session, resolver, out));
+  ASSERT_TRUE(reporter->write(report, out));
   test::expect_golden("empty.json", out.str());
 }
 

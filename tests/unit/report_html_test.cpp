@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "analysis/join.h"
 #include "analysis/page_groups.h"
 #include "analysis/site_keys.h"
 #include "report/formats.h"
@@ -18,6 +17,7 @@
 #include "report/html_columns.h"
 #include "report/html_layout.h"
 #include "report/html_sections.h"
+#include "support/reported.h"
 #include "support/story.h"
 
 namespace cowtrace {
@@ -28,12 +28,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 std::string rendered(const model::Session& session, model::Resolver& resolver) {
-  const analysis::Summary summary = analysis::join(session, resolver);
+  const analysis::Report& report = test::reported(session, resolver);
   report::ReportOptions options;
   options.version = "0.0.0-test";
   auto reporter = (*report::format_named("html"))->make(options);
   std::ostringstream out;
-  EXPECT_TRUE(reporter->write(summary, session, resolver, out));
+  EXPECT_TRUE(reporter->write(report, out));
   return out.str();
 }
 
@@ -162,7 +162,7 @@ TEST(ReportHtml, NothingOfTheProgramIsInThePage) {
 
 TEST(ReportHtml, ItsSumsAreThoseOfTheSummary) {
   test::Story story;
-  const analysis::Summary summary = analysis::join(story.session(), story.resolver);
+  const analysis::Summary& summary = test::reported(story.session(), story.resolver).summary;
   const Sections sections = sections_of(inflated(from_base64(data_of(rendered(story.session(), story.resolver)))));
   EXPECT_EQ(sections.json.at("meta").at("totals").at("breaks"), summary.totals.breaks);
   EXPECT_EQ(sections.json.at("meta").at("totals").at("copied_bytes"), summary.totals.copied_bytes);
@@ -196,7 +196,7 @@ TEST(ReportHtml, ThePageForbidsEverythingElse) {
 
 TEST(ReportHtml, EachBreakKnowsItsSite) {
   test::Story story;
-  const analysis::Summary summary = analysis::join(story.session(), story.resolver);
+  const analysis::Summary& summary = test::reported(story.session(), story.resolver).summary;
   const analysis::SiteIndex& sites = summary.site_index;
   std::vector<std::uint64_t> breaks(summary.sites.size());
   std::set<model::StackHash> broke;

@@ -8,10 +8,10 @@
 
 #include <sstream>
 
-#include "analysis/join.h"
 #include "report/frame_text.h"
 #include "report/text_layout.h"
 #include "support/golden.h"
+#include "support/reported.h"
 #include "support/story.h"
 
 namespace cowtrace {
@@ -30,9 +30,9 @@ using ::testing::Not;
 
 std::string text_of(model::Session& session, model::Resolver& resolver,
                     const report::ReportOptions& options = {}) {
-  const analysis::Summary summary = analysis::join(session, resolver);
+  const analysis::Report& report = test::reported(session, resolver);
   std::ostringstream out;
-  EXPECT_TRUE(report::TextReporter(options).write(summary, session, resolver, out));
+  EXPECT_TRUE(report::TextReporter(options).write(report, out));
   return out.str();
 }
 

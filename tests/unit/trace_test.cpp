@@ -6,16 +6,20 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <functional>
+#include <memory>
 #include <random>
+#include <set>
 #include <sstream>
 #include <string>
+#include <tuple>
 
-#include "analysis/join.h"
 #include "pipeline/recorder.h"
 #include "report/formats.h"
-#include "support/story.h"
-#include "trace/answers.h"
 #include "support/memory_file.h"
+#include "support/reported.h"
+#include "support/story.h"
+#include "trace/facts_codec.h"
 #include "trace/reader.h"
 #include "trace/resolution_columns.h"
 
@@ -41,17 +45,21 @@ std::string record(const model::Session& session, model::Resolver& resolver) {
   recorder.add_file(file.writer(), "memory", "1.2.3");
   recorder.begin(session.capture);
   for_each_event(session, [&](const model::Event& event) { recorder.add(event); });
-  trace::RecordingResolver recording(resolver);
-  static_cast<void>(analysis::join(session, recording));
-  EXPECT_TRUE(recorder.finish(session, recording));
+  EXPECT_TRUE(recorder.finish(session, analysis::resolve(session, resolver)));
   return file.content();
 }
 
-std::string rendered(const report::Format& format, const model::Session& session, model::Resolver& resolver) {
-  const analysis::Summary summary = analysis::join(session, resolver);
+std::string rendered(const report::Format& format, const analysis::Report& report) {
   std::ostringstream out;
-  EXPECT_TRUE(format.make({})->write(summary, session, resolver, out));
+  EXPECT_TRUE(format.make({})->write(report, out));
   return out.str();
+}
+std::string rendered(const report::Format& format, const model::Session& session,
+                     model::Resolver& resolver) {
+  return rendered(format, test::reported(session, resolver));
+}
+std::string rendered(const report::Format& format, const trace::Trace& trace) {
+  return rendered(format, analysis::join(*trace.session, trace.facts));
 }
 
 TEST(Trace, GivesTheSameReports) {
@@ -65,7 +73,8 @@ TEST(Trace, GivesTheSameReports) {
   for (const report::Format& format : report::formats()) {
     if (format.make == nullptr) continue;
     ++formats;
-    EXPECT_EQ(rendered(format, *trace->session, *trace->resolver), rendered(format, story.session(), story.resolver)) << format.name;
+    EXPECT_EQ(rendered(format, *trace), rendered(format, story.session(), story.resolver))
+        << format.name;
   }
   EXPECT_GE(formats, 2);
 }
@@ -115,38 +124,45 @@ TEST(Trace, AloneAnswersWhatAnyFormatAsks) {
   for (const report::Format& format : report::formats()) {
     if (format.make == nullptr) continue;
     const std::string live = rendered(format, builder.session, resolver);
-    EXPECT_EQ(rendered(format, *trace->session, *trace->resolver), live) << format.name;
+    EXPECT_EQ(rendered(format, *trace), live) << format.name;
     if (format.name == "jsonl") {
       EXPECT_THAT(live, HasSubstr("early.field"));
     }
   }
 }
 
-// No answer is made up from what was answered at another moment.
-TEST(Trace, WhatWasNotAskedIsNotKnown) {
-  trace::AnswerTable table;
-  const trace::Question question{model::SpaceId(1), 0x1000};
-  const trace::Answer one{1, 0, model::Cause::Value}, two{2, 0, model::Cause::Refcount};
-  for (const std::uint64_t time_ns : {10, 20, 40}) table.note(question, time_ns, one);
-  table.note(question, 60, two);
-  table.settle();
-  ASSERT_EQ(table.rows().size(), 2U);
-  for (const std::uint64_t time_ns : {9, 41, 59, 61})
-    EXPECT_EQ(table.find(question, time_ns), nullptr) << time_ns;
-  for (const std::uint64_t time_ns : {10, 15, 40})
-    EXPECT_EQ(table.find(question, time_ns)->number, 1U) << time_ns;
-  EXPECT_EQ(table.find(question, 60)->number, 2U);
-  EXPECT_EQ(table.find({model::SpaceId(2), 0x1000}, 10), nullptr);
-  // Something else in between, told later.
-  table.note(question, 30, two);
-  table.settle();
-  EXPECT_EQ(table.find(question, 30)->number, 2U);
-  for (const std::uint64_t time_ns : {10, 29, 31, 40})
-    EXPECT_EQ(table.find(question, time_ns)->number, 1U) << time_ns;
-  // Files of before do not say since when: their answers go on.
-  table.hold_always();
-  EXPECT_EQ(table.find(question, 9)->number, 2U);
-  EXPECT_EQ(table.find(question, 1000)->number, 2U);
+// Nothing is asked twice, and nothing at all when reports are written.
+TEST(Trace, EachQuestionIsAskedOnce) {
+  class Counting : public test::FakeResolver {
+   public:
+    model::Write write_at(model::SpaceId space, std::uint64_t address,
+                          std::uint64_t time_ns) override {
+      EXPECT_TRUE(writes.emplace(space, address, time_ns).second) << std::hex << address;
+      return FakeResolver::write_at(space, address, time_ns);
+    }
+    std::vector<const model::Object*> objects_in(model::SpaceId space, std::uint64_t start,
+                                                 std::uint64_t end,
+                                                 std::uint64_t time_ns) override {
+      EXPECT_TRUE(ranges.emplace(space, start, time_ns).second) << std::hex << start;
+      return FakeResolver::objects_in(space, start, end, time_ns);
+    }
+    std::vector<model::StackFrame> frames_at(model::SpaceId space, std::uint64_t ip,
+                                             bool is_return_address,
+                                             std::uint64_t time_ns) override {
+      EXPECT_TRUE(frames.emplace(space, ip, is_return_address).second) << std::hex << ip;
+      return FakeResolver::frames_at(space, ip, is_return_address, time_ns);
+    }
+    std::set<std::tuple<model::SpaceId, std::uint64_t, std::uint64_t>> writes, ranges;
+    std::set<std::tuple<model::SpaceId, std::uint64_t, bool>> frames;
+  };
+  test::Story story;
+  Counting resolver;
+  const model::Facts facts = analysis::resolve(story.session(), resolver);
+  std::size_t resolutions = 0;
+  for (const model::AddressSpace& space : story.session().spaces)
+    resolutions += space.resolutions.size();
+  EXPECT_EQ(resolver.writes.size(), resolutions);
+  EXPECT_FALSE(resolver.frames.empty());
 }
 
 TEST(Trace, KeepsRowsOfCounts) {
@@ -221,7 +237,8 @@ TEST(Trace, SaysThatItIsOfANewerProgram) {
   const auto trace = trace::read_messages(static_cast<char>(block.size()) + block, "new.cow");
   ASSERT_FALSE(trace);
   EXPECT_EQ(trace.error().message(),
-            "cannot read new.cow: it has format 7, of a newer cowtrace (9.0): read it with that one; this one knows formats up to 1");
+            "cannot read new.cow: it has format 7, of a newer cowtrace (9.0): read it with that "
+            "one; this one knows formats up to 2");
 }
 
 std::vector<model::Resolution> random_resolutions(std::size_t count, std::uint64_t seed) {
@@ -304,50 +321,103 @@ TEST(TraceColumns, RefuseWhatContradictsItself) {
   EXPECT_TRUE(refused([](auto& c) { c.mutable_before()->RemoveLast(); }));
 }
 
-// Against what was noted, asked at every moment and between.
-TEST(TraceAnswers, HoldUntilAnotherWasGiven) {
-  trace::AnswerTable table;
-  const trace::Question one{model::SpaceId(1), 0x1000}, other{model::SpaceId(1), 0x1008};
-  for (const auto& [time, number] : {std::pair(10, 1), std::pair(20, 1), std::pair(30, 2), std::pair(40, 1), std::pair(20, 1)})
-    table.note(one, static_cast<std::uint64_t>(time), {static_cast<std::uint32_t>(number)});
-  table.note(other, 15, {9});
-  table.settle();
-  EXPECT_EQ(table.rows().size(), 4U);  // 1 from 10 until 20, 2 at 30, 1 at 40; 9
-  const auto number_at = [&](const trace::Question& question, std::uint64_t time) {
-    const trace::Answer* const answer = table.find(question, time);
-    return answer != nullptr ? answer->number : 0;
-  };
-  for (const auto& [time, number] :
-       {std::pair(9, 0), std::pair(10, 1), std::pair(15, 1), std::pair(20, 1), std::pair(21, 0), std::pair(30, 2), std::pair(31, 0), std::pair(40, 1), std::pair(99, 0)})
-    EXPECT_EQ(number_at(one, static_cast<std::uint64_t>(time)), static_cast<std::uint32_t>(number)) << time;
-  EXPECT_EQ(number_at(other, 15), 9U);
-  EXPECT_EQ(number_at(other, 16), 0U);
-  // As files are read that do not say since when.
-  table.hold_always();
-  for (const auto& [time, number] : {std::pair(0, 1), std::pair(10, 1), std::pair(20, 1), std::pair(21, 2), std::pair(30, 2), std::pair(40, 1), std::pair(99, 1)})
-    EXPECT_EQ(number_at(one, static_cast<std::uint64_t>(time)), static_cast<std::uint32_t>(number)) << time;
-  EXPECT_EQ(number_at(other, 0), 9U);
-  EXPECT_EQ(number_at(other, 100), 9U);
-  EXPECT_EQ(table.find({model::SpaceId(1), 0x1004}, 10), nullptr);
-  EXPECT_EQ(table.find({model::SpaceId(2), 0x1000}, 10), nullptr);
+// Facts that contradict themselves or the session end the reading.
+class HostileFacts : public ::testing::Test {
+ protected:
+  // Whether the facts of a session of three writes on two pages are still taken after `change`.
+  bool taken(const std::function<void(trace::Block&)>& change) {
+    test::SessionBuilder builder;
+    test::FakeResolver resolver;
+    const auto process = builder.process(1, "p");
+    const auto stack = builder.stack(process, {0x10}, false, {{0x100, 5}});
+    resolver.name(0x10, {{"f", "a.c", 1, "/x", false, ""}});
+    resolver.name_code(0x100, "serve");
+    resolver.add("table", 0x5000, 0x100);
+    resolver.add("neighbour", 0x5800, 0x100);
+    model::Resolution event;
+    event.stack = stack;
+    event.ip = 0x10;
+    builder.write(process, 1, 0x5010, event);
+    builder.write(process, 2, 0x5020, event);
+    builder.write(process, 3, 0x6010, event);
+    const model::Session& session = builder.finish();
+    trace::Block block;
+    trace::StringTable written;
+    const std::function<void(trace::Block&)> full = [&](trace::Block& part) {
+      block.MergeFrom(part);
+    };
+    trace::put_facts(analysis::resolve(session, resolver), session, written, full);
+    change(block);
+    trace::StringTable strings;
+    strings.take(block);
+    trace::Allowance allowance;
+    const auto tables = std::make_shared<trace::Tables>();
+    trace::FactsDecoder decoder;
+    return tables->take(block, strings, allowance) &&
+           decoder.take(block, strings, *tables, allowance) && decoder.finish(session, tables);
+  }
+};
+
+TEST_F(HostileFacts, TheRightOnesAreTaken) {
+  EXPECT_TRUE(taken([](trace::Block& block) {
+    ASSERT_EQ(block.targets_size(), 1);
+    ASSERT_EQ(block.targets(0).object_size(), 3);
+    ASSERT_EQ(block.neighbours().runs_size(), 2);
+    ASSERT_EQ(block.neighbours().first_size(), 1);
+    ASSERT_EQ(block.native_names().ip_size(), 1);
+    ASSERT_EQ(block.managed_names().code_size(), 1);
+  }));
 }
 
-// Where the last question led to changes no answer: ascending, descending and from anywhere to anywhere.
-TEST(TraceAnswers, InAnyOrder) {
-  trace::AnswerTable table;
-  constexpr std::uint32_t kQuestions = 100;
-  const auto question = [](std::uint32_t i) { return trace::Question{model::SpaceId(1 + i / 50), i * 0x1000ULL}; };
-  for (std::uint32_t i = 0; i < kQuestions; i += 2) table.note(question(i), 10, {i});
-  table.settle();
-  for (std::uint32_t from = 0; from < kQuestions; ++from)
-    for (std::uint32_t to = 0; to < kQuestions; ++to) {
-      static_cast<void>(table.find(question(from), 10));
-      const trace::Answer* const answer = table.find(question(to), 10);
-      ASSERT_EQ(answer != nullptr, to % 2 == 0) << from << " to " << to;
-      if (answer != nullptr) {
-        ASSERT_EQ(answer->number, to) << from;
-      }
+TEST_F(HostileFacts, NumbersThatDoNotExist) {
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_targets(0)->set_object(1, 50); }));
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_targets(0)->set_object(1, -50); }));
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_targets(0)->set_effect(1, 50); }));
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_targets(0)->set_space(50); }));
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_effects(0)->set_cause(50); }));
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_neighbours()->set_first(0, 50); }));
+  EXPECT_FALSE(
+      taken([](trace::Block& block) { block.mutable_neighbours()->set_count(0, UINT32_MAX); }));
+  EXPECT_FALSE(
+      taken([](trace::Block& block) { block.mutable_native_names()->set_functions(0, 50); }));
+  EXPECT_FALSE(
+      taken([](trace::Block& block) { block.mutable_managed_names()->set_functions(0, 50); }));
+  EXPECT_FALSE(
+      taken([](trace::Block& block) { block.mutable_managed_names()->set_owner(0, 256); }));
+}
+
+TEST_F(HostileFacts, ColumnsOfDifferentLengths) {
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_targets(0)->add_object(0); }));
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_neighbours()->add_count(1); }));
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_neighbours()->set_runs(0, 2); }));
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_native_names()->add_ip(1); }));
+  EXPECT_FALSE(taken([](trace::Block& block) { block.mutable_managed_names()->add_owner(1); }));
+  // More than there are resolutions.
+  EXPECT_FALSE(taken([](trace::Block& block) {
+    block.mutable_targets(0)->add_object(0);
+    block.mutable_targets(0)->add_effect(0);
+  }));
+}
+
+// Fewer are what a newer program may leave out: what they do not cover is not known.
+TEST_F(HostileFacts, FewerTargetsThanResolutions) {
+  EXPECT_TRUE(taken([](trace::Block& block) {
+    block.mutable_targets(0)->mutable_object()->RemoveLast();
+    block.mutable_targets(0)->mutable_effect()->RemoveLast();
+  }));
+}
+
+// A run of neighbours stands for many numbers: what it becomes has to be in proportion to the file.
+TEST_F(HostileFacts, NeighboursTakeFromTheAllowance) {
+  EXPECT_FALSE(taken([](trace::Block& block) {
+    for (int i = 0; i < 20'000; ++i) block.add_objects();
+    auto& neighbours = *block.mutable_neighbours();
+    for (int page = 0; page < 2'000; ++page) {
+      neighbours.add_runs(1);
+      neighbours.add_first(page == 0 ? -neighbours.first(0) - 1 : -20'000);
+      neighbours.add_count(20'000);
     }
+  }));
 }
 
 }  // namespace

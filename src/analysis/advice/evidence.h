@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "analysis/summary.h"
-#include "model/objects.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -17,7 +16,6 @@ namespace cowtrace::analysis {
 struct Evidence {
   const Summary& summary;
   const model::Session& session;
-  model::Resolver& resolver;
 
   // Is it enough to bother anybody with? At least 256 KiB, and a twentieth of all that was copied.
   [[nodiscard]] bool is_worth_it(std::uint64_t bytes) const;

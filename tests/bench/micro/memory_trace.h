@@ -5,11 +5,10 @@
 #include <stdexcept>
 #include <vector>
 
-#include "analysis/join.h"
+#include "analysis/resolve.h"
 #include "events.h"
 #include "family.h"
 #include "support/memory_file.h"
-#include "trace/recording_resolver.h"
 #include "trace/writer.h"
 
 namespace cowtrace::bench {
@@ -18,14 +17,13 @@ using test::MemoryFile;
 
 class TraceInput {
  public:
-  explicit TraceInput(std::uint64_t breaks) : family_(breaks), events_(events_of(family_.session())) {
-    trace::RecordingResolver recording(family_.names);
+  explicit TraceInput(std::uint64_t breaks)
+      : family_(breaks), events_(events_of(family_.session())) {
     // Without the names of functions: there are as many of these as the program has, however many
     // breaks there are.
-    analysis::JoinOptions options;
-    options.name_sites = false;
-    static_cast<void>(analysis::join(family_.session(), recording, options));
-    answers_ = recording.take();
+    analysis::ResolveOptions options;
+    options.name_stacks = false;
+    facts_ = analysis::resolve(family_.session(), family_.names, options);
   }
 
   [[nodiscard]] std::uint64_t breaks() const { return family_.session().capture.events; }
@@ -34,13 +32,14 @@ class TraceInput {
     trace::Writer writer(file.writer(), "memory", "0.0.0-test");
     writer.begin(family_.session().capture);
     for (const model::Event& event : events_) writer.add(event);
-    if (const Status written = writer.finish(family_.session(), answers_); !written) throw std::runtime_error(written.error().message());
+    if (const Status written = writer.finish(family_.session(), facts_); !written)
+      throw std::runtime_error(written.error().message());
   }
 
  private:
   Family family_;
   std::vector<model::Event> events_;
-  trace::Answers answers_;
+  model::Facts facts_;
 };
 
 }  // namespace cowtrace::bench

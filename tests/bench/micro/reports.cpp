@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "analysis/join.h"
+#include "analysis/resolve.h"
 #include "family.h"
 #include "path.h"
 #include "report/formats.h"
@@ -34,14 +35,17 @@ class Counter : public std::streambuf {
 class Report : public Work {
  public:
   Report(const report::Format& format, std::uint64_t size)
-      : format_(format), family_(size), summary_(analysis::join(family_.session(), family_.names)) {
+      : format_(format),
+        family_(size),
+        facts_(analysis::resolve(family_.session(), family_.names)),
+        report_(analysis::join(family_.session(), facts_)) {
     options_.version = "0.0.0-test";
   }
 
   Done run() override {
     Counter counter;
     std::ostream out(&counter);
-    const Status written = format_.make(options_)->write(summary_, family_.session(), family_.names, out);
+    const Status written = format_.make(options_)->write(report_, out);
     if (!written) throw std::runtime_error(written.error().message());
     return {family_.session().capture.events, counter.bytes()};
   }
@@ -49,7 +53,8 @@ class Report : public Work {
  private:
   const report::Format& format_;
   Family family_;
-  analysis::Summary summary_;
+  model::Facts facts_;
+  analysis::Report report_;
   report::ReportOptions options_;
 };
 

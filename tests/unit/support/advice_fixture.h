@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "analysis/advice.h"
-#include "analysis/join.h"
 #include "support/fake_resolver.h"
+#include "support/reported.h"
 #include "support/session_builder.h"
 
 namespace cowtrace::test {
@@ -24,7 +24,7 @@ inline constexpr std::uint64_t kEnough = 100;  // pages: 400 KiB
 class AnalysisAdvice : public ::testing::Test {
  protected:
   std::vector<analysis::Advice> advice() {
-    return analysis::join(builder.finish(), resolver).advice;
+    return reported(builder.finish(), resolver).summary.advice;
   }
   // The one of this id; none if there is none.
   std::optional<analysis::Advice> advice(std::string_view id) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "trace/answers.h"
+#include "trace/format1/answers.h"
 
-namespace cowtrace::trace {
+namespace cowtrace::trace::format1 {
 namespace {
 
 bool before(const AnswerTable::Row& a, const AnswerTable::Row& b) {
@@ -11,10 +11,12 @@ bool before(const AnswerTable::Row& a, const AnswerTable::Row& b) {
 }  // namespace
 
 void AnswerTable::settle() {
-  if (!std::is_sorted(rows_.begin(), rows_.end(), before)) std::sort(rows_.begin(), rows_.end(), before);
+  if (!std::is_sorted(rows_.begin(), rows_.end(), before))
+    std::sort(rows_.begin(), rows_.end(), before);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < rows_.size(); ++i) {
-    const bool goes_on = kept != 0 && rows_[kept - 1].question == rows_[i].question && rows_[kept - 1].answer == rows_[i].answer;
+    const bool goes_on = kept != 0 && rows_[kept - 1].question == rows_[i].question &&
+                         rows_[kept - 1].answer == rows_[i].answer;
     const std::uint64_t from_ns =
         goes_on ? std::min(rows_[kept - 1].from_ns, rows_[i].from_ns) : rows_[i].from_ns;
     if (!goes_on) ++kept;
@@ -25,10 +27,13 @@ void AnswerTable::settle() {
   settled_ = kept;
 }
 
-// Reports ask in the order of addresses, so that what is asked next is mostly close behind what was found last.
+// Reports ask in the order of addresses, so that what is asked next is mostly close behind what was
+// found last.
 AnswerTable::Rows::const_iterator AnswerTable::first_from(const Row& wanted) const {
-  const auto at = rows_.begin() + static_cast<Rows::difference_type>(std::min(found_last_, rows_.size()));
-  if (at == rows_.end() || !before(*at, wanted)) return std::lower_bound(rows_.begin(), at, wanted, before);
+  const auto at =
+      rows_.begin() + static_cast<Rows::difference_type>(std::min(found_last_, rows_.size()));
+  if (at == rows_.end() || !before(*at, wanted))
+    return std::lower_bound(rows_.begin(), at, wanted, before);
   auto low = at;
   Rows::difference_type step = 1;
   while (step < rows_.end() - low && before(low[step], wanted)) {
@@ -56,4 +61,10 @@ const Answer* AnswerTable::find(const Question& question, std::uint64_t time_ns)
   return nullptr;
 }
 
-}  // namespace cowtrace::trace
+const Answer* AnswerTable::find_any(const Question& question, std::uint64_t time_ns) const {
+  if (const Answer* then = find(question, time_ns); then != nullptr) return then;
+  const auto found = first_from({question, 0, 0, {}});
+  return found != rows_.end() && found->question == question ? &found->answer : nullptr;
+}
+
+}  // namespace cowtrace::trace::format1

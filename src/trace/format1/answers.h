@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a Resolver answered: all that a report asks about addresses, so that it can be made again where the processes and their files are not.
+// What a trace of format 1 holds in place of facts: the answers to all that reports asked about
+// addresses. Numbers of objects and lists are those of Tables.
 #pragma once
 
 #include <algorithm>
@@ -11,9 +12,10 @@
 
 #include "model/objects.h"
 
-namespace cowtrace::trace {
+namespace cowtrace::trace::format1 {
 
-// What was asked. `second`: the end of a range, the instruction of a Python stack frame, whether it is a return address.
+// What was asked. `second`: the end of a range, the instruction of a Python stack frame, whether it
+// is a return address.
 struct Question {
   model::SpaceId space;
   std::uint64_t address = 0;
@@ -49,7 +51,8 @@ class AnswerTable {
     // The same is asked again and again.
     if (rows_.size() >= 2 * settled_ + kEnough) settle();
   }
-  // Must be called before rows() and find(). The answers to one question at one moment are all the same.
+  // Must be called before rows() and find(). The answers to one question at one moment are all the
+  // same.
   void settle();
   // Ascending by question and time.
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
@@ -58,6 +61,8 @@ class AnswerTable {
   void hold_always();
   // nullptr: this was not asked. For one thread at a time.
   [[nodiscard]] const Answer* find(const Question& question, std::uint64_t time_ns) const;
+  // The same for what hardly depends on the moment: where that one is not known, another will do.
+  [[nodiscard]] const Answer* find_any(const Question& question, std::uint64_t time_ns) const;
 
  private:
   using Rows = std::vector<Row>;
@@ -72,16 +77,12 @@ class AnswerTable {
 };
 
 struct Answers {
-  AnswerTable writes;       // object, field, cause
-  AnswerTable ranges;       // list of objects
-  AnswerTable native;       // list of frames
-  AnswerTable python;       // list of frames
-  AnswerTable store_sizes;  // size + 1
-  // By number, from 1 on.
-  std::vector<model::Object> objects;
-  std::vector<model::StackFrame> frames;
-  std::vector<std::vector<std::uint32_t>> lists;
-  std::vector<std::string> fields;
+  AnswerTable writes;               // object, field, cause
+  AnswerTable ranges;               // list of objects
+  AnswerTable native;               // list of frames
+  AnswerTable python;               // list of frames
+  AnswerTable store_sizes;          // size + 1
+  std::vector<std::string> fields;  // by number, from 1 on
 };
 
-}  // namespace cowtrace::trace
+}  // namespace cowtrace::trace::format1
