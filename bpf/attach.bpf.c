@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Processes that run already: those that user space names, and all that descend from them. User space runs the iterator, with the hooks on
- * fork, exec and exit attached, until a pass finds nobody new: who is forked meanwhile by a task that is traced is traced by the hook.
+ * Processes that run already: those that user space names, and all that descend from them. User
+ * space runs the iterator, with the hooks on fork, exec and exit attached, until a pass finds
+ * nobody new: who is forked meanwhile by a task that is traced is traced by the hook.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -27,7 +28,8 @@ struct met_space {
 	u32 group; /* who was met in it first */
 };
 
-/* Address spaces by their mm: threads have one together, and so may processes (vfork, CLONE_VM). Emptied before each search. */
+/* Address spaces by their mm: threads have one together, and so may processes (vfork, CLONE_VM).
+ * Emptied before each search. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -46,7 +48,8 @@ static __always_inline bool is_named(struct task_struct *task)
 	return number && bpf_map_lookup_elem(&wanted, &number);
 }
 
-static __always_inline bool is_forked_from(struct task_struct *task, struct mm_struct *mm, struct mm_struct *parent_mm)
+static __always_inline bool is_forked_from(struct task_struct *task, struct mm_struct *mm,
+					   struct mm_struct *parent_mm)
 {
 	/* What an exec chooses anew, and a fork keeps. */
 	return parent_mm && parent_mm != mm && BPF_CORE_READ(task, flags) & PF_FORKNOEXEC &&
@@ -55,8 +58,10 @@ static __always_inline bool is_forked_from(struct task_struct *task, struct mm_s
 	       BPF_CORE_READ(mm, start_brk) == BPF_CORE_READ(parent_mm, start_brk);
 }
 
-/* The number of an address space, 0 if there is no room for it; in `met` what was known of it: nothing if it is new. */
-static __always_inline u32 meet_space(struct task_struct *task, struct task_state *leader, u64 mm, struct met_space *met)
+/* The number of an address space, 0 if there is no room for it; in `met` what was known of it:
+ * nothing if it is new. */
+static __always_inline u32 meet_space(struct task_struct *task, struct task_state *leader, u64 mm,
+				      struct met_space *met)
 {
 	struct met_space *known = bpf_map_lookup_elem(&met_spaces, &mm), fresh = {};
 
@@ -71,7 +76,9 @@ static __always_inline u32 meet_space(struct task_struct *task, struct task_stat
 	}
 	fresh.number = new_space();
 	fresh.group = task->tgid;
-	return fresh.number && !bpf_map_update_elem(&met_spaces, &mm, &fresh, BPF_NOEXIST) ? fresh.number : 0;
+	return fresh.number && !bpf_map_update_elem(&met_spaces, &mm, &fresh, BPF_NOEXIST)
+		       ? fresh.number
+		       : 0;
 }
 
 SEC("iter/task")
@@ -101,8 +108,10 @@ int find_running(struct bpf_iter__task *ctx)
 	if (!parent_state) {
 		if (!leader_state && !is_named(task))
 			return 0;
-		/* The parent comes first, in the next pass if need be; unless it is one that no pass shows. */
-		if (!shared.any_order && parent_mm && !(BPF_CORE_READ(parent, flags) & (PF_KTHREAD | PF_EXITING)) && is_named(parent))
+		/* The parent comes first, in the next pass if need be; unless it is one that no
+		 * pass shows. */
+		if (!shared.any_order && parent_mm &&
+		    !(BPF_CORE_READ(parent, flags) & (PF_KTHREAD | PF_EXITING)) && is_named(parent))
 			return 0;
 	}
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_ATTACH, bpf_ktime_get_ns());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Start-up only: lets user space read kernel memory a few words at a time while it looks for the direct map, and shows the struct page
- * of pages that it allocates itself. Run by BPF_PROG_TEST_RUN, so the current task is the caller.
+ * Start-up only: lets user space read kernel memory a few words at a time while it looks for the
+ * direct map, and shows the struct page of pages that it allocates itself. Run by
+ * BPF_PROG_TEST_RUN, so the current task is the caller.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -22,7 +23,8 @@ int peek(void *ctx)
 	shown.pid_namespace = (u64)BPF_CORE_READ(task, thread_pid, numbers[level].ns);
 	shown.page_struct = bpf_core_type_size(struct page);
 	shown.pgd = (u64)BPF_CORE_READ(task, mm, pgd);
-	shown.failed = bpf_probe_read_kernel(shown.words, sizeof(shown.words), (void *)shown.address) != 0;
+	shown.failed =
+		bpf_probe_read_kernel(shown.words, sizeof(shown.words), (void *)shown.address) != 0;
 	return 0;
 }
 

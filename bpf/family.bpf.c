@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* Who belongs to the family: fork, exec and exit of every task, from the scheduler's tracepoints. */
+/* Who belongs to the family: fork, exec and exit of every task, from the scheduler's tracepoints.
+ */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -13,7 +14,8 @@ static __always_inline void send_control(void *event, u64 size)
 		COUNT(lost_control);
 }
 
-static __always_inline void add_counts(struct cowtrace_counts *sum, const struct cowtrace_counts *more)
+static __always_inline void add_counts(struct cowtrace_counts *sum,
+				       const struct cowtrace_counts *more)
 {
 #pragma unroll
 	for (u32 i = 0; i < COWTRACE_MECHANISMS; i++) {
@@ -23,16 +25,18 @@ static __always_inline void add_counts(struct cowtrace_counts *sum, const struct
 }
 
 /*
- * Pointers are read by helper calls below. Where one is loaded from an argument, which is trusted, the verifier asks by name whether the loaded
- * one is trusted as well (btf_nested_type_is_trusted() of kernel/bpf/btf.c), and looks through all types of the kernel for the answer: 80 ms
- * for what these programs load, on 6.18.
+ * Pointers are read by helper calls below. Where one is loaded from an argument, which is trusted,
+ * the verifier asks by name whether the loaded one is trusted as well (btf_nested_type_is_trusted()
+ * of kernel/bpf/btf.c), and looks through all types of the kernel for the answer: 80 ms for what
+ * these programs load, on 6.18.
  */
 static __always_inline u64 mm_of(struct task_struct *task)
 {
 	return (u64)BPF_CORE_READ(task, mm);
 }
 
-/* Run once, by user space, over all tasks: finds our child, the command, while it waits to exec. Or one that tests the hooks. */
+/* Run once, by user space, over all tasks: finds our child, the command, while it waits to exec. Or
+ * one that tests the hooks. */
 SEC("iter/task")
 int find_command(struct bpf_iter__task *ctx)
 {
@@ -41,7 +45,8 @@ int find_command(struct bpf_iter__task *ctx)
 	u64 address = 0;
 	u32 level;
 
-	if (!task || task->pid != task->tgid || task->real_parent->tgid != bpf_get_current_pid_tgid() >> 32)
+	if (!task || task->pid != task->tgid ||
+	    task->real_parent->tgid != bpf_get_current_pid_tgid() >> 32)
 		return 0;
 	/* Its number in our pid namespace, which is the innermost of our child too. */
 	level = BPF_CORE_READ(task, thread_pid, level);
@@ -70,7 +75,8 @@ static __always_inline void forked(u64 *ctx)
 	struct cowtrace_fork event = {};
 
 	if (!space) {
-		/* A child of strangers, whose address may have the state of a task that ended: see create_state(). */
+		/* A child of strangers, whose address may have the state of a task that ended: see
+		 * create_state(). */
 		delete_state(child_address);
 		return;
 	}
@@ -79,7 +85,8 @@ static __always_inline void forked(u64 *ctx)
 	state->forked_task = child_address;
 	state->forked_ns = child->start_boottime;
 	fill_header(&event.header, sizeof(event), COWTRACE_EVENT_FORK, bpf_ktime_get_ns());
-	/* Namespaces of its own are made after the memory, and may look like the beginning of it. */
+	/* Namespaces of its own are made after the memory, and may look like the beginning of it.
+	 */
 	if (state->fork_began_ns && child_mm != parent_mm &&
 	    BPF_CORE_READ(child, nsproxy) == BPF_CORE_READ(parent, nsproxy))
 		event.took_ns = event.header.time_ns - state->fork_began_ns;
@@ -96,8 +103,11 @@ static __always_inline void forked(u64 *ctx)
 	if (child_state) {
 		child_state->mm = child_mm;
 		child_state->space = event.shares_memory ? space : 0;
-		/* Pages were copied inside the fork (fault_path.bpf.c): the child's space has its number already. */
-		copied = shared.visits && !event.shares_memory ? bpf_map_lookup_elem(&visits, &parent_address) : 0;
+		/* Pages were copied inside the fork (fault_path.bpf.c): the child's space has its
+		 * number already. */
+		copied = shared.visits && !event.shares_memory
+				 ? bpf_map_lookup_elem(&visits, &parent_address)
+				 : 0;
 		if (copied && copied->mm == child_state->mm) {
 			child_state->space = copied->space;
 			child_state->counts = copied->counts;
@@ -198,7 +208,8 @@ static __always_inline void exited(u64 *ctx)
 }
 HOOK("tp_btf/sched_process_exit", on_exit, exited)
 
-/* Not at exit: since 6.16 its tracepoint comes before the kernel's last writes to the address space (clear_child_tid, robust futexes). */
+/* Not at exit: since 6.16 its tracepoint comes before the kernel's last writes to the address space
+ * (clear_child_tid, robust futexes). */
 static __always_inline void freed(u64 *ctx)
 {
 	u64 task = argument_address(ctx, 0);

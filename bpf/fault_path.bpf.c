@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The fentry and kprobe backends. handle_mm_fault() is where every fault goes through, of every architecture and every kind of page,
- * whether an exception raised it or get_user_pages() did for somebody else: its beginning and its end are the two hooks. Two more functions
- * show what it alone cannot: do_wp_page() that a page from swap was copied once more, and the reverse mapping of a new anonymous page
- * that fork itself copied a pinned one.
+ * The fentry and kprobe backends. handle_mm_fault() is where every fault goes through, of every
+ * architecture and every kind of page, whether an exception raised it or get_user_pages() did for
+ * somebody else: its beginning and its end are the two hooks. Two more functions show what it alone
+ * cannot: do_wp_page() that a page from swap was copied once more, and the reverse mapping of a new
+ * anonymous page that fork itself copied a pinned one.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -16,7 +17,8 @@
 #define FLAG_USER 0x40
 #define FLAG_UNSHARE 0x400 /* 5.19; never set before */
 
-/* include/linux/mm_types.h: the fault has to be taken again, or is done, and the lock that keeps the vm_area_struct has been given back. */
+/* include/linux/mm_types.h: the fault has to be taken again, or is done, and the lock that keeps
+ * the vm_area_struct has been given back. */
 #define RESULT_RETRY 0x400
 #define RESULT_COMPLETED 0x4000
 
@@ -30,7 +32,8 @@ static __always_inline bool begun_by(const struct task_state *state, u64 address
 	return state->open && call && state->call == call && state->address == address;
 }
 
-/* Who faults in memory that is not his own is known to the family by that memory's owner. 0: not ours, or begun already. */
+/* Who faults in memory that is not his own is known to the family by that memory's owner. 0: not
+ * ours, or begun already. */
 static __noinline struct task_state *begin_visit(u64 task, u64 mm, u64 address, u64 call)
 {
 	struct task_state *owner, *visit;
@@ -99,11 +102,11 @@ static __noinline void close_visit(u64 task, struct task_state *visit)
 /* `call` names one call of the function while it lasts, 0: nothing does. */
 static __always_inline void path_entry(u64 vma, u64 address, u32 flags, u64 regs, u64 call)
 {
-	struct fault fault = { .address = address,
-			       .write = !!(flags & FLAG_WRITE),
-			       .unshare = !!(flags & FLAG_UNSHARE),
-			       .user_mode = regs && (flags & FLAG_USER),
-			       .present = 1 };
+	struct fault fault = {.address = address,
+			      .write = !!(flags & FLAG_WRITE),
+			      .unshare = !!(flags & FLAG_UNSHARE),
+			      .user_mode = regs && (flags & FLAG_USER),
+			      .present = 1};
 	struct task_state *state;
 	u64 task, mm;
 
@@ -122,8 +125,8 @@ static __always_inline void path_entry(u64 vma, u64 address, u32 flags, u64 regs
 			finish_late(task, mm, state);
 	} else {
 		/* Most faults of the machine end here: a task's own, and none of ours. */
-		if (mm == current_mm(task) &&
-		    !((u32)FIELD(struct task_struct, task, flags) & (TASK_IO_WORKER | TASK_KERNEL_THREAD)))
+		if (mm == current_mm(task) && !((u32)FIELD(struct task_struct, task, flags) &
+						(TASK_IO_WORKER | TASK_KERNEL_THREAD)))
 			return;
 		state = begin_visit(task, mm, address, call);
 		if (!state)
@@ -193,7 +196,8 @@ static __always_inline void copying_begins(u64 child_vma)
 	if (!state->copying_to)
 		__sync_fetch_and_add(&shared.pinning_forks, 1);
 	state->copying_to = FIELD(struct vm_area_struct, child_vma, vm_mm);
-	/* Mappings are copied in the order of their addresses: what does not ascend is another fork, the one before having failed. */
+	/* Mappings are copied in the order of their addresses: what does not ascend is another
+	 * fork, the one before having failed. */
 	start = FIELD(struct vm_area_struct, child_vma, vm_start);
 	if (!state->fork_began_ns || start <= state->copied_vma)
 		state->fork_began_ns = bpf_ktime_get_ns();
@@ -213,7 +217,8 @@ static __always_inline void copying_ends(void)
 	__sync_fetch_and_add(&shared.pinning_forks, -1);
 }
 
-/* The child's space has no task yet: its counts are kept as those of a visit, until sched_process_fork. */
+/* The child's space has no task yet: its counts are kept as those of a visit, until
+ * sched_process_fork. */
 static __noinline struct task_state *child_of_fork(u64 parent, struct task_state *state)
 {
 	struct task_state *child = bpf_map_lookup_elem(&visits, &parent);
@@ -241,12 +246,12 @@ static __noinline struct task_state *child_of_fork(u64 parent, struct task_state
 /* A new anonymous page inside fork: the parent's is pinned. */
 static __always_inline void path_new_page(u64 page, u64 vma, u64 address)
 {
-	struct outcome outcome = { .address = address,
-				   .size = PAGE_BYTES,
-				   .mechanism = COWTRACE_FORK_COPY,
-				   .flags = COWTRACE_IN_KERNEL,
-				   .old_level = 1,
-				   .new_level = 1 };
+	struct outcome outcome = {.address = address,
+				  .size = PAGE_BYTES,
+				  .mechanism = COWTRACE_FORK_COPY,
+				  .flags = COWTRACE_IN_KERNEL,
+				  .old_level = 1,
+				  .new_level = 1};
 	struct task_state *state, *child;
 	struct walk parents;
 	u64 task;
@@ -255,7 +260,8 @@ static __always_inline void path_new_page(u64 page, u64 vma, u64 address)
 		return;
 	task = bpf_get_current_task();
 	state = state_of(task);
-	if (!state || !state->copying_to || FIELD(struct vm_area_struct, vma, vm_mm) != state->copying_to)
+	if (!state || !state->copying_to ||
+	    FIELD(struct vm_area_struct, vma, vm_mm) != state->copying_to)
 		return;
 	child = child_of_fork(task, state);
 	if (!child) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The static backend. Entry: the page-fault exceptions, where the page tables still show what was there. Completion: the perf software
- * events of finished faults, where they show what the kernel made of it. What changed in between is the mechanism.
+ * The static backend. Entry: the page-fault exceptions, where the page tables still show what was
+ * there. Completion: the perf software events of finished faults, where they show what the kernel
+ * made of it. What changed in between is the mechanism.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -11,19 +12,21 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Reading kernel memory by helper disables page faults itself meanwhile (copy_from_kernel_nofault), and finds that counted. */
+/* Reading kernel memory by helper disables page faults itself meanwhile (copy_from_kernel_nofault),
+ * and finds that counted. */
 static __always_inline bool page_faults_disabled(u64 task)
 {
-	return (s32)FIELD(struct task_struct, task, pagefault_disabled) > (options.direct_loads ? 0 : 1);
+	return (s32)FIELD(struct task_struct, task, pagefault_disabled) >
+	       (options.direct_loads ? 0 : 1);
 }
 
 static __always_inline void exception(unsigned long address, unsigned long error)
 {
-	struct fault fault = { .address = address,
-			       .write = !!(error & FAULT_WRITE),
-			       .present = !!(error & FAULT_PRESENT),
-			       .user_mode = !!(error & FAULT_USER),
-			       .error_code = error };
+	struct fault fault = {.address = address,
+			      .write = !!(error & FAULT_WRITE),
+			      .present = !!(error & FAULT_PRESENT),
+			      .user_mode = !!(error & FAULT_USER),
+			      .error_code = error};
 	struct task_state *state;
 	u64 task, mm;
 
@@ -39,11 +42,13 @@ static __always_inline void exception(unsigned long address, unsigned long error
 	mm = current_mm(task);
 	if (!mm || !space_of(state, mm))
 		return;
-	/* The first touch of anonymous memory, the most frequent fault of all: nothing is shared yet, and nobody audits yet. */
-	if (!fault.present && !(options.audit && shared.forked) && !options.first_writes && in_cached_mapping(mm, state, address) &&
-	    !state->mapping_private_file)
+	/* The first touch of anonymous memory, the most frequent fault of all: nothing is shared
+	 * yet, and nobody audits yet. */
+	if (!fault.present && !(options.audit && shared.forked) && !options.first_writes &&
+	    in_cached_mapping(mm, state, address) && !state->mapping_private_file)
 		return;
-	/* Our own reads of user memory fault like this; futexes write like this and let get_user_pages finish it. */
+	/* Our own reads of user memory fault like this; futexes write like this and let
+	 * get_user_pages finish it. */
 	fault.nofault = page_faults_disabled(task);
 	if (fault.nofault && !(fault.write && fault.present))
 		return;
@@ -53,8 +58,9 @@ static __always_inline void exception(unsigned long address, unsigned long error
 }
 
 /*
- * Attached to page_fault_user and page_fault_kernel (arch/x86/include/asm/trace/exceptions.h): address, registers, error code. A raw tracepoint
- * program, because one of those is verified once for both. Interrupts are off where they fire, so no preemption hides it (lib/again.h).
+ * Attached to page_fault_user and page_fault_kernel (arch/x86/include/asm/trace/exceptions.h):
+ * address, registers, error code. A raw tracepoint program, because one of those is verified once
+ * for both. Interrupts are off where they fire, so no preemption hides it (lib/again.h).
  */
 SEC("raw_tp")
 int fault_entry(struct bpf_raw_tracepoint_args *ctx)
@@ -63,7 +69,8 @@ int fault_entry(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Attached to PERF_COUNT_SW_PAGE_FAULTS_MIN and _MAJ: mm_account_fault() fires them when a fault is finished, after retries. */
+/* Attached to PERF_COUNT_SW_PAGE_FAULTS_MIN and _MAJ: mm_account_fault() fires them when a fault is
+ * finished, after retries. */
 SEC("perf_event")
 int fault_done(struct bpf_perf_event_data *ctx)
 {
@@ -88,8 +95,9 @@ int fault_done(struct bpf_perf_event_data *ctx)
 }
 
 /*
- * Attached to percpu_alloc_percpu (include/trace/events/percpu.h), which is rare. Since 6.2 a fork makes the counters of the child's memory
- * (mm_init(), kernel/fork.c, commit f1a7941243c10) right before it copies the page tables: the last one before sched_process_fork.
+ * Attached to percpu_alloc_percpu (include/trace/events/percpu.h), which is rare. Since 6.2 a fork
+ * makes the counters of the child's memory (mm_init(), kernel/fork.c, commit f1a7941243c10) right
+ * before it copies the page tables: the last one before sched_process_fork.
  */
 SEC("raw_tp")
 int fault_fork_begins(struct bpf_raw_tracepoint_args *ctx)
@@ -101,9 +109,11 @@ int fault_fork_begins(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-#define GFP_MOVABLE 0x08U /* user pages have it, page tables and slabs do not (include/linux/gfp_types.h) */
+/* user pages have it, page tables and slabs do not (include/linux/gfp_types.h) */
+#define GFP_MOVABLE 0x08U
 
-/* struct page *page, unsigned int order, gfp_t flags, int migratetype; the pointer is needed as a number. */
+/* struct page *page, unsigned int order, gfp_t flags, int migratetype; the pointer is needed as a
+ * number. */
 static __always_inline void allocated(u64 *ctx)
 {
 	struct task_state *state;

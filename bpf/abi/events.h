@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The one contract between the BPF programs and user space. Included by BPF C (after vmlinux.h) and by C++ (src/capture only).
- * Natural alignment, explicit padding, sizes and offsets asserted here for both sides. Enum values are append-only.
+ * The one contract between the BPF programs and user space. Included by BPF C (after vmlinux.h) and
+ * by C++ (src/capture only). Natural alignment, explicit padding, sizes and offsets asserted here
+ * for both sides. Enum values are append-only.
  */
 #ifndef COWTRACE_ABI_EVENTS_H
 #define COWTRACE_ABI_EVENTS_H
@@ -13,7 +14,8 @@
 #define COWTRACE_ASSERT(condition) _Static_assert(condition, #condition)
 #endif
 
-/* Bits of a page-table entry that hold the frame (arch/x86/include/asm/pgtable_types.h; arch/arm64/include/asm/pgtable-hwdef.h). */
+/* Bits of a page-table entry that hold the frame (arch/x86/include/asm/pgtable_types.h;
+ * arch/arm64/include/asm/pgtable-hwdef.h). */
 #if defined(__x86_64__) || defined(__TARGET_ARCH_x86)
 #define COWTRACE_FRAME_BITS 0x000ffffffffff000ULL
 #elif defined(__aarch64__) || defined(__TARGET_ARCH_arm64)
@@ -66,10 +68,10 @@ enum cowtrace_event_kind {
 };
 
 /* cowtrace_resolution.flags */
-#define COWTRACE_IN_KERNEL (1u << 0) /* the kernel wrote, in a system call */
-#define COWTRACE_LATE (1u << 1)	     /* found at the thread's next fault */
-#define COWTRACE_PAIRED (1u << 2)    /* no page tables: paired with an allocation */
-#define COWTRACE_REMOTE (1u << 3)    /* header.pid acted on memory that is not its own */
+#define COWTRACE_IN_KERNEL (1u << 0)	 /* the kernel wrote, in a system call */
+#define COWTRACE_LATE (1u << 1)		 /* found at the thread's next fault */
+#define COWTRACE_PAIRED (1u << 2)	 /* no page tables: paired with an allocation */
+#define COWTRACE_REMOTE (1u << 3)	 /* header.pid acted on memory that is not its own */
 #define COWTRACE_PYTHON_THREAD (1u << 4) /* the thread has a Python thread state */
 #define COWTRACE_GC_COLLECTING (1u << 5) /* and its interpreter was collecting garbage */
 
@@ -88,7 +90,8 @@ struct cowtrace_header {
 };
 COWTRACE_ASSERT(sizeof(struct cowtrace_header) == 24);
 
-/* One answer of the kernel to a write-protect fault. As short as it can be: filling it is what a break costs most. */
+/* One answer of the kernel to a write-protect fault. As short as it can be: filling it is what a
+ * break costs most. */
 struct cowtrace_resolution {
 	struct cowtrace_header header;
 	__u64 address; /* exact */
@@ -100,7 +103,8 @@ struct cowtrace_resolution {
 	__u32 space;   /* stands for the mm_struct, whose address the kernel reuses */
 	__u32 latency_ns;
 	__u16 error_code;
-	__u8 old_level; /* of the page tables, where the entry was: 1 a PTE, 2 a PMD, 3 a PUD, 0 none */
+	__u8 old_level; /* of the page tables, where the entry was: 1 a PTE, 2 a PMD, 3 a PUD, 0
+			   none */
 	__u8 new_level;
 	__u8 mechanism;
 	__u8 cause;
@@ -124,7 +128,8 @@ static inline __u64 cowtrace_window_start(__u64 address)
 	return start > page + 4096 - COWTRACE_WINDOW ? page + 4096 - COWTRACE_WINDOW : start;
 }
 
-/* An absent page of a forked or forking address space got a frame: it had been unmapped or discarded. */
+/* An absent page of a forked or forking address space got a frame: it had been unmapped or
+ * discarded. */
 struct cowtrace_populate {
 	struct cowtrace_header header;
 	__u64 address;
@@ -213,7 +218,8 @@ struct cowtrace_attach {
 	struct cowtrace_header header;
 	__u64 start_ns; /* CLOCK_BOOTTIME of its leader */
 	__s32 parent_pid;
-	__u32 parent_space; /* of the traced process that it was forked from, and has executed nothing since; 0: not known to be so */
+	__u32 parent_space; /* of the traced process that it was forked from, and has executed
+			       nothing since; 0: not known to be so */
 	__u32 space;
 	__u32 reserved;
 	char command[COWTRACE_COMM];
@@ -229,8 +235,8 @@ struct cowtrace_python_frame {
 COWTRACE_ASSERT(sizeof(struct cowtrace_python_frame) == 24);
 
 /*
- * A distinct user stack, innermost stack frame first; `depth` and `python_depth` are valid, one may be 0. Ends after the last of the Python
- * frames that it has.
+ * A distinct user stack, innermost stack frame first; `depth` and `python_depth` are valid, one may
+ * be 0. Ends after the last of the Python frames that it has.
  */
 struct cowtrace_stack {
 	struct cowtrace_header header;
@@ -244,8 +250,9 @@ struct cowtrace_stack {
 	__u64 ip[COWTRACE_MAX_FRAMES];
 	struct cowtrace_python_frame python[COWTRACE_MAX_FRAMES];
 };
-#define COWTRACE_STACK_BYTES(python_depth)                                                                             \
-	(__builtin_offsetof(struct cowtrace_stack, python) + (python_depth) * sizeof(struct cowtrace_python_frame))
+#define COWTRACE_STACK_BYTES(python_depth)                                                         \
+	(__builtin_offsetof(struct cowtrace_stack, python) +                                       \
+	 (python_depth) * sizeof(struct cowtrace_python_frame))
 COWTRACE_ASSERT(COWTRACE_STACK_BYTES(0) == 48 + 8 * COWTRACE_MAX_FRAMES);
 COWTRACE_ASSERT(COWTRACE_STACK_BYTES(COWTRACE_MAX_FRAMES) == sizeof(struct cowtrace_stack));
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What user space has found out about the CPython in an address space, and BPF needs to find the Python frames of a thread that breaks a
- * page there: the value of the map `pythons`, whose key is the number of the space. Offsets are those of one build; nothing is assumed.
+ * What user space has found out about the CPython in an address space, and BPF needs to find the
+ * Python frames of a thread that breaks a page there: the value of the map `pythons`, whose key is
+ * the number of the space. Offsets are those of one build; nothing is assumed.
  */
 #ifndef COWTRACE_ABI_PYTHON_H
 #define COWTRACE_ABI_PYTHON_H
@@ -17,26 +18,33 @@ enum cowtrace_python_kind {
 #define COWTRACE_PYTHON_FRAME_BYTES 128
 
 /*
- * The pointer to the thread state is at `slot` from the thread's own pointer (FS base, TPIDR_EL0), or where that place points to and
- * `block_slot` further on:
+ * The pointer to the thread state is at `slot` from the thread's own pointer (FS base, TPIDR_EL0),
+ * or where that place points to and `block_slot` further on:
  *
- *	thread pointer + slot -> PyThreadState                        a pthread key below 32 of glibc; a thread-local variable
- *	thread pointer + slot -> block, + block_slot -> PyThreadState  glibc's other keys
+ *	a pthread key below 32 of glibc, or a thread-local variable:
+ *		thread pointer + slot -> PyThreadState
+ *	glibc's other keys:
+ *		thread pointer + slot -> block, + block_slot -> PyThreadState
  *
- *	PyThreadState + thread_frame -> frame                                    to 3.10, and from 3.13
- *	PyThreadState + thread_frame -> _PyCFrame, + cframe_frame -> frame         3.11 and 3.12
+ *	to 3.10, and from 3.13:
+ *		PyThreadState + thread_frame -> frame
+ *	3.11 and 3.12:
+ *		PyThreadState + thread_frame -> _PyCFrame, + cframe_frame -> frame
  */
 struct cowtrace_python {
-	__u64 interpreter; /* address of the PyInterpreterState: whoever names another is not believed */
+	__u64 interpreter; /* address of the PyInterpreterState: whoever names another is not
+			      believed */
 	__u64 collecting;  /* address of the int gc.collecting, 0: not known */
-	__u64 file_start;  /* where the file that holds the interpreter is mapped: native stacks end there; size 0: not known */
+	__u64 file_start;  /* where the file that holds the interpreter is mapped: native stacks end
+			      there; size 0: not known */
 	__u64 file_size;
 	__s32 slot;
 	__s32 block_slot; /* -1: `slot` has the thread state itself */
 	__s16 thread_interpreter;
 	__s16 thread_frame;
 	__s16 cframe_frame; /* -1: no _PyCFrame in between */
-	/* of a frame: [start, start + size) is read, and all offsets that follow are from `start`; 8 bytes each, but for the owner */
+	/* of a frame: [start, start + size) is read, and all offsets that follow are from `start`;
+	 * 8 bytes each, but for the owner */
 	__u16 frame_start;
 	__u8 frame_size;
 	__u8 code;

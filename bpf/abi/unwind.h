@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Unwinding code without frame pointers: rules that user space has read from .eh_frame, by the address of the code, and what BPF sends where
- * it has none.
+ * Unwinding code without frame pointers: rules that user space has read from .eh_frame, by the
+ * address of the code, and what BPF sends where it has none.
  */
 #ifndef COWTRACE_ABI_UNWIND_H
 #define COWTRACE_ABI_UNWIND_H
@@ -16,8 +16,8 @@ static inline __u64 cowtrace_mix(__u64 hash, __u64 value)
 }
 
 /*
- * How the registers of a caller follow from those of its callee. The canonical frame address (CFA), which is the caller's stack pointer, is a
- * register and an offset, or what is kept there:
+ * How the registers of a caller follow from those of its callee. The canonical frame address (CFA),
+ * which is the caller's stack pointer, is a register and an offset, or what is kept there:
  *
  *   bit 0..2   kind, 0: no rule
  *       3      the caller was interrupted (a signal): its address is exact
@@ -31,7 +31,8 @@ enum cowtrace_unwind_kind {
 	COWTRACE_UNWIND_CALLER = 1,
 	COWTRACE_UNWIND_OUTERMOST = 2,
 	COWTRACE_UNWIND_UNKNOWN = 3, /* there is a caller, which cannot be told so */
-	COWTRACE_UNWIND_NO_CODE = 4, /* there is no code at this address: what led here was no call */
+	COWTRACE_UNWIND_NO_CODE =
+		4, /* there is no code at this address: what led here was no call */
 };
 enum cowtrace_unwind_register {
 	COWTRACE_UNWIND_SP = 0,
@@ -48,7 +49,8 @@ enum cowtrace_unwind_from {
 #define COWTRACE_UNWIND_SIGNAL (1ULL << 3)
 #define COWTRACE_UNWIND_LOADED (1ULL << 4)
 
-/* The address is that of an instruction; otherwise it is where a call returns to, and the rule is that of the call. */
+/* The address is that of an instruction; otherwise it is where a call returns to, and the rule is
+ * that of the call. */
 #define COWTRACE_UNWIND_EXACT (1ULL << 63)
 
 /* All zero: free. Written by user space only; `rule` last. */
@@ -69,28 +71,35 @@ COWTRACE_ASSERT(sizeof(struct cowtrace_unwind_bucket) == 128);
 
 static inline __u32 cowtrace_unwind_bucket_of(__u64 scope, __u64 address)
 {
-	return cowtrace_mix(scope * 0x9e3779b97f4a7c15ULL, address) >> 32 & (COWTRACE_UNWIND_BUCKETS - 1);
+	return cowtrace_mix(scope * 0x9e3779b97f4a7c15ULL, address) >> 32 &
+	       (COWTRACE_UNWIND_BUCKETS - 1);
 }
 
-#define COWTRACE_COPY_PAGES 3 /* whole ones: of the stack at least two and at most three are copied */
-#define COWTRACE_COPY_SHORT 4096 /* all of it, where a program's first thread has no more: in bytes */
+/* whole ones: of the stack at least two and at most three are copied */
+#define COWTRACE_COPY_PAGES 3
+/* all of it, where a program's first thread has no more: in bytes */
+#define COWTRACE_COPY_SHORT 4096
 
 /*
- * A stack whose walk met an address without a rule: how far it came, the registers there, and the memory that the rest of it is in. No other
- * stack has the hash. The event ends after COWTRACE_COPY_SHORT or after all of `bytes`.
+ * A stack whose walk met an address without a rule: how far it came, the registers there, and the
+ * memory that the rest of it is in. No other stack has the hash. The event ends after
+ * COWTRACE_COPY_SHORT or after all of `bytes`.
  */
 struct cowtrace_stack_copy {
 	struct cowtrace_stack stack;
 	__u64 scope;
 	__u64 ip, sp, bp, bx;
-	__u64 file_start, file_size; /* of the interpreter, where the walk ends; size 0: there is none */
+	__u64 file_start,
+		file_size; /* of the interpreter, where the walk ends; size 0: there is none */
 	__u64 start_code, start_stack; /* of the mm: what an exec chooses anew */
-	__u8 exact; /* ip is the address of an instruction */
-	__u8 limit; /* stack frames wanted */
+	__u8 exact;		       /* ip is the address of an instruction */
+	__u8 limit;		       /* stack frames wanted */
 	__u16 start, size; /* what is read from sp on, in `bytes`; the rest is not set */
 	__u8 reserved[2];
 	__u8 bytes[COWTRACE_COPY_PAGES * 4096];
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_stack_copy) == sizeof(struct cowtrace_stack) + 80 + COWTRACE_COPY_PAGES * 4096);
-#define COWTRACE_SHORT_COPY_BYTES (sizeof(struct cowtrace_stack_copy) - COWTRACE_COPY_PAGES * 4096 + COWTRACE_COPY_SHORT)
+COWTRACE_ASSERT(sizeof(struct cowtrace_stack_copy) ==
+		sizeof(struct cowtrace_stack) + 80 + COWTRACE_COPY_PAGES * 4096);
+#define COWTRACE_SHORT_COPY_BYTES                                                                  \
+	(sizeof(struct cowtrace_stack_copy) - COWTRACE_COPY_PAGES * 4096 + COWTRACE_COPY_SHORT)
 #endif

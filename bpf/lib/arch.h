@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Everything that differs from one architecture to another: entries of the page tables, registers, the error code of a fault, the order of
- * stores. Both have base pages of 4 KiB and 512 entries a table.
+ * Everything that differs from one architecture to another: entries of the page tables, registers,
+ * the error code of a fault, the order of stores. Both have base pages of 4 KiB and 512 entries a
+ * table.
  */
 #ifndef COWTRACE_LIB_ARCH_H
 #define COWTRACE_LIB_ARCH_H
@@ -17,8 +18,8 @@
 #if defined(__TARGET_ARCH_x86)
 
 /*
- * arch/x86/include/asm/pgtable_types.h: 0 present, 1 writable, 7 page size (above the PTE level), bit 8 without bit 0
- * present for the kernel, not for the CPU (NUMA hinting, PROT_NONE).
+ * arch/x86/include/asm/pgtable_types.h: 0 present, 1 writable, 7 page size (above the PTE level),
+ * bit 8 without bit 0 present for the kernel, not for the CPU (NUMA hinting, PROT_NONE).
  */
 #define ENTRY_PRESENT 0x001ULL
 #define ENTRY_HERE (ENTRY_PRESENT | 0x100ULL)
@@ -43,7 +44,8 @@ static __always_inline bool entry_is_table(u64 entry)
 #define REGISTER_BP_OF(regs) ((regs).bp)
 #define REGISTER_SP_OF(regs) ((regs).sp)
 #define REGISTER_BX_OF(regs) ((regs).bx)
-/* As arch_prctl() or clone() has set it; a program that writes FS itself (FSGSBASE) is seen after the next switch of tasks. */
+/* As arch_prctl() or clone() has set it; a program that writes FS itself (FSGSBASE) is seen after
+ * the next switch of tasks. */
 #define THREAD_POINTER thread.fsbase
 
 static __always_inline u32 fault_bits(u64 error)
@@ -61,9 +63,10 @@ static __always_inline void store_last(u64 *at, u64 value)
 #elif defined(__TARGET_ARCH_arm64)
 
 /*
- * arch/arm64/include/asm/pgtable-hwdef.h: bits 0 and 1 are 3 for a table or a page, 1 for a block (huge page); 51 may be written (DBM).
- * An entry that is present for the kernel alone has another bit from one kernel to the next and is taken as absent: its page
- * is made present by a fault of its own before it is written.
+ * arch/arm64/include/asm/pgtable-hwdef.h: bits 0 and 1 are 3 for a table or a page, 1 for a block
+ * (huge page); 51 may be written (DBM). An entry that is present for the kernel alone has another
+ * bit from one kernel to the next and is taken as absent: its page is made present by a fault of
+ * its own before it is written.
  */
 #define ENTRY_PRESENT 0x001ULL
 #define ENTRY_HERE ENTRY_PRESENT
@@ -90,7 +93,8 @@ static __always_inline bool entry_is_table(u64 entry)
 /* As it was at the last switch of tasks: the register itself is the user's to write. */
 #define THREAD_POINTER thread.uw.tp_value
 
-/* arch/arm64/include/asm/esr.h: the class (0x24 from user space, 0x25 from the kernel), 6 a write, 2..5 the kind (3 a permission). */
+/* arch/arm64/include/asm/esr.h: the class (0x24 from user space, 0x25 from the kernel), 6 a
+ * write, 2..5 the kind (3 a permission). */
 static __always_inline u32 fault_bits(u64 esr)
 {
 	return ((esr & 0x3c) == 0x0c ? FAULT_PRESENT : 0) | ((esr & 0x40) ? FAULT_WRITE : 0) |

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Counting a resolution exactly once and sending its event; what does not fit is counted as lost. */
+/* Counting a resolution exactly once and sending its event; what does not fit is counted as lost.
+ */
 #ifndef COWTRACE_LIB_EMIT_H
 #define COWTRACE_LIB_EMIT_H
 
@@ -29,8 +30,8 @@ struct race_key {
 	u32 pad;
 };
 struct race_value {
-	u64 change;  /* old and new frame */
-	u64 time_ns; /* when the last completion saw it */
+	u64 change;   /* old and new frame */
+	u64 time_ns;  /* when the last completion saw it */
 	u64 begun_ns; /* the last fault of a thread that is about to replace the page began, */
 	u64 done_ns;  /* and was finished */
 };
@@ -52,17 +53,19 @@ struct {
 } pages SEC(".maps") __weak;
 
 /*
- * Threads that race for one page all enter before any of them completes, and all see the same change of frames. The first to record the
- * change owns the break. A later break of the same page between the same two frames has entered after the recorded completion. The time of
- * entry is taken before the page tables are read and that of completion after: who saw the old frame entered before it was recorded gone.
- * The other threads may be gone at completion, so both moments are asked whether there are any.
+ * Threads that race for one page all enter before any of them completes, and all see the same
+ * change of frames. The first to record the change owns the break. A later break of the same page
+ * between the same two frames has entered after the recorded completion. The time of entry is taken
+ * before the page tables are read and that of completion after: who saw the old frame entered
+ * before it was recorded gone. The other threads may be gone at completion, so both moments are
+ * asked whether there are any.
  */
 static __noinline bool lost_race(struct task_state *state, const struct outcome *outcome, u64 now)
 {
-	struct race_key key = { .page = outcome->address & ~(PAGE_BYTES - 1), .space = state->space };
-	struct race_value fresh = { .change = (outcome->old_frame << 32) ^ outcome->new_frame ^
-					      ((u64)outcome->mechanism << 60),
-				    .time_ns = now };
+	struct race_key key = {.page = outcome->address & ~(PAGE_BYTES - 1), .space = state->space};
+	struct race_value fresh = {.change = (outcome->old_frame << 32) ^ outcome->new_frame ^
+					     ((u64)outcome->mechanism << 60),
+				   .time_ns = now};
 	struct race_value *seen = bpf_map_lookup_elem(&races, &key);
 	u64 old;
 
@@ -87,14 +90,15 @@ static __noinline bool lost_race(struct task_state *state, const struct outcome 
 }
 
 /*
- * The kernel empties an entry for a moment before it puts the copy there (ptep_clear_flush() in wp_page_copy(), mm/memory.c). A thread that
- * faults in that moment finds an absent page, and then a copy that is not its own. Whoever is about to replace a page where that would be
- * taken for a first write therefore says so before: a private mapping of a file.
+ * The kernel empties an entry for a moment before it puts the copy there (ptep_clear_flush() in
+ * wp_page_copy(), mm/memory.c). A thread that faults in that moment finds an absent page, and then
+ * a copy that is not its own. Whoever is about to replace a page where that would be taken for a
+ * first write therefore says so before: a private mapping of a file.
  */
 static __noinline void replacing_begins(struct task_state *state)
 {
-	struct race_key key = { .page = state->address & ~(PAGE_BYTES - 1), .space = state->space };
-	struct race_value fresh = { .begun_ns = state->start_ns };
+	struct race_key key = {.page = state->address & ~(PAGE_BYTES - 1), .space = state->space};
+	struct race_value fresh = {.begun_ns = state->start_ns};
 	struct race_value *seen = bpf_map_lookup_elem(&races, &key);
 
 	state->replacing = 1;
@@ -105,9 +109,10 @@ static __noinline void replacing_begins(struct task_state *state)
 }
 
 /* `settled`: the page is there, and the fault will not be taken again. */
-static __noinline void replacing_ends(struct task_state *state, bool replaced, bool settled, u64 now)
+static __noinline void replacing_ends(struct task_state *state, bool replaced, bool settled,
+				      u64 now)
 {
-	struct race_key key = { .page = state->address & ~(PAGE_BYTES - 1), .space = state->space };
+	struct race_key key = {.page = state->address & ~(PAGE_BYTES - 1), .space = state->space};
 	struct race_value *seen = bpf_map_lookup_elem(&races, &key);
 
 	state->replacing = 0;
@@ -119,19 +124,21 @@ static __noinline void replacing_ends(struct task_state *state, bool replaced, b
 /* Was the absent page of this fault one that another thread was replacing meanwhile? */
 static __noinline bool was_being_replaced(struct task_state *state)
 {
-	struct race_key key = { .page = state->address & ~(PAGE_BYTES - 1), .space = state->space };
+	struct race_key key = {.page = state->address & ~(PAGE_BYTES - 1), .space = state->space};
 	struct race_value *seen = bpf_map_lookup_elem(&races, &key);
 
-	return seen && seen->begun_ns && (seen->done_ns >= state->start_ns || seen->begun_ns > seen->done_ns);
+	return seen && seen->begun_ns &&
+	       (seen->done_ns >= state->start_ns || seen->begun_ns > seen->done_ns);
 }
 
 static const struct cowtrace_pages no_pages;
 
 static __noinline void count_page(struct task_state *state, const struct outcome *outcome, u64 now)
 {
-	struct cowtrace_pages_key key = { .first = outcome->address & ~(COWTRACE_NEIGHBOURS * PAGE_BYTES - 1),
-					  .space = state->space,
-					  .mechanism = outcome->mechanism };
+	struct cowtrace_pages_key key = {.first = outcome->address &
+						  ~(COWTRACE_NEIGHBOURS * PAGE_BYTES - 1),
+					 .space = state->space,
+					 .mechanism = outcome->mechanism};
 	struct cowtrace_pages *found = bpf_map_lookup_elem(&pages, &key);
 	struct cowtrace_page_row *row;
 
@@ -156,7 +163,8 @@ static __noinline void count_page(struct task_state *state, const struct outcome
 	row->size = outcome->size;
 }
 
-/* Other tasks may preempt us between the question and the taking: so many may take a slot too much. */
+/* Other tasks may preempt us between the question and the taking: so many may take a slot too much.
+ */
 #define LANE_MARGIN 64
 
 static __always_inline struct cowtrace_slot *take_slot(struct cowtrace_lane *lane, u64 *turn)
@@ -180,10 +188,12 @@ static __noinline void wake(struct cowtrace_lane *lane, u64 now)
 }
 
 /* The slot is whole. User space is woken when the lane is half full, and not again at once. */
-static __always_inline void submit_slot(struct cowtrace_lane *lane, struct cowtrace_slot *slot, u64 turn, u64 now)
+static __always_inline void submit_slot(struct cowtrace_lane *lane, struct cowtrace_slot *slot,
+					u64 turn, u64 now)
 {
 	store_last(&slot->turn, turn);
-	if (turn - lane->tail >= COWTRACE_LANE_SLOTS / 2 && turn - lane->woken >= COWTRACE_LANE_SLOTS / 4)
+	if (turn - lane->tail >= COWTRACE_LANE_SLOTS / 2 &&
+	    turn - lane->woken >= COWTRACE_LANE_SLOTS / 4)
 		wake(lane, now);
 }
 
@@ -201,10 +211,12 @@ static __always_inline u64 plain_entry(u64 entry)
 }
 
 /*
- * The 64 bytes around the address. At completion the kernel has made the copy and the instruction has not written yet; the new frame is warm.
- * Through the direct map, because a first touch of a user page from the kernel can cost a fault of its own under a hypervisor.
+ * The 64 bytes around the address. At completion the kernel has made the copy and the instruction
+ * has not written yet; the new frame is warm. Through the direct map, because a first touch of a
+ * user page from the kernel can cost a fault of its own under a hypervisor.
  */
-static __always_inline void read_window(struct cowtrace_resolution *event, const struct task_state *state,
+static __always_inline void read_window(struct cowtrace_resolution *event,
+					const struct task_state *state,
 					const struct outcome *outcome)
 {
 	u64 start = cowtrace_window_start(outcome->address);
@@ -215,9 +227,12 @@ static __always_inline void read_window(struct cowtrace_resolution *event, const
 		/* Written already. */
 		failed = -1;
 	} else if (layout.pairing || state->old_class == PAGE_UNKNOWN || !outcome->new_frame) {
-		failed = state->visit ? -1 : bpf_probe_read_user(event->window, COWTRACE_WINDOW, (void *)start);
+		failed = state->visit ? -1
+				      : bpf_probe_read_user(event->window, COWTRACE_WINDOW,
+							    (void *)start);
 	} else {
-		u64 at = layout.direct_map + outcome->new_frame * PAGE_BYTES + (start & (PAGE_BYTES - 1));
+		u64 at = layout.direct_map + outcome->new_frame * PAGE_BYTES +
+			 (start & (PAGE_BYTES - 1));
 
 		if (options.direct_loads)
 #pragma unroll
@@ -229,8 +244,10 @@ static __always_inline void read_window(struct cowtrace_resolution *event, const
 	event->window_size = failed ? 0 : COWTRACE_WINDOW;
 }
 
-static __always_inline void fill_resolution(struct cowtrace_resolution *event, const struct task_state *state,
-					    const struct outcome *outcome, u64 stack, u64 ip, u64 now)
+static __always_inline void fill_resolution(struct cowtrace_resolution *event,
+					    const struct task_state *state,
+					    const struct outcome *outcome, u64 stack, u64 ip,
+					    u64 now)
 {
 	u64 latency = now - state->start_ns;
 
@@ -247,16 +264,17 @@ static __always_inline void fill_resolution(struct cowtrace_resolution *event, c
 	event->old_level = outcome->old_level;
 	event->new_level = outcome->new_level;
 	event->mechanism = outcome->mechanism;
-	event->cause = outcome->flags & COWTRACE_REMOTE	   ? COWTRACE_CAUSE_REMOTE :
-		       outcome->flags & COWTRACE_IN_KERNEL ? COWTRACE_CAUSE_SYSCALL :
-							     COWTRACE_CAUSE_UNKNOWN;
+	event->cause = outcome->flags & COWTRACE_REMOTE	     ? COWTRACE_CAUSE_REMOTE
+		       : outcome->flags & COWTRACE_IN_KERNEL ? COWTRACE_CAUSE_SYSCALL
+							     : COWTRACE_CAUSE_UNKNOWN;
 	event->flags = outcome->flags;
 	read_window(event, state, outcome);
 	translate_numbers(&event->header);
 }
 
 /* The lane is full, or there is none. */
-static __noinline void send_to_ring(struct task_state *state, struct outcome *outcome, u64 stack, u64 ip, u64 now)
+static __noinline void send_to_ring(struct task_state *state, struct outcome *outcome, u64 stack,
+				    u64 ip, u64 now)
 {
 	struct cowtrace_resolution *event = bpf_ringbuf_reserve(&data_ring, sizeof(*event), 0);
 
@@ -284,7 +302,8 @@ VERIFIED_ONCE int resolve(u64 mm, struct task_state *state, struct outcome *outc
 		COUNT(duplicates);
 		return 0;
 	}
-	/* Atomic for the kernels where programs can be preempted: the totals are exact whatever else is lost. */
+	/* Atomic for the kernels where programs can be preempted: the totals are exact whatever
+	 * else is lost. */
 	__sync_fetch_and_add(&lane->counters.resolutions.of[mechanism].count, 1);
 	__sync_fetch_and_add(&lane->counters.resolutions.of[mechanism].bytes, outcome->size);
 	state->counts.of[mechanism].count += 1;
@@ -307,12 +326,14 @@ VERIFIED_ONCE int resolve(u64 mm, struct task_state *state, struct outcome *outc
 		send_to_ring(state, outcome, stack, state->user.ip, now);
 		return 0;
 	}
-	fill_resolution((struct cowtrace_resolution *)slot->event, state, outcome, stack, state->user.ip, now);
+	fill_resolution((struct cowtrace_resolution *)slot->event, state, outcome, stack,
+			state->user.ip, now);
 	submit_slot(lane, slot, turn, now);
 	return 0;
 }
 
-static __always_inline void send_populate(struct task_state *state, u64 address, u64 frame, u32 size)
+static __always_inline void send_populate(struct task_state *state, u64 address, u64 frame,
+					  u32 size)
 {
 	struct cowtrace_populate *event = bpf_ringbuf_reserve(&data_ring, sizeof(*event), 0);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What all backends share: the page tables before a fault and after it, and what the difference means. A backend is a pair of hooks, one
- * that begins a fault and one that finishes it.
+ * What all backends share: the page tables before a fault and after it, and what the difference
+ * means. A backend is a pair of hooks, one that begins a fault and one that finishes it.
  */
 #ifndef COWTRACE_LIB_FAULT_H
 #define COWTRACE_LIB_FAULT_H
@@ -29,8 +29,10 @@ static __always_inline void populate(struct task_state *state, u64 address, u64 
 		send_populate(state, address, frame, size);
 }
 
-/* The fault was on an absent page: the first write to a private file page copies it, everything else is no copy-on-write. */
-static __noinline bool absent_outcome(u64 mm, struct task_state *state, u64 frame, struct outcome *outcome)
+/* The fault was on an absent page: the first write to a private file page copies it, everything
+ * else is no copy-on-write. */
+static __noinline bool absent_outcome(u64 mm, struct task_state *state, u64 frame,
+				      struct outcome *outcome)
 {
 	if (!frame || (layout.direct_map && walk_present(&state->before)))
 		return false;
@@ -38,7 +40,8 @@ static __noinline bool absent_outcome(u64 mm, struct task_state *state, u64 fram
 		populate(state, state->address, frame, outcome->size);
 		return false;
 	}
-	/* A swap entry or a migration entry was not absent: its page comes back, and only the fault path shows whether it was copied then. */
+	/* A swap entry or a migration entry was not absent: its page comes back, and only the fault
+	 * path shows whether it was copied then. */
 	if (state->before.level == 1 && state->before.entry) {
 		outcome->mechanism = COWTRACE_COPY;
 		outcome->old_frame = state->swapped_in;
@@ -48,7 +51,8 @@ static __noinline bool absent_outcome(u64 mm, struct task_state *state, u64 fram
 	if (layout.vmemmap && frame_class(frame) != PAGE_ANON)
 		return false;
 	outcome->mapping = find_mapping(mm, state, state->address, state->vma);
-	/* Of files only hugetlbfs fills a whole huge page for a private write: with zeros, where the mapping is anonymous to its user. */
+	/* Of files only hugetlbfs fills a whole huge page for a private write: with zeros, where
+	 * the mapping is anonymous to its user. */
 	if (!state->mapping_private_file || outcome->size > PAGE_BYTES) {
 		populate(state, state->address, frame, outcome->size);
 		outcome->mechanism = COWTRACE_FIRST_WRITE;
@@ -65,7 +69,8 @@ static __noinline bool absent_outcome(u64 mm, struct task_state *state, u64 fram
 }
 
 /* A write to a present base page: another frame is a copy, the same frame made writable a reuse. */
-static __always_inline bool base_outcome(struct task_state *state, const struct walk *after, struct outcome *outcome)
+static __always_inline bool base_outcome(struct task_state *state, const struct walk *after,
+					 struct outcome *outcome)
 {
 	outcome->old_frame = walk_frame(&state->before, state->address);
 	outcome->new_frame = walk_frame(after, state->address);
@@ -76,12 +81,16 @@ static __always_inline bool base_outcome(struct task_state *state, const struct 
 		return true;
 	}
 	outcome->mechanism = COWTRACE_REUSE;
-	/* A page-cache page becomes writable in place only in a shared mapping, for the file system's sake: no copy-on-write. */
-	return state->old_class != PAGE_FILE && (after->entry & ENTRY_WRITABLE) && !(state->before.entry & ENTRY_WRITABLE);
+	/* A page-cache page becomes writable in place only in a shared mapping, for the file
+	 * system's sake: no copy-on-write. */
+	return state->old_class != PAGE_FILE && (after->entry & ENTRY_WRITABLE) &&
+	       !(state->before.entry & ENTRY_WRITABLE);
 }
 
-/* A write to a huge entry that still is one: hugetlb copies it whole, a huge zero page may be replaced whole. */
-static __noinline bool huge_outcome(struct task_state *state, const struct walk *after, struct outcome *outcome)
+/* A write to a huge entry that still is one: hugetlb copies it whole, a huge zero page may be
+ * replaced whole. */
+static __noinline bool huge_outcome(struct task_state *state, const struct walk *after,
+				    struct outcome *outcome)
 {
 	outcome->old_frame = walk_frame(&state->before, state->address);
 	outcome->new_frame = walk_frame(after, state->address);
@@ -90,11 +99,12 @@ static __noinline bool huge_outcome(struct task_state *state, const struct walk 
 		return false;
 	if (outcome->old_frame == outcome->new_frame) {
 		outcome->mechanism = COWTRACE_REUSE;
-		return state->old_class != PAGE_FILE && (after->entry & ENTRY_WRITABLE) && !(state->before.entry & ENTRY_WRITABLE);
+		return state->old_class != PAGE_FILE && (after->entry & ENTRY_WRITABLE) &&
+		       !(state->before.entry & ENTRY_WRITABLE);
 	}
-	outcome->mechanism = state->old_class == PAGE_NONE ? COWTRACE_HUGE_ZERO_FILL :
-			     state->old_class == PAGE_FILE ? COWTRACE_FILE_COPY :
-							     COWTRACE_HUGETLB_COPY;
+	outcome->mechanism = state->old_class == PAGE_NONE   ? COWTRACE_HUGE_ZERO_FILL
+			     : state->old_class == PAGE_FILE ? COWTRACE_FILE_COPY
+							     : COWTRACE_HUGETLB_COPY;
 	return true;
 }
 
@@ -111,7 +121,8 @@ static __noinline bool paired_outcome(u64 mm, struct task_state *state, struct o
 	return state->write;
 }
 
-/* A huge entry became base pages: one more resolution, about the huge page that was. The last use of `outcome`. */
+/* A huge entry became base pages: one more resolution, about the huge page that was. The last use
+ * of `outcome`. */
 static __noinline void resolve_split(u64 mm, struct task_state *state, struct outcome *outcome)
 {
 	outcome->mechanism = COWTRACE_HUGE_SPLIT;
@@ -122,10 +133,12 @@ static __noinline void resolve_split(u64 mm, struct task_state *state, struct ou
 	resolve(mm, state, outcome, bpf_ktime_get_ns());
 }
 
-/* What the kernel made of the fault that `state` holds; `late`: known only at the thread's next one. */
+/* What the kernel made of the fault that `state` holds; `late`: known only at the thread's next
+ * one. */
 static __always_inline void finish_fault(u64 mm, struct task_state *state, bool late)
 {
-	struct outcome outcome = { .address = state->address, .size = PAGE_BYTES, .flags = late ? COWTRACE_LATE : 0 };
+	struct outcome outcome = {
+		.address = state->address, .size = PAGE_BYTES, .flags = late ? COWTRACE_LATE : 0};
 	struct walk after;
 	u64 now = bpf_ktime_get_ns();
 	bool found, split = false, settled = false;
@@ -150,7 +163,8 @@ static __always_inline void finish_fault(u64 mm, struct task_state *state, bool 
 		settled = walk_present(&after) && !state->retried;
 		if (!walk_present(&state->before)) {
 			outcome.size = walk_size(&after);
-			found = absent_outcome(mm, state, walk_frame(&after, state->address), &outcome);
+			found = absent_outcome(mm, state, walk_frame(&after, state->address),
+					       &outcome);
 		} else if (!state->write && !state->unshare) {
 			return;
 		} else if (state->before.level >= 2 && after.level >= 2) {
@@ -163,10 +177,12 @@ static __always_inline void finish_fault(u64 mm, struct task_state *state, bool 
 	if (state->replacing)
 		replacing_ends(state, found, settled, now);
 	/*
-	 * Without a completion another frame is proof of a copy, but a page that became writable may owe it to mprotect. A fault that changed
-	 * nothing (it ended in a signal) has nothing to tell.
+	 * Without a completion another frame is proof of a copy, but a page that became writable
+	 * may owe it to mprotect. A fault that changed nothing (it ended in a signal) has nothing
+	 * to tell.
 	 */
-	if (late && ((found && outcome.mechanism == COWTRACE_REUSE) || (layout.pairing && state->write))) {
+	if (late &&
+	    ((found && outcome.mechanism == COWTRACE_REUSE) || (layout.pairing && state->write))) {
 		if (!state->nofault)
 			COUNT(unfinished);
 		found = false;
@@ -192,15 +208,16 @@ static __noinline void finish_late(u64 task, u64 mm, struct task_state *state)
 }
 
 /*
- * PMD tables are freed only by munmap and exec, under mmap_lock for writing, which changes the mm's sequence number: while that stays, the
- * upper levels need not be walked again.
+ * PMD tables are freed only by munmap and exec, under mmap_lock for writing, which changes the mm's
+ * sequence number: while that stays, the upper levels need not be walked again.
  */
 static __always_inline void walk_cached(u64 mm, struct task_state *state, u64 address)
 {
 	u32 seq = 0;
 	bool cacheable = read_mm_seq(mm, &seq);
 
-	if (cacheable && state->pmd_at && state->pmd_region == address >> 21 && state->pmd_seq == seq) {
+	if (cacheable && state->pmd_at && state->pmd_region == address >> 21 &&
+	    state->pmd_seq == seq) {
 		walk_from_pmd(state->pmd_at, address, &state->before);
 		return;
 	}
@@ -211,7 +228,8 @@ static __always_inline void walk_cached(u64 mm, struct task_state *state, u64 ad
 		state->pmd_at = 0;
 }
 
-/* A base page of an anonymous mapping is anonymous, unless it is the zero page or KSM may merge there: then struct page need not be read. */
+/* A base page of an anonymous mapping is anonymous, unless it is the zero page or KSM may merge
+ * there: then struct page need not be read. */
 static __always_inline u8 old_class(u64 mm, struct task_state *state, u64 address)
 {
 	u64 frame = walk_frame(&state->before, address);
@@ -233,7 +251,8 @@ struct fault {
 	u16 error_code;
 };
 
-/* Keeps how things are before the kernel handles the fault. The mapping at hand stays in `state` till then. */
+/* Keeps how things are before the kernel handles the fault. The mapping at hand stays in `state`
+ * till then. */
 static __always_inline void begin_fault(u64 mm, struct task_state *state, const struct fault *fault)
 {
 	/* Before the page tables are read: lost_race() relies on it. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Reading the kernel's own memory, and everything that differs from one kernel to another: what came later than 5.10 is asked for by
- * field, or switched by `options`, which the verifier prunes by. Kernel objects are plain addresses here: the same code serves programs
- * that get typed pointers (tp_btf, fentry) and such that do not (kprobes), and the verifier lets nobody calculate with a typed one.
+ * Reading the kernel's own memory, and everything that differs from one kernel to another: what
+ * came later than 5.10 is asked for by field, or switched by `options`, which the verifier prunes
+ * by. Kernel objects are plain addresses here: the same code serves programs that get typed
+ * pointers (tp_btf, fentry) and such that do not (kprobes), and the verifier lets nobody calculate
+ * with a typed one.
  */
 #ifndef COWTRACE_LIB_KERNEL_H
 #define COWTRACE_LIB_KERNEL_H
@@ -14,8 +16,9 @@
 #include "lib/arch.h"
 
 /*
- * Before 5.13 the kernel refuses atomic instructions that tell the old value (5.12), and the address of a function (5.13), even where they
- * never run: for it everything is compiled once more without them.
+ * Before 5.13 the kernel refuses atomic instructions that tell the old value (5.12), and the
+ * address of a function (5.13), even where they never run: for it everything is compiled once more
+ * without them.
  */
 #ifdef COWTRACE_BEFORE_5_13
 #define ATOMICS 0
@@ -26,8 +29,9 @@
 #endif
 
 /*
- * A global function: the kernel verifies it once for all ways that lead to it, without what these know, which is most of the start-up saved.
- * Pointers among its arguments need 5.13, and may be null for all that it is told.
+ * A global function: the kernel verifies it once for all ways that lead to it, without what these
+ * know, which is most of the start-up saved. Pointers among its arguments need 5.13, and may be
+ * null for all that it is told.
  */
 #ifdef COWTRACE_BEFORE_5_13
 #define VERIFIED_ONCE static __noinline
@@ -40,10 +44,12 @@ const volatile struct cowtrace_config options SEC(".rodata") __weak;
 
 extern void *bpf_rdonly_cast(const void *object, u32 btf_id) __ksym __weak; /* 6.2 */
 
-/* A load that the kernel guards, instead of a helper call; a struct that starts with a plain word gives it a type. Unmapped reads as 0. */
+/* A load that the kernel guards, instead of a helper call; a struct that starts with a plain word
+ * gives it a type. Unmapped reads as 0. */
 static __always_inline u64 load_word(u64 address)
 {
-	struct cpumask *word = bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct cpumask));
+	struct cpumask *word =
+		bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct cpumask));
 
 	return word->bits[0];
 }
@@ -90,7 +96,8 @@ struct mm_struct___int_seq {
 	int mm_lock_seq;
 } __attribute__((preserve_access_index));
 
-/* A number that changes whenever any mapping of `mm` does; false where the kernel has none (before 6.4, no CONFIG_PER_VMA_LOCK). */
+/* A number that changes whenever any mapping of `mm` does; false where the kernel has none
+ * (before 6.4, no CONFIG_PER_VMA_LOCK). */
 static __always_inline bool read_mm_seq(u64 mm, u32 *seq)
 {
 	if (bpf_core_field_exists(((struct mm_struct *)0)->mm_lock_seq.sequence))
@@ -110,7 +117,8 @@ struct registers {
 /* Bytes of one stack frame: the usual limit of a whole stack. */
 #define MOST_IN_A_STACK_FRAME (8ULL << 20)
 
-/* Code without frame pointers uses the register for something else. A frame pointer lies above the stack pointer, and not far. */
+/* Code without frame pointers uses the register for something else. A frame pointer lies above the
+ * stack pointer, and not far. */
 static __always_inline u64 frame_pointer(u64 bp, u64 sp)
 {
 	return bp - sp < MOST_IN_A_STACK_FRAME ? bp : 0;
@@ -124,13 +132,15 @@ static __always_inline void registers_at(struct registers *user, u64 regs)
 	user->bx = FIELD(struct pt_regs, regs, REGISTER_BX);
 }
 
-/* Of the current task, as it entered the kernel. Before 5.15 from the top of its stack: THREAD_SIZE is 16 KiB and there is no padding. */
+/* Of the current task, as it entered the kernel. Before 5.15 from the top of its stack: THREAD_SIZE
+ * is 16 KiB and there is no padding. */
 static __always_inline void user_registers(struct registers *user, u64 task)
 {
 	if (options.task_regs)
 		registers_at(user, (u64)bpf_task_pt_regs(bpf_get_current_task_btf()));
 	else
-		registers_at(user, FIELD(struct task_struct, task, stack) + 16384 - sizeof(struct pt_regs));
+		registers_at(user, FIELD(struct task_struct, task, stack) + 16384 -
+					   sizeof(struct pt_regs));
 }
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The mapping that holds an address at the moment of a break, read from the vm_area_struct itself: no history of mmap, munmap, mremap and
- * brk has to be kept to be exact. Each distinct one is sent once, over the control ring; breaks carry its hash.
+ * The mapping that holds an address at the moment of a break, read from the vm_area_struct itself:
+ * no history of mmap, munmap, mremap and brk has to be kept to be exact. Each distinct one is sent
+ * once, over the control ring; breaks carry its hash.
  */
 #ifndef COWTRACE_LIB_MAPPING_H
 #define COWTRACE_LIB_MAPPING_H
@@ -10,7 +11,8 @@
 #include "lib/stack.h"
 
 #define VM_SHARED_BIT 0x8ULL
-#define VM_MERGEABLE_BIT 0x80000000ULL /* KSM looks at it; unset only after what was merged is copied back */
+/* KSM looks at it; unset only after what was merged is copied back */
+#define VM_MERGEABLE_BIT 0x80000000ULL
 
 struct mapping_query {
 	struct cowtrace_mapping mapping;
@@ -24,7 +26,8 @@ struct vm_area_struct___named {
 	struct anon_vma_name *anon_name; /* 5.17, CONFIG_ANON_VMA_NAME */
 } __attribute__((preserve_access_index));
 
-static __always_inline void read_mapping_name(struct vm_area_struct *vma, struct file *file, struct cowtrace_mapping *mapping)
+static __always_inline void read_mapping_name(struct vm_area_struct *vma, struct file *file,
+					      struct cowtrace_mapping *mapping)
 {
 	struct vm_area_struct___named *named = (void *)vma;
 
@@ -36,7 +39,8 @@ static __always_inline void read_mapping_name(struct vm_area_struct *vma, struct
 		struct anon_vma_name *anon = BPF_CORE_READ(named, anon_name);
 
 		if (anon)
-			bpf_probe_read_kernel_str(mapping->name, sizeof(mapping->name), &anon->name);
+			bpf_probe_read_kernel_str(mapping->name, sizeof(mapping->name),
+						  &anon->name);
 	}
 }
 
@@ -77,8 +81,8 @@ static __always_inline bool in_cached_mapping(u64 mm, struct task_state *state, 
 {
 	u32 seq = 0;
 
-	return state->mapping_valid && address >= state->mapping_start && address < state->mapping_end &&
-	       read_mm_seq(mm, &seq) && seq == state->mapping_seq;
+	return state->mapping_valid && address >= state->mapping_start &&
+	       address < state->mapping_end && read_mm_seq(mm, &seq) && seq == state->mapping_seq;
 }
 
 static __always_inline void send_mapping(struct cowtrace_mapping *mapping, u64 mm)
@@ -97,7 +101,8 @@ static __always_inline void send_mapping(struct cowtrace_mapping *mapping, u64 m
 }
 
 /* What `query` has learnt, as the mapping that `state` has met last. */
-static __always_inline void keep_mapping(struct task_state *state, const struct mapping_query *query)
+static __always_inline void keep_mapping(struct task_state *state,
+					 const struct mapping_query *query)
 {
 	state->mapping_private_file = query->private_file;
 	state->mapping_anonymous = query->anonymous;
@@ -106,14 +111,16 @@ static __always_inline void keep_mapping(struct task_state *state, const struct 
 	state->mapping_hash = query->mapping.hash;
 }
 
-static __always_inline u64 tell_mapping(u64 mm, struct task_state *state, struct mapping_query *query)
+static __always_inline u64 tell_mapping(u64 mm, struct task_state *state,
+					struct mapping_query *query)
 {
 	struct cowtrace_mapping *mapping = &query->mapping;
 
 	mapping->space = state->space;
 	/* Not the end: a heap that grows stays one mapping. */
-	mapping->hash = mix(mix(mix(mix(state->space, mapping->start), mapping->inode), mapping->file_offset),
-			    mapping->flags ^ ((u64)mapping->device << 40));
+	mapping->hash = mix(
+		mix(mix(mix(state->space, mapping->start), mapping->inode), mapping->file_offset),
+		mapping->flags ^ ((u64)mapping->device << 40));
 	if (!mapping->hash)
 		mapping->hash = 1;
 	send_mapping(mapping, mm);
@@ -122,8 +129,8 @@ static __always_inline u64 tell_mapping(u64 mm, struct task_state *state, struct
 }
 
 /*
- * The hash of the mapping that holds `address`; 0: not known. `vma` is its vm_area_struct, 0: to be looked for in the current task's mm.
- * Leaves state->mapping_private_file for the caller.
+ * The hash of the mapping that holds `address`; 0: not known. `vma` is its vm_area_struct, 0: to be
+ * looked for in the current task's mm. Leaves state->mapping_private_file for the caller.
  */
 VERIFIED_ONCE u64 find_mapping(u64 mm, struct task_state *state, u64 address, u64 vma)
 {
@@ -148,7 +155,8 @@ VERIFIED_ONCE u64 find_mapping(u64 mm, struct task_state *state, u64 address, u6
 	if (vma) {
 		read_mapping((struct vm_area_struct *)vma, &place->content);
 		hash = tell_mapping(mm, state, &place->content);
-	} else if (CALLBACKS && options.find_mapping && bpf_find_vma(bpf_get_current_task_btf(), address, on_vma, &key, 0)) {
+	} else if (CALLBACKS && options.find_mapping &&
+		   bpf_find_vma(bpf_get_current_task_btf(), address, on_vma, &key, 0)) {
 		COUNT(mapping_busy);
 	} else {
 		hash = tell_mapping(mm, state, &place->content);

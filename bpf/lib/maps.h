@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Maps, switches and per-task state that the hook files share; weak, so that linking the objects leaves one of each. */
+/* Maps, switches and per-task state that the hook files share; weak, so that linking the objects
+ * leaves one of each. */
 #ifndef COWTRACE_LIB_MAPS_H
 #define COWTRACE_LIB_MAPS_H
 
 #include "lib/kernel.h"
 
 /* Set by user space before anything is attached. */
-struct cowtrace_layout layout SEC(".data") __weak = { .levels = 4 };
+struct cowtrace_layout layout SEC(".data") __weak = {.levels = 4};
 
 /* Where an address is mapped, as read from the page tables. */
 struct walk {
@@ -26,7 +27,8 @@ enum page_class {
 	PAGE_NONE = 4, /* belongs to nothing: a zero page */
 };
 
-/* A write fault that is under way, and what a thread has counted. Zeroed when created; what every break needs comes first. */
+/* A write fault that is under way, and what a thread has counted. Zeroed when created; what every
+ * break needs comes first. */
 struct task_state {
 	u64 mm;	   /* whose space number `space` is; 0: not entered yet */
 	u32 space; /* 0: not traced (the command before its exec) */
@@ -37,42 +39,46 @@ struct task_state {
 	u8 nofault; /* the kernel wrote with page faults disabled: no completion will come */
 	u8 old_class;
 	u8 shared_mm; /* other threads may race for the page */
-	u8 unshare; /* a pin that only reads: shared anonymous memory is copied for it */
+	u8 unshare;   /* a pin that only reads: shared anonymous memory is copied for it */
 	u8 replacing; /* said so in `races`, see replacing_begins() */
-	u8 retried; /* the kernel has not answered yet: it takes the fault once more */
-	u8 visit; /* in somebody else's memory; see `visits` */
-	u8 guest; /* of a process that shares its parent's memory: vfork, CLONE_VM */
+	u8 retried;   /* the kernel has not answered yet: it takes the fault once more */
+	u8 visit;     /* in somebody else's memory; see `visits` */
+	u8 guest;     /* of a process that shares its parent's memory: vfork, CLONE_VM */
 	u8 mapping_valid;
 	u8 mapping_private_file;
 	u8 mapping_anonymous; /* and not for KSM */
-	u8 told_exit; /* the task has ended: only its very last writes are still to come */
+	u8 told_exit;	      /* the task has ended: only its very last writes are still to come */
 	u16 error_code;
 	u64 address;
 	u64 start_ns; /* taken before the page tables were read */
 	struct walk before;
 	/* the mapping seen last, valid while mm->mm_lock_seq stays */
 	u64 mapping_start, mapping_end, mapping_hash;
-	u64 pmd_region, pmd_at; /* the 2 MiB walked last, and the address of its PMD; valid as the mapping is */
+	u64 pmd_region, pmd_at; /* the 2 MiB walked last, and the address of its PMD; valid as the
+				   mapping is */
 	u32 mapping_seq;
 	u32 pmd_seq;
 	u64 stack_sent; /* hash of the stack that was sent last */
 	struct cowtrace_counts counts;
 	u64 allocated; /* pairing: frame that the page allocator gave meanwhile */
-	u64 regs; /* fault path: the exception's registers, 0: a fault without exception */
-	u64 vma; /* fault path: the vm_area_struct */
-	u64 call; /* fault path: where the trampoline keeps the arguments of this very call, 0: no trampoline */
-	u64 swapped_in; /* fault path: frame that came back from swap and had to be copied */
-	u64 copying_to; /* fault path: the mm that a fork under way fills */
+	u64 regs;      /* fault path: the exception's registers, 0: a fault without exception */
+	u64 vma;       /* fault path: the vm_area_struct */
+	u64 call; /* fault path: where the trampoline keeps the arguments of this very call, 0: no
+		     trampoline */
+	u64 swapped_in;	   /* fault path: frame that came back from swap and had to be copied */
+	u64 copying_to;	   /* fault path: the mm that a fork under way fills */
 	u64 fork_began_ns; /* when a fork under way has begun to make the child's memory */
-	u64 copied_vma; /* fault path: start of the mapping that it has copied last */
-	u32 exec_from; /* the space left by an exec whose tracepoint has not fired yet */
-	u32 told_exec; /* the space of the last exec that was told: hooks on the family may run more than once (lib/again.h) */
+	u64 copied_vma;	   /* fault path: start of the mapping that it has copied last */
+	u32 exec_from;	   /* the space left by an exec whose tracepoint has not fired yet */
+	u32 told_exec; /* the space of the last exec that was told: hooks on the family may run more
+			  than once (lib/again.h) */
 	u32 code_owner, code_pages; /* note_code() */
-	struct registers user; /* where user space was; ip 0: not known. Here, for programs on faults have no room on their stacks */
+	struct registers user;	    /* where user space was; ip 0: not known. Here, for programs on
+				       faults have no room on their stacks */
 	struct cowtrace_counts exec_counts; /* of exec_from */
-	u64 forked_task, forked_ns; /* the last child that was told, and when it was born */
-	u64 born_ns; /* start_boottime of the task when it got this state */
-	struct cowtrace_counts visitors; /* what others broke in this task's memory */
+	u64 forked_task, forked_ns;	    /* the last child that was told, and when it was born */
+	u64 born_ns;			    /* start_boottime of the task when it got this state */
+	struct cowtrace_counts visitors;    /* what others broke in this task's memory */
 };
 
 /* A task has one place here, by its address; who finds it taken is in `tasks`. */
@@ -90,7 +96,8 @@ struct {
 	__type(value, struct table_entry);
 } table SEC(".maps") __weak;
 
-/* Behind the table; on kernels without atomic instructions all tasks. User space makes it larger where memory is taken as needed (6.1). */
+/* Behind the table; on kernels without atomic instructions all tasks. User space makes it larger
+ * where memory is taken as needed (6.1). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
@@ -98,7 +105,8 @@ struct {
 	__type(value, struct task_state);
 } tasks SEC(".maps") __weak;
 
-/* Faults that somebody takes in memory that is not his own (/proc/PID/mem, ptrace, kernel threads), while they are under way; by his task. */
+/* Faults that somebody takes in memory that is not his own (/proc/PID/mem, ptrace, kernel threads),
+ * while they are under way; by his task. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -120,7 +128,8 @@ struct {
 	__uint(max_entries, 64 << 20);
 } data_ring SEC(".maps") __weak;
 
-/* What gives breaks their meaning: rare, and kept apart so that a storm of breaks does not push it out. */
+/* What gives breaks their meaning: rare, and kept apart so that a storm of breaks does not push it
+ * out. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 << 20);
@@ -135,12 +144,12 @@ static __always_inline struct cowtrace_lane *this_lane(void)
 	return bpf_map_lookup_elem(&lanes, &cpu);
 }
 
-#define COUNT(counter)                                                                                                 \
-	do {                                                                                                           \
-		struct cowtrace_lane *on_this_cpu = this_lane();                                                       \
-                                                                                                                       \
-		if (on_this_cpu)                                                                                       \
-			__sync_fetch_and_add(&on_this_cpu->counters.counter, 1);                                       \
+#define COUNT(counter)                                                                             \
+	do {                                                                                       \
+		struct cowtrace_lane *on_this_cpu = this_lane();                                   \
+                                                                                                   \
+		if (on_this_cpu)                                                                   \
+			__sync_fetch_and_add(&on_this_cpu->counters.counter, 1);                   \
 	} while (0)
 
 static __always_inline struct table_entry *entry_of(u64 task)
@@ -173,7 +182,9 @@ static __always_inline u64 birth_of(u64 task)
 	u64 birth = 0;
 
 	/* By the helper: hooks on the family are linked without bpf_rdonly_cast. */
-	bpf_probe_read_kernel(&birth, sizeof(birth), (void *)(task + bpf_core_field_offset(struct task_struct, start_boottime)));
+	bpf_probe_read_kernel(
+		&birth, sizeof(birth),
+		(void *)(task + bpf_core_field_offset(struct task_struct, start_boottime)));
 	return birth;
 }
 
@@ -184,8 +195,9 @@ static __noinline int is_another(struct task_state *state, u64 task)
 }
 
 /*
- * The state of a task that runs; 0: it has none. The state of a task that has ended may outlive it (create_state()), and a task that no
- * fork made (a worker of io_uring, which sched_process_fork does not show) may then have its address.
+ * The state of a task that runs; 0: it has none. The state of a task that has ended may outlive it
+ * (create_state()), and a task that no fork made (a worker of io_uring, which sched_process_fork
+ * does not show) may then have its address.
  */
 static __always_inline struct task_state *running_state_of(u64 task)
 {
@@ -231,8 +243,9 @@ static __always_inline struct task_state *place_for(u64 task)
 }
 
 /*
- * For a task that has just come to be; 0: there is no room. Its address may have a state already: some kernels free a task without
- * sched_process_free (docs/architecture.md), and use its memory again.
+ * For a task that has just come to be; 0: there is no room. Its address may have a state already:
+ * some kernels free a task without sched_process_free (docs/architecture.md), and use its memory
+ * again.
  */
 static __always_inline struct task_state *create_state(u64 task)
 {
@@ -249,7 +262,8 @@ static __always_inline void end_visit(u64 task)
 		__sync_fetch_and_add(&shared.visits, -1);
 }
 
-/* A number that no address space has had yet. Not from one shared counter: before 5.12 there is no atomic addition that tells its result. */
+/* A number that no address space has had yet. Not from one shared counter: before 5.12 there is no
+ * atomic addition that tells its result. */
 static __always_inline u32 new_space(void)
 {
 	struct cowtrace_lane *lane = this_lane();
@@ -277,8 +291,9 @@ static __always_inline void enter_new_space(struct task_state *state, u64 mm)
 }
 
 /*
- * Rules for code (lib/unwind.h) are those of the address space where it was mapped, while that has so many pages of it: a forked child goes
- * on with its parent's until it maps code of its own. `pages`: 0 if not known.
+ * Rules for code (lib/unwind.h) are those of the address space where it was mapped, while that has
+ * so many pages of it: a forked child goes on with its parent's until it maps code of its own.
+ * `pages`: 0 if not known.
  */
 static __always_inline void note_code(struct task_state *state, u32 pages)
 {
@@ -288,8 +303,9 @@ static __always_inline void note_code(struct task_state *state, u32 pages)
 }
 
 /*
- * The number of the address space that `task` runs in; 0: not traced. An exec installs the new mm before its tracepoint fires, and the
- * kernel already writes there (the end of .data), so a new mm starts a new number wherever it is first seen.
+ * The number of the address space that `task` runs in; 0: not traced. An exec installs the new mm
+ * before its tracepoint fires, and the kernel already writes there (the end of .data), so a new mm
+ * starts a new number wherever it is first seen.
  */
 static __always_inline u32 space_of(struct task_state *state, u64 mm)
 {
@@ -311,17 +327,21 @@ static __always_inline u64 read_through(u64 *place, u64 address)
 }
 
 /*
- * The number of a thread in the pid namespace of user space, as /proc shows it there; 0: it has none. Of a process: ask for its leader.
- * Only where layout.pid_level is not 0.
+ * The number of a thread in the pid namespace of user space, as /proc shows it there; 0: it has
+ * none. Of a process: ask for its leader. Only where layout.pid_level is not 0.
  */
 static __always_inline s32 number_below(u64 task, u64 *place)
 {
-	u64 pid = read_through(place, task + bpf_core_field_offset(struct task_struct, thread_pid)), number;
+	u64 pid = read_through(place, task + bpf_core_field_offset(struct task_struct, thread_pid)),
+	    number;
 
-	if (!pid || (u32)read_through(place, pid + bpf_core_field_offset(struct pid, level)) < layout.pid_level)
+	if (!pid || (u32)read_through(place, pid + bpf_core_field_offset(struct pid, level)) <
+			    layout.pid_level)
 		return 0;
-	number = pid + bpf_core_field_offset(struct pid, numbers) + layout.pid_level * bpf_core_type_size(struct upid);
-	if (read_through(place, number + bpf_core_field_offset(struct upid, ns)) != layout.pid_namespace)
+	number = pid + bpf_core_field_offset(struct pid, numbers) +
+		 layout.pid_level * bpf_core_type_size(struct upid);
+	if (read_through(place, number + bpf_core_field_offset(struct upid, ns)) !=
+	    layout.pid_namespace)
 		return 0;
 	return (s32)read_through(place, number + bpf_core_field_offset(struct upid, nr));
 }
@@ -346,7 +366,8 @@ static __always_inline void fill_header(struct cowtrace_header *header, u32 size
 	header->tid = (u32)id;
 }
 
-/* In a pid namespace below the initial one: the numbers there. `header` is not on the stack, or there is room. */
+/* In a pid namespace below the initial one: the numbers there. `header` is not on the stack, or
+ * there is room. */
 static __always_inline void translate_numbers(struct cowtrace_header *header)
 {
 	u64 now = header->time_ns, *place = &header->time_ns;
@@ -354,7 +375,11 @@ static __always_inline void translate_numbers(struct cowtrace_header *header)
 	if (!layout.pid_level)
 		return;
 	header->tid = number_below(bpf_get_current_task(), place);
-	header->pid = number_below(read_through(place, bpf_get_current_task() + bpf_core_field_offset(struct task_struct, group_leader)), place);
+	header->pid =
+		number_below(read_through(place, bpf_get_current_task() +
+							 bpf_core_field_offset(struct task_struct,
+									       group_leader)),
+			     place);
 	header->time_ns = now;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Page tables and struct page, read through the direct map that user space has calibrated and verified. */
+/* Page tables and struct page, read through the direct map that user space has calibrated and
+ * verified. */
 #ifndef COWTRACE_LIB_PAGETABLE_H
 #define COWTRACE_LIB_PAGETABLE_H
 
@@ -75,11 +76,13 @@ out:
 }
 
 /* The same address again, from the entry that `before` found if its table is still the same one. */
-static __always_inline void walk_again(u64 pgd, u64 address, const struct walk *before, struct walk *walk)
+static __always_inline void walk_again(u64 pgd, u64 address, const struct walk *before,
+				       struct walk *walk)
 {
 	u32 failed = 0;
 
-	if (before->level == 1 && read_kernel_u64(before->table_at, &failed) == before->table && !failed) {
+	if (before->level == 1 && read_kernel_u64(before->table_at, &failed) == before->table &&
+	    !failed) {
 		walk->entry_at = before->entry_at;
 		walk->table_at = before->table_at;
 		walk->table = before->table;
@@ -130,23 +133,27 @@ struct page___info {
 #define HEAD_MASKS 0xffffffffff000000ULL /* of 1 GiB, 2^18 times 64 bytes, and smaller */
 
 /*
- * The first struct page of the folio that `page` belongs to. A tail page has bit 0 set and the head's address above it, or, in 7.x, the mask
- * that makes the head's address of its own: all ones down to the folio's size, which is above all addresses of struct pages.
+ * The first struct page of the folio that `page` belongs to. A tail page has bit 0 set and the
+ * head's address above it, or, in 7.x, the mask that makes the head's address of its own: all ones
+ * down to the folio's size, which is above all addresses of struct pages.
  */
 static __always_inline u64 head_of(u64 page, u32 *failed)
 {
 	u64 head;
 
 	if (bpf_core_field_exists(((struct page___info *)0)->compound_info))
-		head = read_kernel_u64(page + bpf_core_field_offset(struct page___info, compound_info), failed);
+		head = read_kernel_u64(
+			page + bpf_core_field_offset(struct page___info, compound_info), failed);
 	else
-		head = read_kernel_u64(page + bpf_core_field_offset(struct page, compound_head), failed);
+		head = read_kernel_u64(page + bpf_core_field_offset(struct page, compound_head),
+				       failed);
 	if (!(head & 1))
 		return page;
 	return head >= HEAD_MASKS ? page & head : head - 1;
 }
 
-/* What a frame holds, from its folio's mapping word: bit 0 anonymous, bits 0 and 1 KSM (include/linux/page-flags.h). */
+/* What a frame holds, from its folio's mapping word: bit 0 anonymous, bits 0 and 1 KSM
+ * (include/linux/page-flags.h). */
 static __always_inline u8 frame_class(u64 frame)
 {
 	u64 page, mapping;

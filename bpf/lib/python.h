@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The thread state and the Python frames of the current thread, as user space has told where they are (abi/python.h). Everything here is
- * read from memory that the program may have filled with anything: a read that fails ends the walk, and loops are bounded.
+ * The thread state and the Python frames of the current thread, as user space has told where they
+ * are (abi/python.h). Everything here is read from memory that the program may have filled with
+ * anything: a read that fails ends the walk, and loops are bounded.
  */
 #ifndef COWTRACE_LIB_PYTHON_H
 #define COWTRACE_LIB_PYTHON_H
@@ -21,9 +22,10 @@ static __always_inline u64 read_user_u64(u64 address)
 #define THREAD_COLLECTING 1ULL
 
 /*
- * The current thread's PyThreadState, with THREAD_COLLECTING; 0: none. Not by _PyRuntime's tstate_current, which names the thread that
- * holds the GIL: somebody else where code has released it. A stale pointer or another interpreter's state does not name our interpreter.
- * Global functions, as begin_stack() is.
+ * The current thread's PyThreadState, with THREAD_COLLECTING; 0: none. Not by _PyRuntime's
+ * tstate_current, which names the thread that holds the GIL: somebody else where code has released
+ * it. A stale pointer or another interpreter's state does not name our interpreter. Global
+ * functions, as begin_stack() is.
  */
 __weak __noinline u64 find_python_thread(u32 space)
 {
@@ -39,7 +41,8 @@ __weak __noinline u64 find_python_thread(u32 space)
 	state = read_user_u64(pointer + python->slot);
 	if (state && python->block_slot >= 0)
 		state = read_user_u64(state + python->block_slot);
-	if (!state || (state & 7) || read_user_u64(state + python->thread_interpreter) != python->interpreter)
+	if (!state || (state & 7) ||
+	    read_user_u64(state + python->thread_interpreter) != python->interpreter)
 		return 0;
 	if (python->collecting &&
 	    bpf_probe_read_user(&collecting, sizeof(collecting), (void *)python->collecting))
@@ -49,7 +52,8 @@ __weak __noinline u64 find_python_thread(u32 space)
 
 #define PYTHON_WINDOW 512 /* bytes, a power of two: four frames of small functions */
 
-/* What was last read where frames are: from 3.11 on those of callers lie right before, and one read gets several of them. */
+/* What was last read where frames are: from 3.11 on those of callers lie right before, and one read
+ * gets several of them. */
 struct python_window {
 	u64 words[PYTHON_WINDOW / 8];
 	u64 start; /* address of words[0] */
@@ -57,10 +61,12 @@ struct python_window {
 };
 
 /*
- * The place in `words` of the `size` bytes at `address`, which are read if they are not there; negative: they cannot be read. Nothing of
- * another page is read with them: it may be absent, and that takes the kernel longer than all reads together.
+ * The place in `words` of the `size` bytes at `address`, which are read if they are not there;
+ * negative: they cannot be read. Nothing of another page is read with them: it may be absent, and
+ * that takes the kernel longer than all reads together.
  */
-static __always_inline s32 look_at_frame(struct python_window *window, u64 address, u32 size, bool one_by_one)
+static __always_inline s32 look_at_frame(struct python_window *window, u64 address, u32 size,
+					 bool one_by_one)
 {
 	u64 at = address - window->start, most = (PYTHON_WINDOW - size) & ~7U;
 	u32 before = address & (4096 - 8);
@@ -96,7 +102,8 @@ static __always_inline u64 first_python_frame(const struct cowtrace_python *pyth
 {
 	u64 frame = read_user_u64((thread & ~THREAD_COLLECTING) + python->thread_frame);
 
-	return frame && python->cframe_frame >= 0 ? read_user_u64(frame + python->cframe_frame) : frame;
+	return frame && python->cframe_frame >= 0 ? read_user_u64(frame + python->cframe_frame)
+						  : frame;
 }
 
 #endif

@@ -14,10 +14,12 @@ struct {
 	__type(value, struct cowtrace_python);
 } pythons SEC(".maps") __weak;
 
-/* A fork hands on the interpreter with the memory: no break of the child is to wait for user space. */
+/* A fork hands on the interpreter with the memory: no break of the child is to wait for user space.
+ */
 static __always_inline void inherit_python(u32 parent, u32 child)
 {
-	struct cowtrace_python *python = shared.pythons ? bpf_map_lookup_elem(&pythons, &parent) : 0;
+	struct cowtrace_python *python =
+		shared.pythons ? bpf_map_lookup_elem(&pythons, &parent) : 0;
 
 	if (python)
 		bpf_map_update_elem(&pythons, &child, python, BPF_ANY);

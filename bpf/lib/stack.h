@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * User stacks: native ones by rules (lib/unwind.h) or by frame pointer, Python's from its thread state. Each distinct pair is sent once, over
- * the control ring; breaks carry its hash.
+ * User stacks: native ones by rules (lib/unwind.h) or by frame pointer, Python's from its thread
+ * state. Each distinct pair is sent once, over the control ring; breaks carry its hash.
  */
 #ifndef COWTRACE_LIB_STACK_H
 #define COWTRACE_LIB_STACK_H
@@ -37,8 +37,9 @@ static __always_inline void mark_sent(u64 hash)
 }
 
 /*
- * By frame pointer. Leaves the stack frames in `walk`, mixed into its hash. Where Python frames are known, the interpreter's own tell nothing
- * more, nor does what called it: the walk ends at the first of them.
+ * By frame pointer. Leaves the stack frames in `walk`, mixed into its hash. Where Python frames are
+ * known, the interpreter's own tell nothing more, nor does what called it: the walk ends at the
+ * first of them.
  */
 static __always_inline void walk_stack(struct stack_walk *walk, u32 limit)
 {
@@ -54,13 +55,15 @@ static __always_inline void walk_stack(struct stack_walk *walk, u32 limit)
 			stack->truncated = 1;
 			break;
 		}
-		if (!bp || (bp & 7) || bpf_probe_read_user(record, sizeof(record), (void *)bp) || !record[1])
+		if (!bp || (bp & 7) || bpf_probe_read_user(record, sizeof(record), (void *)bp) ||
+		    !record[1])
 			break;
 		ip = record[1];
 		stack->ip[i] = ip;
 		stack->depth = i + 1;
 		hash = mix(hash, ip);
-		/* Stacks grow down: a caller's stack frame lies above, or this is not a frame pointer. */
+		/* Stacks grow down: a caller's stack frame lies above, or this is not a frame
+		 * pointer. */
 		if (record[0] <= bp || record[0] - bp > MOST_IN_A_STACK_FRAME)
 			break;
 		bp = record[0];
@@ -78,7 +81,8 @@ static __always_inline bool unwind_stack(struct stack_walk *walk, u32 key, u32 l
 	for (u32 i = 1; i <= COWTRACE_MAX_FRAMES; i++) {
 		u32 kind = walk->rule & COWTRACE_UNWIND_KIND, unwound;
 
-		if (walk->ip - walk->file_start < walk->file_size || kind == COWTRACE_UNWIND_OUTERMOST)
+		if (walk->ip - walk->file_start < walk->file_size ||
+		    kind == COWTRACE_UNWIND_OUTERMOST)
 			return true;
 		if (i >= limit || i >= COWTRACE_MAX_FRAMES || kind > COWTRACE_UNWIND_OUTERMOST) {
 			stack->truncated = 1;
@@ -86,7 +90,8 @@ static __always_inline bool unwind_stack(struct stack_walk *walk, u32 key, u32 l
 		}
 		if (!kind) {
 			/* Whoever goes on from here is told registers. */
-			if (have_read(&walk->bp, &walk->bp_at) && have_read(&walk->bx, &walk->bx_at))
+			if (have_read(&walk->bp, &walk->bp_at) &&
+			    have_read(&walk->bx, &walk->bx_at))
 				return false;
 			stack->truncated = 1;
 			return true;
@@ -103,7 +108,8 @@ static __always_inline bool unwind_stack(struct stack_walk *walk, u32 key, u32 l
 	return true;
 }
 
-/* Leaves the Python frames of `thread` (find_python_thread()) in `walk`, and returns `hash` with them mixed in. */
+/* Leaves the Python frames of `thread` (find_python_thread()) in `walk`, and returns `hash` with
+ * them mixed in. */
 static __always_inline u64 walk_python(struct stack_walk *walk, u32 space, u64 thread, u64 hash)
 {
 	struct cowtrace_python *python = bpf_map_lookup_elem(&pythons, &space);
@@ -127,14 +133,18 @@ static __always_inline u64 walk_python(struct stack_walk *walk, u32 space, u64 t
 			return hash;
 		if (i >= limit)
 			break;
-		place = look_at_frame(&walk->window, frame + python->frame_start, size, python->kind == COWTRACE_PYTHON_OLD);
+		place = look_at_frame(&walk->window, frame + python->frame_start, size,
+				      python->kind == COWTRACE_PYTHON_OLD);
 		if (place < 0)
 			break;
-		stack->python[i].code = frame_word(&walk->window, place, python->code) & ~(u64)python->tag_bits;
-		stack->python[i].instruction = frame_word(&walk->window, place, python->instruction);
+		stack->python[i].code =
+			frame_word(&walk->window, place, python->code) & ~(u64)python->tag_bits;
+		stack->python[i].instruction =
+			frame_word(&walk->window, place, python->instruction);
 		if (python->kind == COWTRACE_PYTHON_OLD)
 			stack->python[i].instruction = (u32)stack->python[i].instruction;
-		*(u64 *)&stack->python[i].owner = python->owner < size ? frame_byte(&walk->window, place, python->owner) : 0;
+		*(u64 *)&stack->python[i].owner =
+			python->owner < size ? frame_byte(&walk->window, place, python->owner) : 0;
 		stack->python_depth = i + 1;
 		hash = mix(mix(hash, stack->python[i].code), stack->python[i].instruction);
 		frame = frame_word(&walk->window, place, python->previous);
@@ -164,11 +174,13 @@ static __always_inline void send_stack(struct cowtrace_stack *stack, u32 space, 
 }
 
 /*
- * Steps, one after the other, for the stacks of all functions that are active together must fit into 512 bytes; 6.16 and later give each
- * program one of its own. Global functions: the verifier goes through their loops once instead of once for each path that leads here (kernel
- * 6.1 gave up on those).
+ * Steps, one after the other, for the stacks of all functions that are active together must fit
+ * into 512 bytes; 6.16 and later give each program one of its own. Global functions: the verifier
+ * goes through their loops once instead of once for each path that leads here (kernel 6.1 gave up
+ * on those).
  *
- * begin_stack() walks the Python frames of `thread` (0: it runs no Python), and returns what the others take: 0 if stacks are off.
+ * begin_stack() walks the Python frames of `thread` (0: it runs no Python), and returns what the
+ * others take: 0 if stacks are off.
  */
 __weak __noinline u64 begin_stack(u32 space, u64 thread)
 {
@@ -193,7 +205,8 @@ __weak __noinline u64 begin_stack(u32 space, u64 thread)
 	return place->key + 1ULL;
 }
 
-/* Walks the native stack from the registers in the place. False: as far as rules lead; user space has to find the rest. */
+/* Walks the native stack from the registers in the place. False: as far as rules lead; user space
+ * has to find the rest. */
 __weak __noinline u32 walk_native(u64 begun)
 {
 	u32 key = begun - 1;
@@ -212,7 +225,8 @@ __weak __noinline u32 walk_native(u64 begun)
 	return 1;
 }
 
-/* Sends the stack, if it has not been sent, and returns its hash. `last` is the one that this thread sent last; `sent_as`: it was, as that. */
+/* Sends the stack, if it has not been sent, and returns its hash. `last` is the one that this
+ * thread sent last; `sent_as`: it was, as that. */
 __weak __noinline u64 end_stack(u64 begun, u32 space, u64 last, u64 sent_as)
 {
 	u32 key = begun - 1;

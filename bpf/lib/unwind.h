@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Native stacks of code without frame pointers, by rules that user space has read from .eh_frame (abi/unwind.h). Rules are few and come when
- * they are missed: a break that meets an address without one sends a copy of its stack, which user space unwinds.
+ * Native stacks of code without frame pointers, by rules that user space has read from .eh_frame
+ * (abi/unwind.h). Rules are few and come when they are missed: a break that meets an address
+ * without one sends a copy of its stack, which user space unwinds.
  */
 #ifndef COWTRACE_LIB_UNWIND_H
 #define COWTRACE_LIB_UNWIND_H
@@ -28,13 +29,15 @@ struct {
 struct stack_walk {
 	struct cowtrace_stack stack;
 	struct python_window window;
-	u64 file_start, file_size; /* of the interpreter that these belong to; size 0: there are none */
-	u64 hash;		   /* of the Python frames */
+	u64 file_start,
+		file_size; /* of the interpreter that these belong to; size 0: there are none */
+	u64 hash;	   /* of the Python frames */
 	/* Of the native stack frame at hand: as the task entered the kernel, to begin with. */
 	u64 ip, sp, bp, bx;
-	u64 bp_at, bx_at; /* where these have still to be read, see have_read(); 0: they are known */
+	u64 bp_at,
+		bx_at; /* where these have still to be read, see have_read(); 0: they are known */
 	u64 scope;
-	u64 rule; /* of `ip` */
+	u64 rule;  /* of `ip` */
 	u64 exact; /* COWTRACE_UNWIND_EXACT: `ip` is no return address */
 	u64 caller_ip;
 };
@@ -56,7 +59,8 @@ static __always_inline u64 find_rule(u64 scope, u64 address)
 		if (entry->address == address && entry->scope == scope) {
 			u64 rule = entry->rule;
 
-			/* User space may put another one there meanwhile, and writes the rule last. */
+			/* User space may put another one there meanwhile, and writes the rule last.
+			 */
 			barrier();
 			return entry->address == address && entry->scope == scope ? rule : 0;
 		}
@@ -67,12 +71,15 @@ static __always_inline u64 find_rule(u64 scope, u64 address)
 /* Where the caller's register is kept; `from` is not COWTRACE_UNWIND_SAME. */
 static __always_inline u64 kept_at(const struct stack_walk *walk, u64 cfa, u32 from, s8 words)
 {
-	u64 base = from == COWTRACE_UNWIND_AT_CFA ? cfa : from == COWTRACE_UNWIND_AT_BP ? walk->bp : walk->sp;
+	u64 base = from == COWTRACE_UNWIND_AT_CFA  ? cfa
+		   : from == COWTRACE_UNWIND_AT_BP ? walk->bp
+						   : walk->sp;
 
 	return base + (s64)words * 8;
 }
 
-/* The callers' registers are kept in many a stack frame, and of use for few: they are read when they are. False: it cannot be read. */
+/* The callers' registers are kept in many a stack frame, and of use for few: they are read when
+ * they are. False: it cannot be read. */
 static __always_inline bool have_read(u64 *value, u64 *kept)
 {
 	if (*kept && bpf_probe_read_user(value, sizeof(*value), (void *)*kept))
@@ -84,19 +91,22 @@ static __always_inline bool have_read(u64 *value, u64 *kept)
 /* Whether bp has to be known to tell the caller's registers, or where they are kept. */
 static __always_inline bool takes_bp(u64 rule)
 {
-	return ((rule >> 5) & 3) == COWTRACE_UNWIND_BP || ((rule >> 8) & 3) == COWTRACE_UNWIND_AT_BP ||
-	       ((rule >> 10) & 3) == COWTRACE_UNWIND_AT_BP || ((rule >> 12) & 3) == COWTRACE_UNWIND_AT_BP;
+	return ((rule >> 5) & 3) == COWTRACE_UNWIND_BP ||
+	       ((rule >> 8) & 3) == COWTRACE_UNWIND_AT_BP ||
+	       ((rule >> 10) & 3) == COWTRACE_UNWIND_AT_BP ||
+	       ((rule >> 12) & 3) == COWTRACE_UNWIND_AT_BP;
 }
 
 enum unwound {
 	UNWOUND_CALLER = 0,
-	UNWOUND_ALL = 1, /* there was no caller */
+	UNWOUND_ALL = 1,  /* there was no caller */
 	UNWOUND_LOST = 2, /* there is one, which was not found */
 };
 
 /*
- * From the stack frame in the place `key` of `stacks` to its caller's, by its rule, which is of kind COWTRACE_UNWIND_CALLER. A function of its
- * own: the verifier goes through it once, and not once for each stack frame.
+ * From the stack frame in the place `key` of `stacks` to its caller's, by its rule, which is of
+ * kind COWTRACE_UNWIND_CALLER. A function of its own: the verifier goes through it once, and not
+ * once for each stack frame.
  */
 __weak __noinline u32 unwind_step(u32 key)
 {
@@ -117,18 +127,24 @@ __weak __noinline u32 unwind_step(u32 key)
 	/* Who calls with frame pointers ends their chain so. */
 	if (from == COWTRACE_UNWIND_BP && !walk->bp)
 		return UNWOUND_ALL;
-	cfa = (from == COWTRACE_UNWIND_SP ? walk->sp : from == COWTRACE_UNWIND_BP ? walk->bp : walk->bx) + ((s64)rule >> 40);
+	cfa = (from == COWTRACE_UNWIND_SP   ? walk->sp
+	       : from == COWTRACE_UNWIND_BP ? walk->bp
+					    : walk->bx) +
+	      ((s64)rule >> 40);
 	if (rule & COWTRACE_UNWIND_LOADED) {
 		if (bpf_probe_read_user(&walk->caller_ip, sizeof(walk->caller_ip), (void *)cfa))
 			return UNWOUND_LOST;
 		cfa = walk->caller_ip;
 	}
-	if (bpf_probe_read_user(&walk->caller_ip, sizeof(walk->caller_ip), (void *)kept_at(walk, cfa, (rule >> 12) & 3, rule >> 32)))
+	if (bpf_probe_read_user(&walk->caller_ip, sizeof(walk->caller_ip),
+				(void *)kept_at(walk, cfa, (rule >> 12) & 3, rule >> 32)))
 		return UNWOUND_LOST;
 	if (!walk->caller_ip)
 		return UNWOUND_ALL;
-	/* Stacks grow down, and callers lie above; a signal may be handled on a stack of its own. */
-	if (!(rule & COWTRACE_UNWIND_SIGNAL) && (cfa <= walk->sp || cfa - walk->sp > MOST_IN_A_STACK_FRAME))
+	/* Stacks grow down, and callers lie above; a signal may be handled on a stack of its own.
+	 */
+	if (!(rule & COWTRACE_UNWIND_SIGNAL) &&
+	    (cfa <= walk->sp || cfa - walk->sp > MOST_IN_A_STACK_FRAME))
 		return UNWOUND_LOST;
 	from = (rule >> 10) & 3;
 	if (from)
@@ -140,11 +156,14 @@ __weak __noinline u32 unwind_step(u32 key)
 	walk->sp = cfa;
 	walk->exact = rule & COWTRACE_UNWIND_SIGNAL ? COWTRACE_UNWIND_EXACT : 0;
 	walk->rule = find_rule(walk->scope, walk->ip | walk->exact);
-	return (walk->rule & COWTRACE_UNWIND_KIND) == COWTRACE_UNWIND_NO_CODE ? UNWOUND_LOST : UNWOUND_CALLER;
+	return (walk->rule & COWTRACE_UNWIND_KIND) == COWTRACE_UNWIND_NO_CODE ? UNWOUND_LOST
+									      : UNWOUND_CALLER;
 }
 
 /* All but the memory. */
-static __always_inline void fill_copy(struct cowtrace_stack_copy *copy, u32 size, const struct stack_walk *walk, u64 mm, u32 space, u64 hash, u64 now)
+static __always_inline void fill_copy(struct cowtrace_stack_copy *copy, u32 size,
+				      const struct stack_walk *walk, u64 mm, u32 space, u64 hash,
+				      u64 now)
 {
 	bpf_probe_read_kernel(&copy->stack, sizeof(copy->stack), &walk->stack);
 	fill_header(&copy->stack.header, size, COWTRACE_EVENT_STACK_COPY, now);
@@ -203,8 +222,8 @@ static __always_inline u64 cut_short(struct stack_walk *walk)
 }
 
 /*
- * Sends the walk in the place of `begun` as far as it came, and what the rest of it is in. Returns the hash that it gave it, 0: there was no
- * room, and it ends there.
+ * Sends the walk in the place of `begun` as far as it came, and what the rest of it is in. Returns
+ * the hash that it gave it, 0: there was no room, and it ends there.
  */
 __weak __noinline u64 send_copy(u64 begun, u32 space)
 {
@@ -217,9 +236,12 @@ __weak __noinline u64 send_copy(u64 begun, u32 space)
 	if (!place)
 		return 0;
 	walk = &place->content;
-	hash = cowtrace_mix(cowtrace_mix(now, bpf_get_current_pid_tgid()), bpf_get_smp_processor_id()) | 1;
+	hash = cowtrace_mix(cowtrace_mix(now, bpf_get_current_pid_tgid()),
+			    bpf_get_smp_processor_id()) |
+	       1;
 	depth = FIELD(struct mm_struct, mm, start_stack) - walk->sp;
-	/* Two ends, each with its reservation: a pointer that is tested again may be null once more, older verifiers think ("unreleased reference"). */
+	/* Two ends, each with its reservation: a pointer that is tested again may be null once
+	 * more, older verifiers think ("unreleased reference"). */
 	if (depth > 0 && depth < COWTRACE_COPY_SHORT) {
 		copy = bpf_ringbuf_reserve(&copy_ring, COWTRACE_SHORT_COPY_BYTES, 0);
 		if (!copy)

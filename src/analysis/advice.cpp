@@ -47,8 +47,9 @@ std::vector<Advice> advise(const Summary& summary, const model::Session& session
     if (finding->saves_at_most_bytes) *finding->saves_at_most_bytes += unknown;
     advice.push_back({std::string(row.id), std::move(finding->text), finding->saves_at_most_bytes});
   }
-  std::stable_sort(advice.begin(), advice.end(),
-                   [](const Advice& a, const Advice& b) { return a.saves_at_most_bytes.value_or(0) > b.saves_at_most_bytes.value_or(0); });
+  std::stable_sort(advice.begin(), advice.end(), [](const Advice& a, const Advice& b) {
+    return a.saves_at_most_bytes.value_or(0) > b.saves_at_most_bytes.value_or(0);
+  });
   return advice;
 }
 

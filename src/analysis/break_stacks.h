@@ -27,8 +27,8 @@ struct BreakStack {
   BreakCount count;
 };
 
-// By process, then in order of the members above. The counts sum up to the totals of the report unless there is a
-// filter: what was lost matches none.
+// By process, then in order of the members above. The counts sum up to the totals of the report
+// unless there is a filter: what was lost matches none.
 std::vector<BreakStack> break_stacks(const Report& report, const EventFilter& filter,
                                      bool with_details);
 

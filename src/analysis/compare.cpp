@@ -21,7 +21,9 @@ std::uint64_t size_of(std::int64_t difference) {
 class Comparer {
  public:
   Comparer(const Runs& before, const Runs& after)
-      : before_(before), after_(after), noise_known_(std::min(before.size(), after.size()) >= kRunsForNoise) {}
+      : before_(before),
+        after_(after),
+        noise_known_(std::min(before.size(), after.size()) >= kRunsForNoise) {}
 
   [[nodiscard]] bool noise_known() const { return noise_known_; }
 
@@ -31,9 +33,12 @@ class Comparer {
     return made(values(before_, value_of), values(after_, value_of));
   }
 
-  [[nodiscard]] std::optional<Change> change_if_known(std::optional<std::uint64_t> RunFigures::*member) const {
+  [[nodiscard]] std::optional<Change> change_if_known(
+      std::optional<std::uint64_t> RunFigures::*member) const {
     for (const Runs* side : {&before_, &after_})
-      if (std::any_of(side->begin(), side->end(), [&](const RunFigures& run) { return !(run.*member); })) return std::nullopt;
+      if (std::any_of(side->begin(), side->end(),
+                      [&](const RunFigures& run) { return !(run.*member); }))
+        return std::nullopt;
     return change([&](const RunFigures& run) { return *(run.*member); });
   }
 
@@ -47,7 +52,8 @@ class Comparer {
     for (const RunFigures& run : side) list.push_back(value_of(run));
     return list;
   }
-  [[nodiscard]] Change made(std::vector<std::uint64_t> before, std::vector<std::uint64_t> after) const;
+  [[nodiscard]] Change made(std::vector<std::uint64_t> before,
+                            std::vector<std::uint64_t> after) const;
   [[nodiscard]] ChangedRow row(Section section, const RowName& name) const;
 
   const Runs& before_;
@@ -81,7 +87,8 @@ std::vector<ChangedRow> Comparer::rows(Section section) const {
   for (const RowName& name : names) rows.push_back(row(section, name));
   std::stable_sort(rows.begin(), rows.end(), [](const ChangedRow& a, const ChangedRow& b) {
     const auto rank = [](const ChangedRow& row) {
-      return std::tuple(!row.bytes.noise.value_or(false), size_of(row.bytes.difference), size_of(row.breaks.difference),
+      return std::tuple(!row.bytes.noise.value_or(false), size_of(row.bytes.difference),
+                        size_of(row.breaks.difference),
                         std::max(row.bytes.before.most, row.bytes.after.most));
     };
     return rank(a) > rank(b);
@@ -91,7 +98,8 @@ std::vector<ChangedRow> Comparer::rows(Section section) const {
 
 std::vector<AdviceChange> Comparer::advice() const {
   std::map<std::string, AdviceChange> by_id;
-  const auto add = [&](const Runs& side, std::uint64_t AdviceChange::*given, std::optional<Spread> AdviceChange::*saves) {
+  const auto add = [&](const Runs& side, std::uint64_t AdviceChange::*given,
+                       std::optional<Spread> AdviceChange::*saves) {
     std::map<std::string, std::vector<std::uint64_t>> bounds;
     for (const RunFigures& run : side)
       for (const auto& [id, bound] : run.advice) {
@@ -141,7 +149,8 @@ Comparison compare(std::vector<RunFigures> before, std::vector<RunFigures> after
   result.processes = comparer.change([](const RunFigures& run) { return run.processes; });
   result.inherited_bytes = comparer.change_if_known(&RunFigures::inherited_bytes);
   result.still_shared_bytes = comparer.change_if_known(&RunFigures::still_shared_bytes);
-  for (std::size_t section = 0; section < kSections; ++section) result.rows[section] = comparer.rows(static_cast<Section>(section));
+  for (std::size_t section = 0; section < kSections; ++section)
+    result.rows[section] = comparer.rows(static_cast<Section>(section));
   result.advice = comparer.advice();
   forget_rows(before);
   forget_rows(after);

@@ -31,8 +31,10 @@ using ByPhase = std::array<BreakCount, model::kPhases>;
 
 // Causes that occurred, in order; smaller than ByCause where most have none.
 using SomeCauses = std::vector<std::pair<model::Cause, BreakCount>>;
-inline void add_to(SomeCauses& causes, model::Cause cause, std::uint64_t breaks, std::uint64_t bytes) {
-  auto at = std::lower_bound(causes.begin(), causes.end(), cause, [](const auto& one, model::Cause value) { return one.first < value; });
+inline void add_to(SomeCauses& causes, model::Cause cause, std::uint64_t breaks,
+                   std::uint64_t bytes) {
+  auto at = std::lower_bound(causes.begin(), causes.end(), cause,
+                             [](const auto& one, model::Cause value) { return one.first < value; });
   if (at == causes.end() || at->first != cause) at = causes.insert(at, {cause, {}});
   at->second.add(breaks, bytes);
 }

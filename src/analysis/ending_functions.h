@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions that take a program apart. A stack that holds one of them was made while the program ended.
+// Functions that take a program apart. A stack that holds one of them was made while the program
+// ended.
 #pragma once
 
 #include <array>
@@ -17,8 +18,9 @@ struct EndingFunction {
   EndingRuntime runtime = EndingRuntime::C;
 };
 
-// exit() runs the handlers of atexit(), destructors of C++ and the dynamic linker's _dl_fini(), and never returns (C11
-// 7.22.4.4). The others are the public functions by which programs end an interpreter or themselves.
+// exit() runs the handlers of atexit(), destructors of C++ and the dynamic linker's _dl_fini(), and
+// never returns (C11 7.22.4.4). The others are the public functions by which programs end an
+// interpreter or themselves.
 inline constexpr std::array kEndingFunctions = {
     EndingFunction{"exit", false},                 // C library
     EndingFunction{"quick_exit", false},           // C library: handlers of at_quick_exit()
@@ -57,12 +59,13 @@ inline constexpr std::array kEndingCalls = {
     EndingCall{"Perl_free_tmps", "perl_run"},
 };
 
-// CPython's main functions. A forked process that is in one of them and in no Python code has left the program that it was
-// forked in: it gives back what it had compiled, and ends.
-inline constexpr std::array<std::string_view, 2> kPythonMainFunctions = {"Py_RunMain", "Py_BytesMain"};
+// CPython's main functions. A forked process that is in one of them and in no Python code has left
+// the program that it was forked in: it gives back what it had compiled, and ends.
+inline constexpr std::array<std::string_view, 2> kPythonMainFunctions = {"Py_RunMain",
+                                                                         "Py_BytesMain"};
 
-// Python functions of the standard library that run exit handlers, for processes that multiprocessing forked end without
-// the interpreter's own end.
+// Python functions of the standard library that run exit handlers, for processes that
+// multiprocessing forked end without the interpreter's own end.
 struct EndingPythonFunction {
   std::string_view function;
   std::string_view file;  // the end of its path

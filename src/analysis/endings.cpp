@@ -21,14 +21,19 @@ enum class Sign : std::uint8_t {
   None,           // no stack, or one that was cut short
   Work,           // whole, and nothing in it ends a program
   PythonWork,     // its Python stack frames are whole; the interpreter's own callers are not in it
-  PythonMain,     // in CPython's main function and in no Python code; the end, where the thread has been in some
+  PythonMain,     // in CPython's main function and in no Python code; the end, where the thread has
+                  // been in some
   EndingPython,   // exit handlers that Python code runs
   Ending,         // a function that ends a program, and returns
   EndingForGood,  // one that does not
 };
 
-bool is_ending(Sign sign) { return sign >= Sign::EndingPython; }
-bool may_be_ending(Sign sign) { return sign >= Sign::PythonMain; }
+bool is_ending(Sign sign) {
+  return sign >= Sign::EndingPython;
+}
+bool may_be_ending(Sign sign) {
+  return sign >= Sign::PythonMain;
+}
 
 // What a native function says, wherever it is in a stack.
 struct Role {
@@ -52,14 +57,18 @@ class StackSigns {
     return found != signs_.end() ? found->second : Sign::None;
   }
   [[nodiscard]] bool any_ending() const {
-    return std::any_of(signs_.begin(), signs_.end(), [](const auto& one) { return may_be_ending(one.second); });
+    return std::any_of(signs_.begin(), signs_.end(),
+                       [](const auto& one) { return may_be_ending(one.second); });
   }
 
  private:
   Sign read(const model::Stack& stack);
   Sign of_native(const model::Stack& stack);
-  // Python code of this forked space is seen where it runs, so that a stack without any is none of its.
-  [[nodiscard]] bool shows_python(model::SpaceId space) const { return forked_.contains(space) && with_python_.contains(space); }
+  // Python code of this forked space is seen where it runs, so that a stack without any is none of
+  // its.
+  [[nodiscard]] bool shows_python(model::SpaceId space) const {
+    return forked_.contains(space) && with_python_.contains(space);
+  }
   const Role& role_of(model::SpaceId space, std::uint64_t ip, bool is_return_address);
   bool ends_python(model::SpaceId space, const model::PythonFrame& frame);
 
@@ -82,7 +91,8 @@ const Role& StackSigns::role_of(model::SpaceId space, std::uint64_t ip, bool is_
     role.called[i] = function == kEndingCalls[i].function;
     role.calls[i] = function == kEndingCalls[i].caller;
   }
-  if (std::find(kPythonMainFunctions.begin(), kPythonMainFunctions.end(), function) != kPythonMainFunctions.end())
+  if (std::find(kPythonMainFunctions.begin(), kPythonMainFunctions.end(), function) !=
+      kPythonMainFunctions.end())
     role.sign = Sign::PythonMain;
   return role;
 }
@@ -129,7 +139,8 @@ class Thread {
 
   void take(const Moment& moment, std::vector<model::Ending>& endings) {
     if (state_ == Sign::EndingForGood) return;
-    const bool works = moment.sign == Sign::Work || (moment.sign == Sign::PythonWork && state_ <= Sign::EndingPython);
+    const bool works = moment.sign == Sign::Work ||
+                       (moment.sign == Sign::PythonWork && state_ <= Sign::EndingPython);
     was_in_python_ |= moment.sign == Sign::PythonWork;
     // Before Python code is seen for the first time, it may only not have been found yet.
     if (is_ending(moment.sign) || (moment.sign == Sign::PythonMain && was_in_python_)) {
@@ -143,7 +154,8 @@ class Thread {
   }
 
   void finish(std::vector<model::Ending>& endings) const {
-    if (may_be_ending(state_)) endings.push_back({tid_, from_ns_, state_ == Sign::EndingForGood ? UINT64_MAX : last_ns_});
+    if (may_be_ending(state_))
+      endings.push_back({tid_, from_ns_, state_ == Sign::EndingForGood ? UINT64_MAX : last_ns_});
   }
 
  private:
@@ -182,7 +194,8 @@ std::vector<model::Ending> find_endings(const model::Session& session, model::Re
       if (const auto thread = threads.find(event.tid); thread != threads.end())
         thread->second.push_back({event.time_ns, signs.of(event.stack)});
     for (auto& [tid, moments] : threads) {
-      std::sort(moments.begin(), moments.end(), [](const Moment& a, const Moment& b) { return a.time_ns < b.time_ns; });
+      std::sort(moments.begin(), moments.end(),
+                [](const Moment& a, const Moment& b) { return a.time_ns < b.time_ns; });
       Thread thread(tid);
       for (const Moment& moment : moments) thread.take(moment, endings);
       thread.finish(endings);

@@ -15,6 +15,7 @@ namespace cowtrace::analysis {
 // After one that returns, a whole stack without such a function is work again; a stack that was cut
 // short proves nothing, and leaves things as they were. What an exit handler forks is at work.
 // Needs native stacks: without them it finds only kEndingPythonFunctions.
-[[nodiscard]] std::vector<model::Ending> find_endings(const model::Session& session, model::Resolver& resolver);
+[[nodiscard]] std::vector<model::Ending> find_endings(const model::Session& session,
+                                                      model::Resolver& resolver);
 
 }  // namespace cowtrace::analysis

@@ -93,8 +93,7 @@ Status EventFilter::add_number(std::vector<std::uint32_t>& to, std::string_view 
 Status EventFilter::add_address(std::string_view condition, std::string_view value) {
   const std::size_t dash = value.find('-');
   const auto start = address(value.substr(0, dash));
-  const auto end =
-      dash == std::string_view::npos ? std::nullopt : address(value.substr(dash + 1));
+  const auto end = dash == std::string_view::npos ? std::nullopt : address(value.substr(dash + 1));
   if (!start || (dash != std::string_view::npos && !end))
     return refused(condition, "its value is no address", "as in address=0x7f00-0x8000");
   if (end && *end <= *start)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which events an export is about: "pid=4711", "mechanism=copy", "cause=refcount", "phase=ending", "address=0x7f00-0x8000".
+// Which events an export is about: "pid=4711", "mechanism=copy", "cause=refcount", "phase=ending",
+// "address=0x7f00-0x8000".
 #pragma once
 
 #include <cstdint>
@@ -14,12 +15,14 @@
 
 namespace cowtrace::analysis {
 
-// Conditions of one kind are alternatives, those of different kinds must all hold. Without any, everything matches.
+// Conditions of one kind are alternatives, those of different kinds must all hold. Without any,
+// everything matches.
 class EventFilter {
  public:
-  // One condition KEY=VALUE. Keys: process (a key of the report), pid (of the process whose memory it is),
-  // mechanism, cause, phase (starting, running, ending; rows of counts have none), address (what was written: one base page, or START-END without END). Fails on
-  // anything else, saying what there is.
+  // One condition KEY=VALUE. Keys: process (a key of the report), pid (of the process whose memory
+  // it is), mechanism, cause, phase (starting, running, ending; rows of counts have none), address
+  // (what was written: one base page, or START-END without END). Fails on anything else, saying
+  // what there is.
   [[nodiscard]] Status add(std::string_view condition);
 
   [[nodiscard]] bool everything() const { return conditions_.empty(); }

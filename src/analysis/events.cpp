@@ -41,13 +41,14 @@ std::vector<Place> places_in_time(const model::Session& session) {
 
 std::vector<ProcessMark> marks_in_time(const Summary& summary, const model::Session& session,
                                        const std::vector<Place>& places) {
-  // In an exec the kernel writes to the new memory before it says so: no process begins after its first event.
+  // In an exec the kernel writes to the new memory before it says so: no process begins after its
+  // first event.
   std::vector<std::uint64_t> first_event(summary.processes.size(), UINT64_MAX);
   for (const Place& place : places) {
     const model::ProcessKey owner = session.spaces[place.space].owner;
     if (owner.value < first_event.size())
-      first_event[owner.value] = std::min(first_event[owner.value],
-                                          since(session.capture.started_ns, place.time_ns));
+      first_event[owner.value] =
+          std::min(first_event[owner.value], since(session.capture.started_ns, place.time_ns));
   }
   std::vector<ProcessMark> marks;
   for (const ProcessSummary& process : summary.processes) {
@@ -55,8 +56,8 @@ std::vector<ProcessMark> marks_in_time(const Summary& summary, const model::Sess
                      std::min(process.start_ns, first_event[process.process.value]),
                      process.process});
     for (const std::uint64_t exec_ns : session.process(process.process).exec_ns)
-      marks.push_back({ProcessMark::Kind::Exec, since(session.capture.started_ns, exec_ns),
-                       process.process});
+      marks.push_back(
+          {ProcessMark::Kind::Exec, since(session.capture.started_ns, exec_ns), process.process});
     if (process.exit_ns)
       marks.push_back({ProcessMark::Kind::Exit, *process.exit_ns, process.process});
   }

@@ -21,13 +21,13 @@ struct EventRow {
   model::ProcessKey process;  // whose memory it is
   Touch touch;
   const model::Resolution* resolution = nullptr;  // nullptr: a row of counts
-  std::uint64_t t_ns = 0;                         // since capture started; of the last one of a row of counts
+  std::uint64_t t_ns = 0;  // since capture started; of the last one of a row of counts
   model::Cause cause = model::Cause::Unknown;
   std::optional<model::Phase> phase;  // none: not known
   std::string_view field;             // of the object, where it is known; untrusted
-  std::string_view mapping;  // empty: not known
+  std::string_view mapping;           // empty: not known
   std::optional<ObjectId> object;
-  std::optional<std::uint32_t> site;           // index of Summary::sites; none without a break there
+  std::optional<std::uint32_t> site;  // index of Summary::sites; none without a break there
   std::optional<std::uint32_t> written_bytes;  // as in Totals
 };
 

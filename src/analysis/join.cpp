@@ -33,7 +33,8 @@ std::vector<ProcessSummary> process_summaries(const model::Session& session,
     summary.pid = process.pid;
     summary.parent = process.parent;
     summary.forked_from = process.forked_from;
-    summary.started_by_exec = !process.exec_ns.empty() && process.spaces.size() > (process.forked_from ? 1 : 0);
+    summary.started_by_exec =
+        !process.exec_ns.empty() && process.spaces.size() > (process.forked_from ? 1 : 0);
     summary.command = process.command;
     summary.python = process.python;
     summary.start_ns = since(started, process.start_ns);
@@ -158,7 +159,8 @@ void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uin
   if (touch.is_ending()) add_to(written.ending, touch.cause, touch.count, bytes);
   if (effect.field != 0) written.fields[facts_.field(effect)] += touch.count;
   note_process(written.processes, process);
-  if (!touch.is_ending() && (touch.cause == model::Cause::Container || touch.cause == model::Cause::Value))
+  if (!touch.is_ending() &&
+      (touch.cause == model::Cause::Container || touch.cause == model::Cause::Value))
     note_process(written.changers, process);
 }
 

@@ -30,8 +30,10 @@ BreakCount LiveTally::before(std::uint32_t window) const {
 std::size_t LiveCounts::CellHash::operator()(const CellKey& key) const {
   const auto& [space, site, object, cause] = key;
   std::uint64_t hash = space;
-  for (const std::uint64_t part : {std::uint64_t{site}, std::uint64_t{object}, std::uint64_t{cause}})
-    hash = (hash ^ part) * 0x9e3779b97f4a7c15;  // 2^64 / golden ratio: Knuth's multiplicative hashing
+  for (const std::uint64_t part :
+       {std::uint64_t{site}, std::uint64_t{object}, std::uint64_t{cause}})
+    hash =
+        (hash ^ part) * 0x9e3779b97f4a7c15;  // 2^64 / golden ratio: Knuth's multiplicative hashing
   return hash ^ hash >> 32;
 }
 
@@ -46,7 +48,8 @@ void LiveCounts::add(const model::Fork& fork) {
 }
 
 void LiveCounts::add(const model::Attach& attach) {
-  if (attach.parent_space != model::SpaceId()) image_of_.emplace(attach.space, image(attach.parent_space));
+  if (attach.parent_space != model::SpaceId())
+    image_of_.emplace(attach.space, image(attach.parent_space));
 }
 
 model::SpaceId LiveCounts::image(model::SpaceId space) const {
@@ -59,12 +62,15 @@ std::uint32_t LiveCounts::site_of(std::uint32_t number) const {
   return number;
 }
 
-// Forked processes share addresses: the same stack in several of them is one site (as in SiteTable).
+// Forked processes share addresses: the same stack in several of them is one site (as in
+// SiteTable).
 void LiveCounts::add(const model::Stack& stack) {
   const auto known = site_of_stack_.find(stack.hash);
-  const auto [same, is_new] = site_of_frames_.try_emplace(Frames{image(stack.space), stack.frames, stack.python}, 0);
+  const auto [same, is_new] =
+      site_of_frames_.try_emplace(Frames{image(stack.space), stack.frames, stack.python}, 0);
   if (is_new) {
-    same->second = known != site_of_stack_.end() ? site_of(known->second) : static_cast<std::uint32_t>(sites_.size());
+    same->second = known != site_of_stack_.end() ? site_of(known->second)
+                                                 : static_cast<std::uint32_t>(sites_.size());
     if (known != site_of_stack_.end()) return;
     sites_.emplace_back().merged_into = same->second;
     site_of_stack_.emplace(stack.hash, same->second);
@@ -76,8 +82,9 @@ void LiveCounts::add(const model::Stack& stack) {
   } else if (const std::uint32_t early = site_of(known->second); early != site) {
     // Its breaks arrived before it did.
     Site& into = sites_[site];
-    if (into.time_ns == 0) std::tie(into.stack, into.space, into.ip, into.time_ns) =
-        std::tie(sites_[early].stack, sites_[early].space, sites_[early].ip, sites_[early].time_ns);
+    if (into.time_ns == 0)
+      std::tie(into.stack, into.space, into.ip, into.time_ns) = std::tie(
+          sites_[early].stack, sites_[early].space, sites_[early].ip, sites_[early].time_ns);
     into.tally.add(window_, sites_[early].tally);
     sites_[early].merged_into = site;
   }
@@ -128,8 +135,10 @@ std::uint32_t LiveCounts::object_number(const Name& name) {
   const auto known = object_of_name_.find(name);
   if (known != object_of_name_.end()) return known->second;
   if (objects_.size() > limits_.objects) return kOthers;
-  const std::string type = name.type.empty() ? fmt::format("({})", model::name(name.kind)) : name.type;
-  const auto [of_type, is_new] = type_of_name_.try_emplace(type, static_cast<std::uint32_t>(types_.size()));
+  const std::string type =
+      name.type.empty() ? fmt::format("({})", model::name(name.kind)) : name.type;
+  const auto [of_type, is_new] =
+      type_of_name_.try_emplace(type, static_cast<std::uint32_t>(types_.size()));
   if (is_new) types_.push_back(type);
   const auto number = static_cast<std::uint32_t>(objects_.size());
   objects_.push_back({name, of_type->second});
@@ -137,7 +146,8 @@ std::uint32_t LiveCounts::object_number(const Name& name) {
   return number;
 }
 
-void LiveCounts::add_named(model::SpaceId space, std::uint32_t site, std::uint32_t object, model::Cause cause, std::uint64_t bytes) {
+void LiveCounts::add_named(model::SpaceId space, std::uint32_t site, std::uint32_t object,
+                           model::Cause cause, std::uint64_t bytes) {
   ++named_;
   const auto cell_for = [&](std::uint32_t of_site, std::uint32_t of_object) {
     const CellKey key{space.value, of_site, of_object, static_cast<std::uint8_t>(cause)};

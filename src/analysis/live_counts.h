@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts of a running capture that are always up to date: each break is taken once, when it arrives, and once more when somebody has found
-// out what it wrote to. A snapshot costs as much as there are different things, never as much as there were breaks.
+// Counts of a running capture that are always up to date: each break is taken once, when it
+// arrives, and once more when somebody has found out what it wrote to. A snapshot costs as much as
+// there are different things, never as much as there were breaks.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +48,8 @@ class LiveCounts {
   // Which object a break wrote to, as rows are told apart.
   struct Name {
     model::ObjectKind kind = model::ObjectKind::Mapping;
-    std::string name, type;         // untrusted
-    std::uint64_t address = 0;      // 0 where the name alone says which it is
+    std::string name, type;     // untrusted
+    std::uint64_t address = 0;  // 0 where the name alone says which it is
     auto operator<=>(const Name&) const = default;
   };
 
@@ -61,7 +62,8 @@ class LiveCounts {
   // A break. Returns the number of its site, for add_named().
   std::uint32_t add(const model::Resolution& event);
   // What that break wrote to is known now. `object` is a number of object_number().
-  void add_named(model::SpaceId space, std::uint32_t site, std::uint32_t object, model::Cause cause, std::uint64_t bytes);
+  void add_named(model::SpaceId space, std::uint32_t site, std::uint32_t object, model::Cause cause,
+                 std::uint64_t bytes);
   [[nodiscard]] std::uint32_t object_number(const Name& name);
 
   // A site as its stack frames are to be named.
@@ -84,7 +86,8 @@ class LiveCounts {
   // What a process inherited; none if nobody looked.
   using InheritedBytes = std::function<std::optional<std::uint64_t>(model::ProcessKey)>;
   // Without names of stack frames, and without what only the capture knows.
-  [[nodiscard]] LiveSnapshot snapshot(const model::Session& session, const LiveRequest& request, const InheritedBytes& inherited) const;
+  [[nodiscard]] LiveSnapshot snapshot(const model::Session& session, const LiveRequest& request,
+                                      const InheritedBytes& inherited) const;
 
  private:
   friend class LiveQuery;
@@ -109,7 +112,8 @@ class LiveCounts {
   struct CellHash {
     std::size_t operator()(const CellKey& key) const;
   };
-  using Frames = std::tuple<model::SpaceId, std::vector<std::uint64_t>, std::vector<model::PythonFrame>>;
+  using Frames =
+      std::tuple<model::SpaceId, std::vector<std::uint64_t>, std::vector<model::PythonFrame>>;
 
   static constexpr std::uint32_t kOthers = 0;  // object: all that found no room
 
@@ -122,7 +126,8 @@ class LiveCounts {
   std::uint64_t window_began_ns_ = 0, window_ns_ = 0;
   LiveTally total_;
   std::uint64_t named_ = 0;
-  std::unordered_map<model::SpaceId, model::SpaceId> image_of_;  // the first space that ran the same program image
+  std::unordered_map<model::SpaceId, model::SpaceId>
+      image_of_;  // the first space that ran the same program image
   std::unordered_map<model::SpaceId, LiveTally> spaces_;
   std::vector<Site> sites_;
   std::unordered_map<model::StackHash, std::uint32_t> site_of_stack_;

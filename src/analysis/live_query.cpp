@@ -52,8 +52,10 @@ class LiveQuery {
     find_owners();
     for (const LiveCounts::Cell& cell : counts_.cells_) add(cell);
     // What needs no name is exact, and complete.
-    if (request_.filter.empty()) count_all();
-    else if (only_process()) count_process();
+    if (request_.filter.empty())
+      count_all();
+    else if (only_process())
+      count_process();
     LiveSnapshot snapshot;
     snapshot.request = request_;
     snapshot.window_ns = counts_.window_ns_;
@@ -75,7 +77,8 @@ class LiveQuery {
 
   void find_owners() {
     for (const model::AddressSpace& space : session_.spaces)
-      if (space.owner.value < session_.processes.size() && owns(space)) owner_[space.id] = space.owner.value;
+      if (space.owner.value < session_.processes.size() && owns(space))
+        owner_[space.id] = space.owner.value;
   }
   // A space that nobody has announced yet has no owner: its field says 0, which is somebody.
   [[nodiscard]] bool owns(const model::AddressSpace& space) const {
@@ -89,9 +92,12 @@ class LiveQuery {
 
   void add(const LiveCounts::Cell& cell) {
     const LiveFilter& filter = request_.filter;
-    const auto differs = [](const std::optional<std::uint32_t>& wanted, std::uint32_t is) { return wanted && *wanted != is; };
+    const auto differs = [](const std::optional<std::uint32_t>& wanted, std::uint32_t is) {
+      return wanted && *wanted != is;
+    };
     const auto process = owner(cell.space);
-    const std::uint32_t site = counts_.site_of(cell.site), type = counts_.objects_[cell.object].type;
+    const std::uint32_t site = counts_.site_of(cell.site),
+                        type = counts_.objects_[cell.object].type;
     const auto cause = static_cast<std::uint32_t>(cell.cause);
     if (filter.process && process != filter.process) return;
     if (differs(filter.object, cell.object) || differs(filter.type, type) ||
@@ -128,12 +134,15 @@ class LiveQuery {
     for (const auto& [space, tally] : counts_.spaces_)
       if (owner(space) == request_.filter.process) all.add(counts_.window_, tally);
     replace(shown_, all);
-    if (*request_.filter.process < processes_.size()) replace(processes_[*request_.filter.process], all);
+    if (*request_.filter.process < processes_.size())
+      replace(processes_[*request_.filter.process], all);
   }
 
-  // Ids of rows that have something, in the order that was asked for, and how many there are of them.
+  // Ids of rows that have something, in the order that was asked for, and how many there are of
+  // them.
   template <typename NameOf>
-  std::pair<std::vector<std::uint32_t>, std::size_t> chosen(const Sums& sums, NameOf&& name_of, bool all = false) const {
+  std::pair<std::vector<std::uint32_t>, std::size_t> chosen(const Sums& sums, NameOf&& name_of,
+                                                            bool all = false) const {
     std::vector<std::uint32_t> ids;
     for (std::uint32_t i = 0; i < sums.size(); ++i)
       if (sums[i].count.breaks != 0 || all) ids.push_back(i);
@@ -149,13 +158,15 @@ class LiveQuery {
         case LiveOrder::Name:
           if (const auto order = name_of(a) <=> name_of(b); order != 0) return order < 0;
           break;
-        case LiveOrder::Copied: break;
+        case LiveOrder::Copied:
+          break;
       }
       if (x.count.bytes != y.count.bytes) return x.count.bytes > y.count.bytes;
       return a < b;
     };
     const std::size_t shown = std::min(ids.size(), request_.rows);
-    std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(shown), ids.end(), before);
+    std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(shown), ids.end(),
+                      before);
     const std::size_t count = ids.size();
     ids.resize(shown);
     return {std::move(ids), count};
@@ -163,7 +174,9 @@ class LiveQuery {
 
   void fill(LiveSnapshot& snapshot) const {
     fill_processes(snapshot);
-    const auto objects = chosen(objects_, [this](std::uint32_t id) { return std::string_view(counts_.objects_[id].name.name); });
+    const auto objects = chosen(objects_, [this](std::uint32_t id) {
+      return std::string_view(counts_.objects_[id].name.name);
+    });
     snapshot.objects.all = objects.second;
     for (const std::uint32_t id : objects.first) {
       LiveObject& row = add_row(snapshot.objects.rows, id, objects_[id]);
@@ -173,7 +186,8 @@ class LiveQuery {
       row.kind = name.kind;
     }
     fill_types(snapshot);
-    const auto sites = chosen(sites_, [this](std::uint32_t id) { return counts_.sites_[id].time_ns; });
+    const auto sites =
+        chosen(sites_, [this](std::uint32_t id) { return counts_.sites_[id].time_ns; });
     snapshot.sites.all = sites.second;
     for (const std::uint32_t id : sites.first) {
       LiveSite& row = add_row(snapshot.sites.rows, id, sites_[id]);
@@ -190,7 +204,8 @@ class LiveQuery {
 
   void fill_processes(LiveSnapshot& snapshot) const {
     const auto& known = session_.processes;
-    const auto processes = chosen(processes_, [&](std::uint32_t id) { return known[id].pid; }, request_.filter.empty());
+    const auto processes = chosen(
+        processes_, [&](std::uint32_t id) { return known[id].pid; }, request_.filter.empty());
     snapshot.processes.all = processes.second;
     for (const std::uint32_t id : processes.first) {
       LiveProcess& row = add_row(snapshot.processes.rows, id, processes_[id]);
@@ -204,18 +219,21 @@ class LiveQuery {
         row.shared_bytes = *row.inherited_bytes - std::min(*row.inherited_bytes, copied_by(id));
     }
     snapshot.processes_alive = static_cast<std::size_t>(
-        std::count_if(known.begin(), known.end(), [](const model::Process& process) { return !process.exit_ns; }));
+        std::count_if(known.begin(), known.end(),
+                      [](const model::Process& process) { return !process.exit_ns; }));
   }
   // Whatever the filter is.
   [[nodiscard]] std::uint64_t copied_by(std::uint32_t process) const {
     std::uint64_t sum = 0;
     for (const model::SpaceId space : session_.processes[process].spaces)
-      if (const auto found = counts_.spaces_.find(space); found != counts_.spaces_.end()) sum += found->second.total().bytes;
+      if (const auto found = counts_.spaces_.find(space); found != counts_.spaces_.end())
+        sum += found->second.total().bytes;
     return sum;
   }
 
   void fill_types(LiveSnapshot& snapshot) const {
-    const auto types = chosen(types_, [this](std::uint32_t id) { return std::string_view(counts_.types_[id]); });
+    const auto types =
+        chosen(types_, [this](std::uint32_t id) { return std::string_view(counts_.types_[id]); });
     snapshot.types.all = types.second;
     std::vector<std::uint64_t> objects(types_.size());
     for (std::size_t i = 0; i < objects_.size(); ++i)
@@ -245,7 +263,8 @@ class LiveQuery {
   std::optional<std::uint32_t> wanted_site_;  // of the filter: it may have become another one's
 };
 
-LiveSnapshot LiveCounts::snapshot(const model::Session& session, const LiveRequest& request, const InheritedBytes& inherited) const {
+LiveSnapshot LiveCounts::snapshot(const model::Session& session, const LiveRequest& request,
+                                  const InheritedBytes& inherited) const {
   return LiveQuery(*this, session, request, inherited).run();
 }
 

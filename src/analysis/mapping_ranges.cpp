@@ -74,8 +74,7 @@ MappingRanges::Segments MappingRanges::segments(const model::Session& session,
   for (const auto& [address, numbers] : changes) {
     for (const std::size_t number : numbers)
       if (!there.insert(number).second) there.erase(number);
-    result[address] =
-        there.empty() ? nullptr : object_of_.at(space.mappings[*there.rbegin()]);
+    result[address] = there.empty() ? nullptr : object_of_.at(space.mappings[*there.rbegin()]);
   }
   return result;
 }

@@ -64,7 +64,8 @@ void rename(std::vector<RunFigures>& runs, const NewNames& new_names) {
   }
 }
 
-void match(std::vector<RunFigures>& before, std::vector<RunFigures>& after, RowName (*without)(RowName)) {
+void match(std::vector<RunFigures>& before, std::vector<RunFigures>& after,
+           RowName (*without)(RowName)) {
   const Names sites_before = sites_of(before);
   const Names sites_after = sites_of(after);
   std::map<RowName, Alike, RowNameOrder> alike;

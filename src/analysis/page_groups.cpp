@@ -108,7 +108,8 @@ void PageGroups::for_each(const Callback& callback) const {
 }
 
 void PageGroups::walk(const Spaces& spaces, Grouper& grouper) const {
-  // Nearly every process: one space, in order already unless a huge page moves the start of its page.
+  // Nearly every process: one space, in order already unless a huge page moves the start of its
+  // page.
   if (spaces.size() == 1 && spaces[0]->page_counts.empty() && !has_huge_pages(*spaces[0])) {
     std::uint32_t place = 0;
     for (const model::Resolution& event : spaces[0]->resolutions)

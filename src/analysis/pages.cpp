@@ -32,16 +32,19 @@ class Actors {
  private:
   // Pids are reused: the newest process of that pid that had started by then.
   [[nodiscard]] std::string_view command(std::int32_t pid, std::uint64_t time_ns) const {
-    // A visitor told its name when it acted; of a process of the family we know the one it had when it was forked.
+    // A visitor told its name when it acted; of a process of the family we know the one it had when
+    // it was forked.
     const auto visitor = session_.visitors.find(pid);
     if (visitor != session_.visitors.end()) return visitor->second;
     const auto found = by_pid_.find(pid);
     if (found == by_pid_.end()) return {};
     const auto& keys = found->second;
-    const auto later = std::upper_bound(keys.begin(), keys.end(), time_ns, [this](std::uint64_t time, std::uint32_t key) {
-      return time < session_.processes[key].start_ns;
-    });
-    return later != keys.begin() ? std::string_view(session_.processes[*std::prev(later)].command) : std::string_view();
+    const auto later = std::upper_bound(keys.begin(), keys.end(), time_ns,
+                                        [this](std::uint64_t time, std::uint32_t key) {
+                                          return time < session_.processes[key].start_ns;
+                                        });
+    return later != keys.begin() ? std::string_view(session_.processes[*std::prev(later)].command)
+                                 : std::string_view();
   }
 
   const model::Session& session_;

@@ -21,8 +21,8 @@ struct Actor {
   std::string_view command;  // empty: not of the family
 };
 
-// `written`, frames, cause, phase, mapping, object and actor are those of the last break, or of the last
-// event if none was one.
+// `written`, frames, cause, phase, mapping, object and actor are those of the last break, or of the
+// last event if none was one.
 struct PageRow {
   model::ProcessKey process;
   std::int32_t pid = 0;

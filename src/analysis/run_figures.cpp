@@ -15,7 +15,9 @@ auto frame_key(const model::StackFrame& frame) {
   return std::tie(frame.function, frame.file, frame.line, frame.module, frame.python);
 }
 
-bool is_before(const model::StackFrame& a, const model::StackFrame& b) { return frame_key(a) < frame_key(b); }
+bool is_before(const model::StackFrame& a, const model::StackFrame& b) {
+  return frame_key(a) < frame_key(b);
+}
 
 // Without what is another in the next run: the address of a function that has no name.
 model::StackFrame named_alike(model::StackFrame frame) {
@@ -25,15 +27,18 @@ model::StackFrame named_alike(model::StackFrame frame) {
 
 void add_mechanisms(const Totals& totals, Rows& rows) {
   for (const model::MechanismInfo& mechanism : model::kMechanismTable) {
-    const MechanismSummary& sum = totals.by_mechanism[static_cast<std::size_t>(mechanism.mechanism)];
-    if (sum.count != 0) rows[{std::string(mechanism.name), {}, {}, 0, {}}].add({sum.count, sum.bytes, 0});
+    const MechanismSummary& sum =
+        totals.by_mechanism[static_cast<std::size_t>(mechanism.mechanism)];
+    if (sum.count != 0)
+      rows[{std::string(mechanism.name), {}, {}, 0, {}}].add({sum.count, sum.bytes, 0});
   }
 }
 
 void add_causes(const Totals& totals, Rows& rows) {
   for (std::size_t cause = 0; cause < totals.by_cause.size(); ++cause) {
     const BreakCount& sum = totals.by_cause[cause];
-    if (sum.breaks != 0) rows[{std::string(model::kCauseNames[cause]), {}, {}, 0, {}}].add({sum.breaks, sum.bytes, 0});
+    if (sum.breaks != 0)
+      rows[{std::string(model::kCauseNames[cause]), {}, {}, 0, {}}].add({sum.breaks, sum.bytes, 0});
   }
 }
 
@@ -41,7 +46,8 @@ void add_phases(const Totals& totals, Rows& rows) {
   if (!totals.by_phase) return;
   for (std::size_t phase = 0; phase < totals.by_phase->size(); ++phase) {
     const BreakCount& sum = (*totals.by_phase)[phase];
-    if (sum.breaks != 0) rows[{std::string(model::kPhaseNames[phase]), {}, {}, 0, {}}].add({sum.breaks, sum.bytes, 0});
+    if (sum.breaks != 0)
+      rows[{std::string(model::kPhaseNames[phase]), {}, {}, 0, {}}].add({sum.breaks, sum.bytes, 0});
   }
 }
 
@@ -94,7 +100,8 @@ void add_processes(const std::vector<ProcessSummary>& processes, RunFigures& fig
   const std::vector<std::uint32_t> generation = generations(processes);
   for (std::size_t i = 0; i < processes.size(); ++i) {
     const ProcessSummary& process = processes[i];
-    figures.of(Section::Roles)[{process.command, {}, {}, generation[i], {}}].add({process.breaks, process.copied_bytes, 1});
+    figures.of(Section::Roles)[{process.command, {}, {}, generation[i], {}}].add(
+        {process.breaks, process.copied_bytes, 1});
     if (!process.python.empty()) figures.pythons.insert(process.python);
     if (process.audit) figures.unexplained_pages += process.audit->unexplained();
   }
@@ -104,9 +111,12 @@ void add_processes(const std::vector<ProcessSummary>& processes, RunFigures& fig
 }  // namespace
 
 bool RowNameOrder::operator()(const RowName& a, const RowName& b) const {
-  const auto words = [](const RowName& name) { return std::tie(name.name, name.type, name.kind, name.generation); };
+  const auto words = [](const RowName& name) {
+    return std::tie(name.name, name.type, name.kind, name.generation);
+  };
   if (words(a) != words(b)) return words(a) < words(b);
-  return std::lexicographical_compare(a.stack.begin(), a.stack.end(), b.stack.begin(), b.stack.end(), is_before);
+  return std::lexicographical_compare(a.stack.begin(), a.stack.end(), b.stack.begin(),
+                                      b.stack.end(), is_before);
 }
 
 RunFigures figures_of(const Summary& summary) {
@@ -122,9 +132,11 @@ RunFigures figures_of(const Summary& summary) {
   add_objects(summary.objects, figures);
   add_sites(summary, figures.of(Section::Sites));
   for (const MappingSummary& mapping : summary.mappings)
-    figures.of(Section::Mappings)[{mapping.label, {}, {}, 0, {}}].add({mapping.breaks, mapping.copied_bytes, 0});
+    figures.of(Section::Mappings)[{mapping.label, {}, {}, 0, {}}].add(
+        {mapping.breaks, mapping.copied_bytes, 0});
   add_processes(summary.processes, figures);
-  for (const Advice& advice : summary.advice) figures.advice[advice.id] = advice.saves_at_most_bytes;
+  for (const Advice& advice : summary.advice)
+    figures.advice[advice.id] = advice.saves_at_most_bytes;
   return figures;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one run comes to, under names that mean the same in another run: no pids, addresses or ids. Pure, and free of the run's Session, so
-// that many runs can be held against each other.
+// What one run comes to, under names that mean the same in another run: no pids, addresses or ids.
+// Pure, and free of the run's Session, so that many runs can be held against each other.
 #pragma once
 
 #include <array>
@@ -19,16 +19,27 @@
 namespace cowtrace::analysis {
 
 // The lists of a comparison.
-enum class Section : std::uint8_t { Mechanisms, Causes, Objects, Types, Sites, Mappings, Roles, Phases };
+enum class Section : std::uint8_t {
+  Mechanisms,
+  Causes,
+  Objects,
+  Types,
+  Sites,
+  Mappings,
+  Roles,
+  Phases
+};
 inline constexpr std::size_t kSections = 8;
 
 // What a row is about. Untrusted, but for mechanisms, causes and phases.
 struct RowName {
-  std::string name;              // mechanism, cause, phase, object, type, mapping or command; empty: not known
-  std::string type;              // of an object
-  std::string kind;              // model::name(ObjectKind) of objects and types
-  std::uint32_t generation = 0;  // of a role: 0 for what nobody of the family forked, 1 for its children, and so on
-  std::vector<model::StackFrame> stack;  // of a site, innermost first: functions, files, lines, modules; no addresses
+  std::string name;  // mechanism, cause, phase, object, type, mapping or command; empty: not known
+  std::string type;  // of an object
+  std::string kind;  // model::name(ObjectKind) of objects and types
+  std::uint32_t generation =
+      0;  // of a role: 0 for what nobody of the family forked, 1 for its children, and so on
+  std::vector<model::StackFrame>
+      stack;  // of a site, innermost first: functions, files, lines, modules; no addresses
 };
 
 struct RowNameOrder {
@@ -63,7 +74,9 @@ struct RunFigures {
   std::map<std::string, std::optional<std::uint64_t>> advice;  // by id: what it saves at most
 
   [[nodiscard]] Rows& of(Section section) { return rows[static_cast<std::size_t>(section)]; }
-  [[nodiscard]] const Rows& of(Section section) const { return rows[static_cast<std::size_t>(section)]; }
+  [[nodiscard]] const Rows& of(Section section) const {
+    return rows[static_cast<std::size_t>(section)];
+  }
 };
 
 // `summary` is join()'s of the same session and resolver.

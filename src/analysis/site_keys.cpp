@@ -19,7 +19,8 @@ std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& 
   for (const model::AddressSpace& space : session.spaces) {
     std::vector<model::SpaceId> way;
     model::SpaceId image = space.id;
-    // What is on the way counts as an image until the end is found, so that a cycle in a damaged trace ends.
+    // What is on the way counts as an image until the end is found, so that a cycle in a damaged
+    // trace ends.
     while (result.try_emplace(image, image).second) {
       way.push_back(image);
       if (const auto from = source.find(image); from != source.end()) image = from->second;
@@ -32,8 +33,7 @@ std::unordered_map<model::SpaceId, model::SpaceId> images(const model::Session& 
 
 }  // namespace
 
-SiteKeys::SiteKeys(const model::Session& session)
-    : image_of_(images(session)) {
+SiteKeys::SiteKeys(const model::Session& session) : image_of_(images(session)) {
   // Forked processes share addresses: the same stack in several of them is one site.
   struct Stack {
     model::SpaceId image;

@@ -15,7 +15,8 @@ namespace {
 
 // As "<str>": known by its type alone.
 bool is_unnamed(const model::Object* object) {
-  return object != nullptr && object->kind == model::ObjectKind::Python && object->name.starts_with('<') && !object->kept_by_interpreter;
+  return object != nullptr && object->kind == model::ObjectKind::Python &&
+         object->name.starts_with('<') && !object->kept_by_interpreter;
 }
 
 }  // namespace
@@ -25,7 +26,8 @@ void SiteTable::add(model::ProcessKey process, const Touch& touch, const model::
   const auto [at, is_new] = index_.try_emplace(key, static_cast<std::uint32_t>(sites_.size()));
   if (is_new) {
     SiteSummary& site = sites_.emplace_back();
-    // Its own, not the one that stands for all equal ones: that one's space need not have been there yet.
+    // Its own, not the one that stands for all equal ones: that one's space need not have been
+    // there yet.
     if (std::get<0>(key) != model::StackHash()) site.stack = touch.stack;
     site.space = touch.space->id;
     site.ip = touch.ip;

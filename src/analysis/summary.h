@@ -36,7 +36,8 @@ struct MechanismSummary {
 struct Totals {
   std::uint64_t breaks = 0;
   std::uint64_t copied_bytes = 0;
-  // What the instructions that broke pages stored, as far as it is known: not by the kernel, of string instructions one element.
+  // What the instructions that broke pages stored, as far as it is known: not by the kernel, of
+  // string instructions one element.
   std::optional<std::uint64_t> written_bytes;
   std::optional<std::uint64_t> inherited_bytes;
   std::optional<std::uint64_t> still_shared_bytes;
@@ -55,7 +56,8 @@ struct ProcessSummary {
   model::ProcessKey process;
   std::int32_t pid = 0;
   std::optional<model::ProcessKey> parent, forked_from;
-  bool started_by_exec = false;  // the program that it ran last: nothing of its memory was anybody's before
+  bool started_by_exec =
+      false;            // the program that it ran last: nothing of its memory was anybody's before
   std::string command;  // untrusted
   std::string python;   // as model::Process has it
   std::uint64_t start_ns = 0;
@@ -73,17 +75,18 @@ struct ProcessSummary {
 
 // How long a process did nothing because memory is shared: in its forks, and at its breaks.
 struct StallSummary {
-  // bucket[i]: breaks that took less than kBounds[i], and not less than the bound before; the last is without bound.
+  // bucket[i]: breaks that took less than kBounds[i], and not less than the bound before; the last
+  // is without bound.
   static constexpr std::array<std::uint64_t, 20> kBounds = {
-      1'000,      2'000,      5'000,       10'000,      20'000,      50'000,        100'000,
-      200'000,    500'000,    1'000'000,   2'000'000,   5'000'000,   10'000'000,    20'000'000,
+      1'000,      2'000,       5'000,       10'000,      20'000,        50'000,       100'000,
+      200'000,    500'000,     1'000'000,   2'000'000,   5'000'000,     10'000'000,   20'000'000,
       50'000'000, 100'000'000, 200'000'000, 500'000'000, 1'000'000'000, 2'000'000'000};
   model::ProcessKey process;
-  std::uint64_t forks = 0;           // that copied its memory's tables, and took a known time
+  std::uint64_t forks = 0;  // that copied its memory's tables, and took a known time
   std::uint64_t fork_total_ns = 0, fork_max_ns = 0;
-  std::uint64_t breaks = 0;          // whose completion was seen in time
+  std::uint64_t breaks = 0;  // whose completion was seen in time
   std::uint64_t break_total_ns = 0;
-  std::optional<Latency> latency;    // of these
+  std::optional<Latency> latency;  // of these
   std::array<std::uint64_t, kBounds.size() + 1> bucket{};
 };
 
@@ -98,13 +101,15 @@ struct ObjectSummary {
   std::uint64_t breaks = 0;  // that wrote it
   std::uint64_t copied_bytes = 0;
   std::optional<std::uint64_t> written_bytes;  // as in Totals
-  std::uint64_t neighbour_breaks = 0;  // of its pages, while nobody wrote it there
+  std::uint64_t neighbour_breaks = 0;          // of its pages, while nobody wrote it there
   ByCause by_cause{};
   SomeCauses ending;  // of by_cause, what was broken while a program ended
-  std::map<std::string, std::uint64_t> fields;  // breaks by the field that was written, where it is known; untrusted
+  std::map<std::string, std::uint64_t>
+      fields;  // breaks by the field that was written, where it is known; untrusted
   std::vector<model::ProcessKey> processes;  // that broke a page of it
-  std::vector<model::ProcessKey> changers;   // of these, those that changed what it holds (container, value) at work
-  bool kept_by_interpreter = false;          // as model::Object has it
+  std::vector<model::ProcessKey>
+      changers;  // of these, those that changed what it holds (container, value) at work
+  bool kept_by_interpreter = false;  // as model::Object has it
 
   [[nodiscard]] BreakCount ending_total() const {
     BreakCount sum;
@@ -129,9 +134,11 @@ struct SiteSummary {
   std::uint64_t breaks = 0;
   std::uint64_t copied_bytes = 0;
   ByCause by_cause{};
-  BreakCount ending;     // of `breaks`, while a program ended
-  BreakCount unnamed_refcounts;  // at work: of Python objects that no reference with a name leads to
-  BreakCount collector;  // at work: headers of the garbage collector, and whatever else was broken while it was at work
+  BreakCount ending;  // of `breaks`, while a program ended
+  BreakCount
+      unnamed_refcounts;  // at work: of Python objects that no reference with a name leads to
+  BreakCount collector;   // at work: headers of the garbage collector, and whatever else was broken
+                          // while it was at work
   std::vector<model::ProcessKey> processes;  // that broke pages here, ascending
   bool truncated = false;  // of one of the stacks the walk ended before the stack did
   NamedStack frames;       // of Summary::stack_frames; empty where JoinOptions::name_sites is not
@@ -158,7 +165,9 @@ struct Advice {
   std::string text;  // for people; names of the traced program in it are printable
   std::optional<std::uint64_t> saves_at_most_bytes;  // of copies; rows may count the same copies
 };
-inline std::string path_of(const Advice& advice) { return "docs/advice/" + advice.id + ".md"; }
+inline std::string path_of(const Advice& advice) {
+  return "docs/advice/" + advice.id + ".md";
+}
 
 struct Summary {
   Summary(const model::Session& session, const model::Facts& facts)
@@ -170,15 +179,17 @@ struct Summary {
   std::vector<StallSummary> stalls;       // of those that stalled, the longest first
   std::vector<ObjectSummary> objects;     // by copied bytes, most first; written or neighbours
   std::vector<SiteSummary> sites;         // by copied bytes, most first
-  // --allocators: sites that wrote what was copied first; `breaks` and so on are of the pages. By copied bytes, most first.
+  // --allocators: sites that wrote what was copied first; `breaks` and so on are of the pages. By
+  // copied bytes, most first.
   std::vector<SiteSummary> allocators;
-  std::optional<BreakCount> allocators_unknown;  // of pages whose first write was not seen; none: not asked for
-  std::vector<MappingSummary> mappings;   // by copied bytes, most first
-  std::vector<TimelineRow> timeline;      // by process and time; quiet buckets are left out
+  std::optional<BreakCount>
+      allocators_unknown;  // of pages whose first write was not seen; none: not asked for
+  std::vector<MappingSummary> mappings;  // by copied bytes, most first
+  std::vector<TimelineRow> timeline;     // by process and time; quiet buckets are left out
   std::uint64_t timeline_bucket_ns = 0;
   std::vector<WatchSummary> watches;  // by expression, as they were given, then by process
-  std::vector<Advice> advice;             // by what it saves, most first
-  SiteIndex site_index;                   // of `sites`
+  std::vector<Advice> advice;         // by what it saves, most first
+  SiteIndex site_index;               // of `sites`
   std::shared_ptr<SiteFrames>
       stack_frames;          // of `sites` and `allocators`; never nullptr after join()
   ObjectIndex object_index;  // numbers are ObjectIds

@@ -11,7 +11,8 @@ namespace cowtrace::analysis {
 Timeline::Timeline(std::uint64_t started_ns, std::uint64_t end_ns, std::uint64_t buckets)
     : started_ns_(started_ns), buckets_(std::max<std::uint64_t>(buckets, 1)) {
   // The last bucket also takes what happened at the very end.
-  bucket_ns_ = std::max<std::uint64_t>(end_ns / buckets_.size() + (end_ns % buckets_.size() != 0 ? 1 : 0), 1);
+  bucket_ns_ = std::max<std::uint64_t>(
+      end_ns / buckets_.size() + (end_ns % buckets_.size() != 0 ? 1 : 0), 1);
 }
 
 void Timeline::add(model::ProcessKey process, const Touch& touch) {

@@ -30,7 +30,7 @@ struct Touch {
   model::Mechanism mechanism = model::Mechanism::Copy;
   model::Cause cause = model::Cause::Unknown;
   model::Phase phase = model::Phase::Running;  // of a row of counts it is not known
-  bool in_kernel = false;  // the instruction at `ip` is a system call, not the write
+  bool in_kernel = false;   // the instruction at `ip` is a system call, not the write
   bool collecting = false;  // Python's garbage collector was at work meanwhile
   bool aggregated = false;  // a row of counts: no stack, no actor, no moment for each
 

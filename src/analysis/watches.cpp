@@ -95,14 +95,16 @@ class Judge {
   const model::Session& session_;
   const model::Facts& facts_;
   SiteFrames frames_;
-  // Bytes that the stacks and names of all watches may take: what real ones have is far below. A hostile trace has as many as it likes.
+  // Bytes that the stacks and names of all watches may take: what real ones have is far below. A
+  // hostile trace has as many as it likes.
   std::uint64_t left_ = std::uint64_t{64} << 20;
 };
 
 std::uint64_t bytes_of(const WatchBreak& event) {
   std::uint64_t bytes = event.object.size() + event.field.size();
   for (const model::StackFrame& frame : event.stack)
-    bytes += sizeof(frame) + frame.function.size() + frame.file.size() + frame.module.size() + frame.why_unnamed.size();
+    bytes += sizeof(frame) + frame.function.size() + frame.file.size() + frame.module.size() +
+             frame.why_unnamed.size();
   return bytes;
 }
 

@@ -31,7 +31,7 @@ struct WatchBreak {
 // The word that refers to the object.
 struct WatchSlot {
   enum class State { Shared, Copied, Moved, Unknown };  // Moved: it is at another address now
-  std::string place;  // "entry 'json' of sys.modules"; untrusted
+  std::string place;                                    // "entry 'json' of sys.modules"; untrusted
   std::uint64_t address = 0;
   std::uint64_t frame = 0;
   State state = State::Unknown;
@@ -56,8 +56,8 @@ struct WatchSummary {
   std::uint64_t seen_ns = 0;
   std::uint64_t address = 0;  // 0: missing or not known, as `frame`
   std::uint64_t frame = 0;
-  std::string type;  // untrusted
-  std::optional<AtFork> at_fork;  // none: it was not there
+  std::string type;                // untrusted
+  std::optional<AtFork> at_fork;   // none: it was not there
   std::uint64_t pages = 0;         // that the object lies on
   std::uint64_t copied_pages = 0;  // of these
   std::optional<WatchSlot> slot;
@@ -68,20 +68,29 @@ struct WatchSummary {
 
 constexpr std::string_view name(WatchSummary::State state) {
   switch (state) {
-    case WatchSummary::State::Shared: return "shared";
-    case WatchSummary::State::Copied: return "copied";
-    case WatchSummary::State::Replaced: return "replaced";
-    case WatchSummary::State::Missing: return "missing";
-    case WatchSummary::State::Unknown: return "unknown";
+    case WatchSummary::State::Shared:
+      return "shared";
+    case WatchSummary::State::Copied:
+      return "copied";
+    case WatchSummary::State::Replaced:
+      return "replaced";
+    case WatchSummary::State::Missing:
+      return "missing";
+    case WatchSummary::State::Unknown:
+      return "unknown";
   }
   return "unknown";
 }
 constexpr std::string_view name(WatchSlot::State state) {
   switch (state) {
-    case WatchSlot::State::Shared: return "shared";
-    case WatchSlot::State::Copied: return "copied";
-    case WatchSlot::State::Moved: return "moved";
-    case WatchSlot::State::Unknown: return "unknown";
+    case WatchSlot::State::Shared:
+      return "shared";
+    case WatchSlot::State::Copied:
+      return "copied";
+    case WatchSlot::State::Moved:
+      return "moved";
+    case WatchSlot::State::Unknown:
+      return "unknown";
   }
   return "unknown";
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for records that only accumulate: taken from the kernel in large pieces whose pages are all made at once (a fault for each page
-// would cost more than the record in it), given back all together.
+// Memory for records that only accumulate: taken from the kernel in large pieces whose pages are
+// all made at once (a fault for each page would cost more than the record in it), given back all
+// together.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +26,9 @@ class Arena final : public std::pmr::memory_resource {
   // Throws std::bad_alloc.
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void*, std::size_t, std::size_t) override {}
-  [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
+  [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
+    return this == &other;
+  }
 
   std::vector<Piece> pieces_;
   void* next_ = nullptr;

@@ -36,13 +36,15 @@ class Fd {
   int number_ = -1;
 };
 
-// Before there are threads: from then on the kernel waits for all CPUs each time that the table of descriptors doubles (from 64 on), which takes
-// 10 ms and more (expand_fdtable() in fs/file.c of Linux 6.18: synchronize_rcu()). It never shrinks.
+// Before there are threads: from then on the kernel waits for all CPUs each time that the table of
+// descriptors doubles (from 64 on), which takes 10 ms and more (expand_fdtable() in fs/file.c of
+// Linux 6.18: synchronize_rcu()). It never shrinks.
 inline void make_room_for_descriptors(const Fd& any) {
   constexpr rlim_t kEnough = 4096;  // 32 KiB
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == 0) return;
-  const Fd last(fcntl(any.get(), F_DUPFD_CLOEXEC, static_cast<int>(std::min(limit.rlim_cur, kEnough) - 1)));
+  const Fd last(
+      fcntl(any.get(), F_DUPFD_CLOEXEC, static_cast<int>(std::min(limit.rlim_cur, kEnough) - 1)));
 }
 
 }  // namespace cowtrace

@@ -20,5 +20,7 @@ struct Id {
 
 template <typename Tag, typename Number>
 struct std::hash<cowtrace::Id<Tag, Number>> {
-  std::size_t operator()(const cowtrace::Id<Tag, Number>& id) const noexcept { return std::hash<Number>{}(id.value); }
+  std::size_t operator()(const cowtrace::Id<Tag, Number>& id) const noexcept {
+    return std::hash<Number>{}(id.value);
+  }
 };

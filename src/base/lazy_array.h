@@ -19,11 +19,13 @@ class LazyArray {
   LazyArray() = default;
   // Throws std::bad_alloc where there is no address space for it.
   explicit LazyArray(std::size_t size) : bytes_((size + 1) * sizeof(T)) {
-    void* const memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     data_ = static_cast<T*>(memory);
   }
-  LazyArray(LazyArray&& other) noexcept : bytes_(std::exchange(other.bytes_, 0)), data_(std::exchange(other.data_, nullptr)) {}
+  LazyArray(LazyArray&& other) noexcept
+      : bytes_(std::exchange(other.bytes_, 0)), data_(std::exchange(other.data_, nullptr)) {}
   LazyArray& operator=(LazyArray&& other) noexcept {
     std::swap(bytes_, other.bytes_);
     std::swap(data_, other.data_);

@@ -18,7 +18,8 @@ std::string Error::message() const {
 tl::unexpected<Error> fail_errno(std::string what, int number, std::string remedy) {
   // ENOTSUPP is the kernel's own (include/linux/errno.h), but BPF gives it to user space.
   constexpr int kNotSupported = 524;
-  const std::string why = number == kNotSupported ? "this kernel does not support it" : std::generic_category().message(number);
+  const std::string why = number == kNotSupported ? "this kernel does not support it"
+                                                  : std::generic_category().message(number);
   return fail(std::move(what), why, std::move(remedy));
 }
 

@@ -7,7 +7,8 @@
 
 namespace cowtrace {
 
-// Sorts [first, last), keeping equal elements in their order. Linear in what is sorted already; as std::stable_sort where nothing is.
+// Sorts [first, last), keeping equal elements in their order. Linear in what is sorted already; as
+// std::stable_sort where nothing is.
 template <typename Iterator, typename Less>
 void sort_runs(Iterator first, Iterator last, Less less) {
   constexpr std::size_t kMostRuns = 256;

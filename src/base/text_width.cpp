@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::string_view kCut = "...";
 
-bool starts_code_point(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; }
+bool starts_code_point(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
+}
 
 // The byte at which code point number `index` starts.
 std::size_t offset_of(std::string_view text, std::size_t index) {
@@ -22,7 +24,9 @@ std::size_t offset_of(std::string_view text, std::size_t index) {
 
 }  // namespace
 
-std::size_t columns(std::string_view text) { return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_code_point)); }
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_code_point));
+}
 
 std::string fitted(std::string_view text, std::size_t width, Cut cut) {
   const std::size_t whole = columns(text);
@@ -31,7 +35,8 @@ std::string fitted(std::string_view text, std::size_t width, Cut cut) {
   const std::size_t kept = width - kCut.size();
   // Of a name the start says more, as a rule.
   const std::size_t end = cut == Cut::Start ? kept : cut == Cut::End ? 0 : kept / 3;
-  return fmt::format("{}{}{}", text.substr(0, offset_of(text, kept - end)), kCut, text.substr(offset_of(text, whole - end)));
+  return fmt::format("{}{}{}", text.substr(0, offset_of(text, kept - end)), kCut,
+                     text.substr(offset_of(text, whole - end)));
 }
 
 }  // namespace cowtrace

@@ -42,7 +42,9 @@ std::string human_count(std::uint64_t count) {
   return grouped;
 }
 
-std::string hex(std::uint64_t address) { return fmt::format("{:#x}", address); }
+std::string hex(std::uint64_t address) {
+  return fmt::format("{:#x}", address);
+}
 
 namespace {
 
@@ -50,7 +52,8 @@ namespace {
 Result<std::pair<std::uint64_t, std::string>> split_number(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return fail(fmt::format("'{}' is not a number with a unit", printable(text)));
+  if (error != std::errc{})
+    return fail(fmt::format("'{}' is not a number with a unit", printable(text)));
   std::string unit;
   for (const char* at = end; at != text.data() + text.size(); ++at)
     unit += static_cast<char>(std::tolower(static_cast<unsigned char>(*at)));
@@ -59,7 +62,8 @@ Result<std::pair<std::uint64_t, std::string>> split_number(std::string_view text
 
 Result<std::uint64_t> scaled(std::uint64_t number, std::uint64_t factor, std::string_view text) {
   std::uint64_t product = 0;
-  if (__builtin_mul_overflow(number, factor, &product)) return fail(fmt::format("'{}' is too large", printable(text)));
+  if (__builtin_mul_overflow(number, factor, &product))
+    return fail(fmt::format("'{}' is too large", printable(text)));
   return product;
 }
 
@@ -74,7 +78,8 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   const std::size_t power = kPrefixes.find(unit[0]);
   const std::string_view rest = std::string_view(unit).substr(1);
   if (power == std::string_view::npos || !(rest.empty() || rest == "b" || rest == "ib"))
-    return fail(fmt::format("'{}' is not a size", printable(text)), "", "use B, KiB, MiB, GiB or TiB");
+    return fail(fmt::format("'{}' is not a size", printable(text)), "",
+                "use B, KiB, MiB, GiB or TiB");
   return scaled(number, std::uint64_t{1} << (10 * (power + 1)), text);
 }
 
@@ -85,7 +90,8 @@ Result<std::uint64_t> parse_duration(std::string_view text) {
       {{"ms", 1'000'000}, {"s", 1'000'000'000}, {"m", 60'000'000'000}, {"h", 3'600'000'000'000}}};
   for (const auto& [unit, factor] : kUnits)
     if (parts->second == unit) return scaled(parts->first, factor, text);
-  return fail(fmt::format("'{}' is not a time", printable(text)), "", "use ms, s, m or h, as in 30s");
+  return fail(fmt::format("'{}' is not a time", printable(text)), "",
+              "use ms, s, m or h, as in 30s");
 }
 
 namespace {
@@ -106,7 +112,10 @@ std::size_t printable_sequence(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
   if (lead >= 0x20 && lead < 0x7f) return 1;
-  const std::size_t size = lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc2 && lead < 0xe0 ? 2 : 0;
+  const std::size_t size = lead >= 0xf0 && lead < 0xf5   ? 4
+                           : lead >= 0xe0 && lead < 0xf0 ? 3
+                           : lead >= 0xc2 && lead < 0xe0 ? 2
+                                                         : 0;
   if (size == 0 || text.size() < size) return 0;
   std::uint32_t point = lead & (0xffU >> (size + 1));
   for (std::size_t i = 1; i < size; ++i) {

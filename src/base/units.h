@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sizes in bytes and times in nanoseconds, as people write and read them; text that is safe for a terminal.
+// Sizes in bytes and times in nanoseconds, as people write and read them; text that is safe for a
+// terminal.
 #pragma once
 
 #include <bit>
@@ -14,9 +15,12 @@ namespace cowtrace {
 inline constexpr std::uint64_t kPageSize = 4096;  // x86-64's base page, the unit of a copy
 
 // The address of the base page that holds `address`.
-constexpr std::uint64_t page_of(std::uint64_t address) { return address & ~(kPageSize - 1); }
+constexpr std::uint64_t page_of(std::uint64_t address) {
+  return address & ~(kPageSize - 1);
+}
 
-// Start of the page of `size` bytes (a power of two) that holds `address`; any other size means a base page.
+// Start of the page of `size` bytes (a power of two) that holds `address`; any other size means a
+// base page.
 constexpr std::uint64_t page_start(std::uint64_t address, std::uint64_t size) {
   return size > kPageSize && std::has_single_bit(size) ? address & ~(size - 1) : page_of(address);
 }
@@ -33,13 +37,15 @@ std::string human_count(std::uint64_t count);
 // "0x7f12a000".
 std::string hex(std::uint64_t address);
 
-// "64KiB", "64k", "1GiB", "4096" -> bytes (all suffixes binary, case ignored). Fails on anything else and on overflow.
+// "64KiB", "64k", "1GiB", "4096" -> bytes (all suffixes binary, case ignored). Fails on anything
+// else and on overflow.
 Result<std::uint64_t> parse_bytes(std::string_view text);
 
 // "30s", "5m", "2h", "500ms" -> nanoseconds. A bare number is refused: its unit would be a guess.
 Result<std::uint64_t> parse_duration(std::string_view text);
 
-// Untrusted text made harmless for a terminal and for one line: control bytes and invalid UTF-8 become \xNN.
+// Untrusted text made harmless for a terminal and for one line: control bytes and invalid UTF-8
+// become \xNN.
 std::string printable(std::string_view untrusted);
 
 }  // namespace cowtrace

@@ -7,8 +7,9 @@
 
 namespace cowtrace {
 
-// While it lives, this thread, and each that it starts, goes before others of usual priority, as far as the kernel allows it. Those that were
-// started keep that: also when the thread has given up the privilege (CAP_SYS_NICE) meanwhile. Going back takes none.
+// While it lives, this thread, and each that it starts, goes before others of usual priority, as
+// far as the kernel allows it. Those that were started keep that: also when the thread has given up
+// the privilege (CAP_SYS_NICE) meanwhile. Going back takes none.
 class Urgency {
  public:
   Urgency() { setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), before_ + kNice); }

@@ -20,7 +20,8 @@ std::string_view name_of(const bpf_program* program) {
 std::uint64_t missed_by(const bpf_program* program) {
   bpf_prog_info info{};
   std::uint32_t size = sizeof(info);
-  return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0 ? info.recursion_misses : 0;
+  return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0 ? info.recursion_misses
+                                                                             : 0;
 }
 
 }  // namespace
@@ -34,16 +35,21 @@ void choose_agains(bpf_object* object, bool trampolines, bool tracepoints) {
   bpf_object__for_each_program(program, object) {
     const std::string hook(hook_of(name_of(program)));
     if (hook == name_of(program)) continue;
-    const bool wanted = std::string_view(bpf_program__section_name(program)).starts_with("tp_btf/") ? tracepoints : trampolines;
-    bpf_program__set_autoload(program, wanted && bpf_program__autoload(bpf_object__find_program_by_name(object, hook.c_str())));
+    const bool wanted = std::string_view(bpf_program__section_name(program)).starts_with("tp_btf/")
+                            ? tracepoints
+                            : trampolines;
+    bpf_program__set_autoload(
+        program,
+        wanted && bpf_program__autoload(bpf_object__find_program_by_name(object, hook.c_str())));
   }
 }
 
 std::vector<bpf_program*> agains_of(bpf_object* object, const bpf_program* hook) {
   std::vector<bpf_program*> agains;
   bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, object) if (program != hook && bpf_program__autoload(program) &&
-                                                    hook_of(name_of(program)) == name_of(hook)) agains.push_back(program);
+  bpf_object__for_each_program(
+      program, object) if (program != hook && bpf_program__autoload(program) &&
+                           hook_of(name_of(program)) == name_of(hook)) agains.push_back(program);
   return agains;
 }
 

@@ -33,10 +33,12 @@
 namespace cowtrace::capture {
 namespace {
 
-// --detail counts: groups of neighbouring pages of the whole family, of 1 KiB; memory is taken only for those that are there.
+// --detail counts: groups of neighbouring pages of the whole family, of 1 KiB; memory is taken only
+// for those that are there.
 constexpr std::uint32_t kMostCountedGroups = 2U << 20;
 
-constexpr std::uint32_t kMostCountedGroupsAtOnce = 128U << 10;  // where that memory has to be taken beforehand (before 6.1)
+constexpr std::uint32_t kMostCountedGroupsAtOnce =
+    128U << 10;  // where that memory has to be taken beforehand (before 6.1)
 
 constexpr std::uint64_t kSmallestWithLanes = 1 << 20;  // bytes of --buffer
 
@@ -46,12 +48,14 @@ constexpr bool kUnwinds = true;
 constexpr bool kUnwinds = false;  // by frame pointer only
 #endif
 
-// Tasks that find no room in the table: at once where the kernel takes memory for a map when it is needed (safely in any hook since 6.1).
+// Tasks that find no room in the table: at once where the kernel takes memory for a map when it is
+// needed (safely in any hook since 6.1).
 constexpr std::uint32_t kMostTasks = 1 << 20;
 
 // What BPF programs can use, oldest first; a kernel that has one has those before it.
 constexpr std::array<std::pair<int, int>, 3> kFeatures = {{
-    {5, 13},  // the address of a function in a program, and atomic instructions that tell the old value
+    {5, 13},  // the address of a function in a program, and atomic instructions that tell the old
+              // value
     {5, 15},  // bpf_task_pt_regs
     {6, 2},   // bpf_rdonly_cast: loads from kernel memory that the kernel itself guards
 }};
@@ -71,7 +75,8 @@ cowtrace_bpf* open_skeleton(bool new_instructions) {
   if (skeleton == nullptr) return nullptr;
   int error = cowtrace_bpf__create_skeleton(skeleton);
   if (error == 0) {
-    skeleton->skeleton->data = const_cast<void*>(cowtrace_old_bpf__elf_bytes(&skeleton->skeleton->data_sz));
+    skeleton->skeleton->data =
+        const_cast<void*>(cowtrace_old_bpf__elf_bytes(&skeleton->skeleton->data_sz));
     error = bpf_object__open_skeleton(skeleton->skeleton, nullptr);
   }
   if (error == 0) return skeleton;
@@ -92,13 +97,18 @@ void BpfCapture::Destroy::operator()(cowtrace_bpf* skeleton) const {
   cowtrace_bpf__destroy(skeleton);
 }
 
-BpfCapture::BpfCapture(const CaptureOptions& options) : options_(options), preempted_(kernel_preempts()) {}
-BpfCapture::~BpfCapture() { BpfCapture::stop(); }
+BpfCapture::BpfCapture(const CaptureOptions& options)
+    : options_(options), preempted_(kernel_preempts()) {}
+BpfCapture::~BpfCapture() {
+  BpfCapture::stop();
+}
 
 Status BpfCapture::open() {
   if (const long page = sysconf(_SC_PAGESIZE); page != static_cast<long>(kPageSize))
-    return fail("cannot trace on this kernel", fmt::format("its pages have {} bytes, and cowtrace knows those of {}", page, kPageSize),
-                "boot one with pages of 4 KiB");
+    return fail(
+        "cannot trace on this kernel",
+        fmt::format("its pages have {} bytes, and cowtrace knows those of {}", page, kPageSize),
+        "boot one with pages of 4 KiB");
   if (auto can = possible(); !can) {
     // What is refused to everybody here is no fault of the kernel's.
     if (const auto lack = powerless())
@@ -119,7 +129,8 @@ Status BpfCapture::open() {
 Status BpfCapture::load() {
   const auto has = [version = kernel_version()](const auto& since) { return version >= since; };
   const int most = static_cast<int>(std::count_if(kFeatures.begin(), kFeatures.end(), has));
-  return load_in_order(most, [this](int features, int attempt) { return load_with(features, attempt); });
+  return load_in_order(most,
+                       [this](int features, int attempt) { return load_with(features, attempt); });
 }
 
 LoadTry BpfCapture::load_with(int features, int attempt) {
@@ -128,11 +139,14 @@ LoadTry BpfCapture::load_with(int features, int attempt) {
   if (!skeleton_) return {fail("cannot open BPF programs", log.reason(errno)), false};
   configure(features);
   choose_programs();
-  if (!choose(*skeleton_, attempt)) return {fail("cannot load BPF programs", "nothing is left to do without"), false};
+  if (!choose(*skeleton_, attempt))
+    return {fail("cannot load BPF programs", "nothing is left to do without"), false};
   // Tracepoints keep preemption off before 7.0 (a46023d5616e).
   choose_agains(skeleton_->obj, preempted_, preempted_ && kernel_version() >= std::pair(7, 0));
   if (const int error = cowtrace_bpf__load(skeleton_.get()); error != 0)
-    return {tl::unexpected(load_error(fmt::format("cannot load the {} backend", backend()), log, error)), true};
+    return {tl::unexpected(
+                load_error(fmt::format("cannot load the {} backend", backend()), log, error)),
+            true};
   return {};
 }
 
@@ -167,7 +181,8 @@ void BpfCapture::configure(int features) {
   cowtrace_config& config = *const_cast<cowtrace_config*>(&skeleton.rodata->options);
   config.zero_frame = options_.zero_frame;
   config.frames = std::min<std::uint32_t>(options_.frames, COWTRACE_MAX_FRAMES);
-  config.python_frames = static_cast<__u8>(std::min<std::uint32_t>(options_.python_frames, COWTRACE_MAX_FRAMES));
+  config.python_frames =
+      static_cast<__u8>(std::min<std::uint32_t>(options_.python_frames, COWTRACE_MAX_FRAMES));
   config.counts_only = options_.counts_only;
   config.audit = options_.audit;
   config.first_writes = options_.first_writes;
@@ -184,21 +199,24 @@ void BpfCapture::configure(int features) {
   bpf_map__set_max_entries(skeleton.maps.copy_ring, static_cast<std::uint32_t>(buffers_.copies));
   bpf_map__set_max_entries(skeleton.maps.control_ring,
                            static_cast<std::uint32_t>(buffers_.control));
-  // Half full: a wake-up for about 150,000 breaks of the default buffer, and as much room again until we come.
+  // Half full: a wake-up for about 150,000 breaks of the default buffer, and as much room again
+  // until we come.
   config.wakeup_bytes = static_cast<std::uint32_t>(ring / 2);
   bpf_map__set_max_entries(skeleton.maps.data_ring, static_cast<std::uint32_t>(ring));
   // Who asks for a small buffer gets no more than that.
   config.lanes = ring >= kSmallestWithLanes;
   bpf_map__set_max_entries(skeleton.maps.lanes, cpus);
   if (options_.attach)
-    for (bpf_map* map : {skeleton.maps.wanted, skeleton.maps.met_spaces}) bpf_map__set_max_entries(map, kMostTasks);
+    for (bpf_map* map : {skeleton.maps.wanted, skeleton.maps.met_spaces})
+      bpf_map__set_max_entries(map, kMostTasks);
   if (kernel_version() >= std::pair(6, 1)) {
     bpf_map__set_map_flags(skeleton.maps.tasks, BPF_F_NO_PREALLOC);
     bpf_map__set_max_entries(skeleton.maps.tasks, kMostTasks);
     if (options_.counts_only) bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedGroups);
   } else {
     bpf_map__set_map_flags(skeleton.maps.pages, 0);
-    if (options_.counts_only) bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedGroupsAtOnce);
+    if (options_.counts_only)
+      bpf_map__set_max_entries(skeleton.maps.pages, kMostCountedGroupsAtOnce);
   }
 }
 
@@ -217,7 +235,8 @@ Status BpfCapture::attach_hook(bpf_program* hook) {
   auto programs = agains_of(skeleton_->obj, hook);
   programs.push_back(hook);
   for (const bpf_program* program : programs)
-    if (auto kept = keep(bpf_program__attach(program), bpf_program__name(program)); !kept) return kept;
+    if (auto kept = keep(bpf_program__attach(program), bpf_program__name(program)); !kept)
+      return kept;
   return {};
 }
 
@@ -248,10 +267,12 @@ Status BpfCapture::map_buffers() {
   };
   if (!copies_.map(bpf_map__fd(skeleton_->maps.copy_ring), buffers_.copies, take_copy))
     return fail_errno("cannot map the ring buffers", errno, "try --stacks none");
-  auto lanes = Lanes::map(bpf_map__fd(skeleton_->maps.lanes), bpf_map__max_entries(skeleton_->maps.lanes));
+  auto lanes =
+      Lanes::map(bpf_map__fd(skeleton_->maps.lanes), bpf_map__max_entries(skeleton_->maps.lanes));
   if (!lanes) return tl::unexpected(lanes.error());
   lanes_ = std::move(*lanes);
-  auto rules = RuleTable::map(bpf_map__fd(skeleton_->maps.unwind_rules), bpf_map__max_entries(skeleton_->maps.unwind_rules));
+  auto rules = RuleTable::map(bpf_map__fd(skeleton_->maps.unwind_rules),
+                              bpf_map__max_entries(skeleton_->maps.unwind_rules));
   if (!rules) return tl::unexpected(rules.error());
   rules_ = std::move(*rules);
   return {};
@@ -285,10 +306,13 @@ Result<SelfCheck> BpfCapture::run_test_family(TestFamily& family) {
   const bool written = family.run();
   drain([&check](const model::Event& event) { check.take(event); });
   if (options_.counts_only)
-    for (const PageCountRow& row : page_counts().value_or(std::vector<PageCountRow>{})) check.take(row);
+    for (const PageCountRow& row : page_counts().value_or(std::vector<PageCountRow>{}))
+      check.take(row);
   const bool lost = counters().lost + counters().lost_control > 0;
   forget_test_family();
-  if (!written || lost) return fail("cannot test them", written ? "the buffers are too small" : "a process for it could not do its work");
+  if (!written || lost)
+    return fail("cannot test them",
+                written ? "the buffers are too small" : "a process for it could not do its work");
   return check;
 }
 
@@ -305,7 +329,8 @@ Result<std::size_t> BpfCapture::look_through_tasks(const bpf_program* iterator) 
   shared.found_tasks = 0;
   const BpfLog log;
   bpf_link* link = bpf_program__attach_iter(iterator, nullptr);
-  if (link == nullptr) return fail("cannot look through the tasks", log.reason(errno), "see 'cowtrace doctor'");
+  if (link == nullptr)
+    return fail("cannot look through the tasks", log.reason(errno), "see 'cowtrace doctor'");
   const Fd all(bpf_iter_create(bpf_link__fd(link)));
   char nothing = 0;
   while (all && read(all.get(), &nothing, 1) < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -318,7 +343,8 @@ Status BpfCapture::track_next_exec(pid_t pid) {
   skeleton_->data->shared.wanted_pid = pid;
   const auto found = look_through_tasks(skeleton_->progs.find_command);
   if (!found) return tl::unexpected(found.error());
-  if (*found != 1) return fail("cannot mark the command for tracing", fmt::format("found {} times", *found));
+  if (*found != 1)
+    return fail("cannot mark the command for tracing", fmt::format("found {} times", *found));
   return {};
 }
 
@@ -332,7 +358,8 @@ Result<std::size_t> BpfCapture::track_running(const Running& running) {
     if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.wanted), &number, &yes, BPF_ANY) != 0)
       return fail_errno("cannot name the processes to BPF", errno);
   }
-  // Parents come before their children, as far as they can be seen, and processes are forked meanwhile by some that are not traced yet.
+  // Parents come before their children, as far as they can be seen, and processes are forked
+  // meanwhile by some that are not traced yet.
   constexpr int kMostPasses = 100;
   std::uint32_t& any_order = skeleton_->data->shared.any_order;
   any_order = 0;
@@ -350,7 +377,8 @@ Result<std::size_t> BpfCapture::track_running(const Running& running) {
 Status BpfCapture::set_python(model::SpaceId space, const PythonProbe& probe) {
   const auto python = encode(probe);
   if (!python) return tl::unexpected(python.error());
-  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.pythons), &space.value, &*python, BPF_ANY) != 0)
+  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.pythons), &space.value, &*python, BPF_ANY) !=
+      0)
     return fail_errno("cannot tell BPF where Python keeps its frames", errno);
   skeleton_->data->shared.pythons = 1;
   return {};
@@ -376,7 +404,8 @@ std::uint64_t BpfCapture::drain(const Sink& sink) {
 }
 
 void BpfCapture::stop() {
-  // The newest first: what begins a fault goes before what finishes it, so one that is under way still completes.
+  // The newest first: what begins a fault goes before what finishes it, so one that is under way
+  // still completes.
   for (auto link = links_.rbegin(); link != links_.rend(); ++link) bpf_link__destroy(*link);
   links_.clear();
 }
@@ -394,7 +423,8 @@ std::uint64_t BpfCapture::drain_copies(const CopySink& sink) {
 
 std::uint64_t BpfCapture::copies_sent() const {
   std::uint64_t sum = 0;
-  for (const cowtrace_lane& lane : lanes_.all()) sum += __atomic_load_n(&lane.counters.copies, __ATOMIC_ACQUIRE);
+  for (const cowtrace_lane& lane : lanes_.all())
+    sum += __atomic_load_n(&lane.counters.copies, __ATOMIC_ACQUIRE);
   return sum;
 }
 
@@ -431,14 +461,20 @@ std::uint64_t BpfCapture::lost() const {
   return sum;
 }
 
-Result<std::vector<PageCountRow>> BpfCapture::page_counts() const { return read_page_counts(bpf_map__fd(skeleton_->maps.pages)); }
+Result<std::vector<PageCountRow>> BpfCapture::page_counts() const {
+  return read_page_counts(bpf_map__fd(skeleton_->maps.pages));
+}
 
 bool BpfCapture::has(Need need) const {
   switch (need) {
-    case Need::Nothing: return true;
-    case Need::PageTables: return !pairing();
-    case Need::FindVma: return find_mapping_ && sees_absent_;
-    default: return false;
+    case Need::Nothing:
+      return true;
+    case Need::PageTables:
+      return !pairing();
+    case Need::FindVma:
+      return find_mapping_ && sees_absent_;
+    default:
+      return false;
   }
 }
 
@@ -448,11 +484,14 @@ std::vector<std::string> BpfCapture::blind_spots() const {
     // One line says it for all that hangs on page tables.
     if (need(row) == Need::PageTables || has(need(row))) continue;
     const bool curable = need(row) != Need::Never;
-    spots.push_back(curable ? fmt::format("{} (seen {})", row.what, describe(need(row))) : std::string(row.what));
+    spots.push_back(curable ? fmt::format("{} (seen {})", row.what, describe(need(row)))
+                            : std::string(row.what));
   }
   if (pairing())
-    spots.emplace_back("page tables: faults are paired with allocations, so zero-fill, file-copy and ksm-copy show as copy, "
-                       "old frames are not known, and threads that race for one page may count twice");
+    spots.emplace_back(
+        "page tables: faults are paired with allocations, so zero-fill, file-copy and ksm-copy "
+        "show as copy, "
+        "old frames are not known, and threads that race for one page may count twice");
   else if (calibration_.vmemmap == 0)
     spots.emplace_back("struct page: file-copy and ksm-copy show as copy");
   return spots;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the backends have in common: one skeleton, calibration, lanes and rings, counters. A backend chooses its programs and attaches them.
+// What the backends have in common: one skeleton, calibration, lanes and rings, counters. A backend
+// chooses its programs and attaches them.
 #pragma once
 
 #include <memory>
@@ -42,7 +43,10 @@ class BpfCapture : public Capture {
   int copies_fd() const override;
   std::uint64_t drain_copies(const CopySink& sink) override;
   std::uint64_t copies_sent() const override;
-  void add_rule(std::uint64_t scope, std::uint64_t address, bool exact, const UnwindRule& rule) override { rules_.add(scope, address, exact, rule); }
+  void add_rule(std::uint64_t scope, std::uint64_t address, bool exact,
+                const UnwindRule& rule) override {
+    rules_.add(scope, address, exact, rule);
+  }
   std::uint64_t mapped_bytes() const override { return 2 * buffers_.sum(); }
   int poll_fd() const override;
   std::uint64_t drain(const Sink& sink) override;
@@ -60,8 +64,8 @@ class BpfCapture : public Capture {
   virtual Status possible() const { return {}; }
   // Whether a program (by its name in bpf/) is one of this backend's hooks on faults.
   virtual bool wants(std::string_view program) const = 0;
-  // Hooks that this kernel may lack: called before a load, again with one `attempt` more after each that failed. False: nothing left to
-  // leave out.
+  // Hooks that this kernel may lack: called before a load, again with one `attempt` more after each
+  // that failed. False: nothing left to leave out.
   virtual bool choose(cowtrace_bpf&, int attempt) { return attempt == 0; }
   virtual Status attach_faults(cowtrace_bpf& skeleton) = 0;
   // This backend's column of the coverage, and whether what it asks for is there.
@@ -73,7 +77,9 @@ class BpfCapture : public Capture {
   Status keep(bpf_link* link, const std::string& what);
   // Attaches a hook where its section says, as often as this kernel makes it necessary.
   Status attach_hook(bpf_program* hook);
-  [[nodiscard]] bool pairing() const { return calibration_.direct_map == 0 || !options_.page_tables; }
+  [[nodiscard]] bool pairing() const {
+    return calibration_.direct_map == 0 || !options_.page_tables;
+  }
 
   CaptureOptions options_;
 
@@ -100,7 +106,7 @@ class BpfCapture : public Capture {
   bool find_mapping_ = true;
   bool sees_absent_ = true;  // and finds the mapping of an absent page
   std::string unchecked_;    // why nobody knows whether hooks are called; empty: they are
-  bool preempted_;  // this kernel preempts itself
+  bool preempted_;           // this kernel preempts itself
   std::unique_ptr<cowtrace_bpf, Destroy> skeleton_;
   Ring control_, breaks_;
   Fd ready_;  // readable when one of these is

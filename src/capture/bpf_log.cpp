@@ -57,12 +57,14 @@ BpfLog::~BpfLog() {
 }
 
 std::string BpfLog::reason(int number) const {
-  const std::string errno_text = number == 0 ? "" : std::generic_category().message(std::abs(number));
+  const std::string errno_text =
+      number == 0 ? "" : std::generic_category().message(std::abs(number));
   std::istringstream lines(text_);
   std::string line, before;
   // The verifier's reason stands before its sum.
   for (; std::getline(lines, line); before = line)
-    if (line.rfind("processed ", 0) == 0 && !before.empty()) return printable("the verifier refuses: " + before);
+    if (line.rfind("processed ", 0) == 0 && !before.empty())
+      return printable("the verifier refuses: " + before);
   lines.clear();
   lines.seekg(0);
   while (std::getline(lines, line))

@@ -51,7 +51,9 @@ class OwnPages {
 
   [[nodiscard]] bool ok() const { return memory_ != nullptr; }
   [[nodiscard]] unsigned char* page(std::size_t index) const { return memory_ + index * kPageSize; }
-  [[nodiscard]] std::uint64_t address(std::size_t index) const { return reinterpret_cast<std::uint64_t>(page(index)); }
+  [[nodiscard]] std::uint64_t address(std::size_t index) const {
+    return reinterpret_cast<std::uint64_t>(page(index));
+  }
   // 0: absent, or the kernel hides it.
   [[nodiscard]] std::uint64_t frame(std::size_t index) const {
     std::uint64_t entry = 0;
@@ -113,9 +115,10 @@ class Kernel {
   cowtrace_bpf& skeleton_;
 };
 
-// The frame that our own page tables give for `address`, or nullopt. Leaves the entry's raw bits in `entry`.
-std::optional<std::uint64_t> walk(Kernel& kernel, std::uint64_t direct_map, std::uint32_t levels, std::uint64_t mask,
-                                  std::uint64_t address, std::uint64_t& entry) {
+// The frame that our own page tables give for `address`, or nullopt. Leaves the entry's raw bits in
+// `entry`.
+std::optional<std::uint64_t> walk(Kernel& kernel, std::uint64_t direct_map, std::uint32_t levels,
+                                  std::uint64_t mask, std::uint64_t address, std::uint64_t& entry) {
   std::uint64_t table = kernel.pgd();
   for (std::uint32_t level = levels; level >= 1; --level) {
     const std::uint32_t shift = 12 + 9 * (level - 1);
@@ -128,7 +131,8 @@ std::optional<std::uint64_t> walk(Kernel& kernel, std::uint64_t direct_map, std:
   return (entry & mask) >> 12;
 }
 
-// The direct map starts at a multiple of 1 GiB at or below our own top-level table, which lies in it.
+// The direct map starts at a multiple of 1 GiB at or below our own top-level table, which lies in
+// it.
 std::uint64_t find_direct_map(Kernel& kernel, const OwnPages& pages) {
   const std::uint64_t frame = pages.frame(0);
   Words pattern{};
@@ -147,7 +151,8 @@ bool verify_walk(Kernel& kernel, const OwnPages& pages, Calibration& result) {
   for (const std::uint32_t levels : {4U, 5U}) {
     std::uint64_t mask = kFrameBits;
     std::uint64_t entry = 0;
-    // Memory encryption (SME, SEV) sets one more bit in each entry: tables cannot be followed before it is known, and it is a high one.
+    // Memory encryption (SME, SEV) sets one more bit in each entry: tables cannot be followed
+    // before it is known, and it is a high one.
     for (std::uint32_t bit = 52; bit >= 46; --bit) {
       if (bit < 52) mask = kFrameBits & ~(std::uint64_t{1} << bit);
       const auto first = walk(kernel, result.direct_map, levels, mask, pages.address(0), entry);
@@ -162,7 +167,8 @@ bool verify_walk(Kernel& kernel, const OwnPages& pages, Calibration& result) {
   return false;
 }
 
-// struct page of frame F is vmemmap + F * sizeof(struct page): two pages of our own must agree on it.
+// struct page of frame F is vmemmap + F * sizeof(struct page): two pages of our own must agree on
+// it.
 std::uint64_t find_vmemmap(Kernel& kernel, std::uint32_t page_struct) {
   const OwnPages pages(2);
   if (!pages.ok() || page_struct == 0) return 0;
@@ -172,7 +178,8 @@ std::uint64_t find_vmemmap(Kernel& kernel, std::uint32_t page_struct) {
   for (const std::uint64_t first : allocated) {
     const std::uint64_t base = first - pages.frame(0) * page_struct;
     const std::uint64_t second = base + pages.frame(1) * page_struct;
-    if (second != first && std::find(allocated.begin(), allocated.end(), second) != allocated.end()) return base;
+    if (second != first && std::find(allocated.begin(), allocated.end(), second) != allocated.end())
+      return base;
   }
   return 0;
 }
@@ -186,7 +193,8 @@ Result<Calibration> calibrate(cowtrace_bpf& skeleton) {
   for (std::size_t i = 0; i < 2; ++i)
     if (getrandom(pages.page(i), 64, 0) != 64) return fail_errno("cannot get random bytes", errno);
   if (pages.frame(0) == 0)
-    return fail("cannot see page frames", "/proc/self/pagemap shows none", "run as root, with CAP_SYS_ADMIN");
+    return fail("cannot see page frames", "/proc/self/pagemap shows none",
+                "run as root, with CAP_SYS_ADMIN");
 
   Calibration result;
   result.direct_map = find_direct_map(kernel, pages);

@@ -29,44 +29,62 @@ constexpr std::array kTable = std::to_array<Coverage>({
     {"writes to anonymous pages that fork shared", kOfAnonymous, Need::Nothing, Need::Nothing},
     {"writes to the zero page", kOfZeroPage, Need::PageTables, Need::Nothing},
     {"writes to the huge zero page", kOfHugeZeroPage, Need::PageTables, Need::Nothing},
-    {"writes to pages of private file mappings that were read before", kOfFile, Need::PageTables, Need::Nothing},
-    {"first writes to absent pages of private file mappings", kOfFile, Need::FindVma, Need::Nothing},
+    {"writes to pages of private file mappings that were read before", kOfFile, Need::PageTables,
+     Need::Nothing},
+    {"first writes to absent pages of private file mappings", kOfFile, Need::FindVma,
+     Need::Nothing},
     {"writes to transparent huge pages", kOfHuge, Need::PageTables, Need::Nothing},
     {"writes to hugetlb pages", kOfHugetlb, Need::PageTables, Need::Nothing},
     {"writes to pages that KSM has merged", kOfMerged, Need::PageTables, Need::Nothing},
-    {"writes that take no page fault (/proc/PID/mem, process_vm_writev, ptrace, io_uring, O_DIRECT)", kOfOthers, Need::Never,
+    {"writes that take no page fault (/proc/PID/mem, process_vm_writev, ptrace, io_uring, "
+     "O_DIRECT)",
+     kOfOthers, Need::Never, Need::Nothing},
+    {"read pins that copy a shared page (process_vm_readv, O_DIRECT)", kOfPins, Need::Never,
      Need::Nothing},
-    {"read pins that copy a shared page (process_vm_readv, O_DIRECT)", kOfPins, Need::Never, Need::Nothing},
-    {"shared pages that mlock and madvise(MADV_POPULATE_WRITE) copy", kOfOthers, Need::Never, Need::Nothing},
-    {"shared pages that madvise(MADV_COLLAPSE) and khugepaged copy into a huge page", kOfCollapsed, Need::Never, Need::Never},
+    {"shared pages that mlock and madvise(MADV_POPULATE_WRITE) copy", kOfOthers, Need::Never,
+     Need::Nothing},
+    {"shared pages that madvise(MADV_COLLAPSE) and khugepaged copy into a huge page", kOfCollapsed,
+     Need::Never, Need::Never},
     {"writes to pages that are swapped out", kOfSwapped, Need::Never, Need::WriteHook},
     {"pinned pages that fork copies", kOfFork, Need::Never, Need::ForkHooks},
     {"pinned hugetlb pages that fork copies", kOfFork, Need::Never, Need::Never},
-    {"first writes to new anonymous memory, with `--allocators`", kOfNew, Need::Nothing, Need::Nothing},
+    {"first writes to new anonymous memory, with `--allocators`", kOfNew, Need::Nothing,
+     Need::Nothing},
 });
 
 }  // namespace
 
 std::string_view describe(Need need) {
   switch (need) {
-    case Need::Nothing: return "yes";
-    case Need::PageTables: return "with page tables that can be read";
-    case Need::FindVma: return "from 5.17, without PREEMPT_RT";
-    case Need::WriteHook: return "where `do_wp_page` can be hooked";
-    case Need::ForkHooks: return "where `copy_page_range` and the reverse mapping can be hooked";
-    case Need::Never: return "no";
+    case Need::Nothing:
+      return "yes";
+    case Need::PageTables:
+      return "with page tables that can be read";
+    case Need::FindVma:
+      return "from 5.17, without PREEMPT_RT";
+    case Need::WriteHook:
+      return "where `do_wp_page` can be hooked";
+    case Need::ForkHooks:
+      return "where `copy_page_range` and the reverse mapping can be hooked";
+    case Need::Never:
+      return "no";
   }
   return "no";
 }
 
-std::span<const Coverage> coverage() { return kTable; }
+std::span<const Coverage> coverage() {
+  return kTable;
+}
 
 std::string coverage_table() {
-  std::string text = "| what | reported as | `static` | `fentry`, `kprobe` |\n| --- | --- | --- | --- |\n";
+  std::string text =
+      "| what | reported as | `static` | `fentry`, `kprobe` |\n| --- | --- | --- | --- |\n";
   for (const Coverage& row : kTable) {
     std::string as;
-    for (const model::Mechanism mechanism : row.as) as += fmt::format("{}`{}`", as.empty() ? "" : ", ", model::info(mechanism).name);
-    text += fmt::format("| {} | {} | {} | {} |\n", row.what, as, describe(row.by_static), describe(row.by_path));
+    for (const model::Mechanism mechanism : row.as)
+      as += fmt::format("{}`{}`", as.empty() ? "" : ", ", model::info(mechanism).name);
+    text += fmt::format("| {} | {} | {} | {} |\n", row.what, as, describe(row.by_static),
+                        describe(row.by_path));
   }
   return text;
 }

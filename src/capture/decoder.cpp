@@ -37,10 +37,12 @@ model::Counts counts(const cowtrace_counts& raw, std::uint32_t space) {
 }
 
 // Bytes that an entry at `level` of the page tables maps.
-std::uint32_t mapped_bytes(std::uint8_t level) { return level <= 1 ? kPageSize : level == 2 ? 2U << 20 : 1U << 30; }
+std::uint32_t mapped_bytes(std::uint8_t level) {
+  return level <= 1 ? kPageSize : level == 2 ? 2U << 20 : 1U << 30;
+}
 
-// The frame of the base page that holds `address`; 0 if the entry maps none. Of a huge entry only the bits above its size
-// count: bit 12 is PAT on x86.
+// The frame of the base page that holds `address`; 0 if the entry maps none. Of a huge entry only
+// the bits above its size count: bit 12 is PAT on x86.
 std::uint64_t frame(std::uint64_t entry, std::uint8_t level, std::uint64_t address) {
   if (level == 0) return 0;
   const std::uint64_t inside = mapped_bytes(level) - 1;
@@ -48,16 +50,22 @@ std::uint64_t frame(std::uint64_t entry, std::uint8_t level, std::uint64_t addre
 }
 
 void take_before(const cowtrace_resolution& raw, model::Resolution& event) {
-  const std::uint64_t word = raw.address & ~std::uint64_t{7}, start = cowtrace_window_start(raw.address);
-  if (raw.window_size > sizeof(raw.window) || word < start || word - start + sizeof(event.before) > raw.window_size) return;
+  const std::uint64_t word = raw.address & ~std::uint64_t{7},
+                      start = cowtrace_window_start(raw.address);
+  if (raw.window_size > sizeof(raw.window) || word < start ||
+      word - start + sizeof(event.before) > raw.window_size)
+    return;
   std::memcpy(&event.before, raw.window + (word - start), sizeof(event.before));
   event.has_before = true;
 }
 
 Result<model::Event> convert(const cowtrace_resolution& raw) {
-  if (raw.old_level > 3 || raw.new_level > 3) return fail("event with unknown levels of page tables");
-  if (raw.mechanism >= COWTRACE_MECHANISMS) return fail(fmt::format("event with unknown mechanism {}", raw.mechanism));
-  if (raw.cause >= COWTRACE_CAUSES) return fail(fmt::format("event with unknown cause {}", raw.cause));
+  if (raw.old_level > 3 || raw.new_level > 3)
+    return fail("event with unknown levels of page tables");
+  if (raw.mechanism >= COWTRACE_MECHANISMS)
+    return fail(fmt::format("event with unknown mechanism {}", raw.mechanism));
+  if (raw.cause >= COWTRACE_CAUSES)
+    return fail(fmt::format("event with unknown cause {}", raw.cause));
   model::Resolution event;
   event.time_ns = raw.header.time_ns;
   event.address = raw.address;
@@ -82,7 +90,8 @@ Result<model::Event> convert(const cowtrace_resolution& raw) {
 }
 
 Result<model::Event> convert(const cowtrace_populate& raw) {
-  return model::Populate{raw.header.time_ns, raw.address, raw.new_frame, raw.size, model::SpaceId(raw.space)};
+  return model::Populate{raw.header.time_ns, raw.address, raw.new_frame, raw.size,
+                         model::SpaceId(raw.space)};
 }
 
 Result<model::Event> convert(const cowtrace_fork& raw) {
@@ -148,10 +157,12 @@ Result<model::Event> convert(const cowtrace_mapping& raw) {
 
 Result<model::Event> convert(const cowtrace_stack& raw) {
   static_assert(model::Stack::kMostFrames == COWTRACE_MAX_FRAMES);
-  if (raw.depth > COWTRACE_MAX_FRAMES || raw.python_depth > COWTRACE_MAX_FRAMES || raw.depth + raw.python_depth == 0)
+  if (raw.depth > COWTRACE_MAX_FRAMES || raw.python_depth > COWTRACE_MAX_FRAMES ||
+      raw.depth + raw.python_depth == 0)
     return fail(fmt::format("stack of depth {} and {} in Python", raw.depth, raw.python_depth));
   if (raw.header.size < COWTRACE_STACK_BYTES(raw.python_depth))
-    return fail(fmt::format("stack of {} bytes with {} Python frames", raw.header.size, raw.python_depth));
+    return fail(
+        fmt::format("stack of {} bytes with {} Python frames", raw.header.size, raw.python_depth));
   model::Stack event;
   event.hash = model::StackHash(raw.hash);
   event.space = model::SpaceId(raw.space);
@@ -184,7 +195,8 @@ Result<model::Event> convert(const cowtrace_attach& raw) {
 
 template <typename Raw>
 Result<model::Event> decode_as(std::span<const std::byte> bytes) {
-  if (bytes.size() < sizeof(Raw)) return fail(fmt::format("event of {} bytes instead of {}", bytes.size(), sizeof(Raw)));
+  if (bytes.size() < sizeof(Raw))
+    return fail(fmt::format("event of {} bytes instead of {}", bytes.size(), sizeof(Raw)));
   Raw raw;
   std::memcpy(&raw, bytes.data(), sizeof(raw));
   return convert(raw);
@@ -192,7 +204,8 @@ Result<model::Event> decode_as(std::span<const std::byte> bytes) {
 
 // Ends behind the frames that it has.
 Result<model::Event> decode_stack(std::span<const std::byte> bytes) {
-  if (bytes.size() < COWTRACE_STACK_BYTES(0)) return fail(fmt::format("stack of {} bytes", bytes.size()));
+  if (bytes.size() < COWTRACE_STACK_BYTES(0))
+    return fail(fmt::format("stack of {} bytes", bytes.size()));
   cowtrace_stack raw{};
   std::memcpy(&raw, bytes.data(), std::min(bytes.size(), sizeof(raw)));
   return convert(raw);
@@ -209,21 +222,33 @@ bool is_wake(std::span<const std::byte> bytes) {
 
 Result<model::Event> decode(std::span<const std::byte> bytes) {
   cowtrace_header header;
-  if (bytes.size() < sizeof(header)) return fail(fmt::format("event of {} bytes: no header", bytes.size()));
+  if (bytes.size() < sizeof(header))
+    return fail(fmt::format("event of {} bytes: no header", bytes.size()));
   std::memcpy(&header, bytes.data(), sizeof(header));
-  if (header.size > bytes.size()) return fail(fmt::format("event says {} bytes, has {}", header.size, bytes.size()));
+  if (header.size > bytes.size())
+    return fail(fmt::format("event says {} bytes, has {}", header.size, bytes.size()));
   bytes = bytes.first(header.size);
   switch (header.kind) {
-    case COWTRACE_EVENT_RESOLUTION: return decode_as<cowtrace_resolution>(bytes);
-    case COWTRACE_EVENT_POPULATE: return decode_as<cowtrace_populate>(bytes);
-    case COWTRACE_EVENT_FORK: return decode_as<cowtrace_fork>(bytes);
-    case COWTRACE_EVENT_EXEC: return decode_as<cowtrace_exec>(bytes);
-    case COWTRACE_EVENT_EXIT: return decode_as<cowtrace_exit>(bytes);
-    case COWTRACE_EVENT_MAPPING: return decode_as<cowtrace_mapping>(bytes);
-    case COWTRACE_EVENT_STACK: return decode_stack(bytes);
-    case COWTRACE_EVENT_ACTOR: return decode_as<cowtrace_actor>(bytes);
-    case COWTRACE_EVENT_ATTACH: return decode_as<cowtrace_attach>(bytes);
-    default: return fail(fmt::format("event of unknown kind {}", header.kind));
+    case COWTRACE_EVENT_RESOLUTION:
+      return decode_as<cowtrace_resolution>(bytes);
+    case COWTRACE_EVENT_POPULATE:
+      return decode_as<cowtrace_populate>(bytes);
+    case COWTRACE_EVENT_FORK:
+      return decode_as<cowtrace_fork>(bytes);
+    case COWTRACE_EVENT_EXEC:
+      return decode_as<cowtrace_exec>(bytes);
+    case COWTRACE_EVENT_EXIT:
+      return decode_as<cowtrace_exit>(bytes);
+    case COWTRACE_EVENT_MAPPING:
+      return decode_as<cowtrace_mapping>(bytes);
+    case COWTRACE_EVENT_STACK:
+      return decode_stack(bytes);
+    case COWTRACE_EVENT_ACTOR:
+      return decode_as<cowtrace_actor>(bytes);
+    case COWTRACE_EVENT_ATTACH:
+      return decode_as<cowtrace_attach>(bytes);
+    default:
+      return fail(fmt::format("event of unknown kind {}", header.kind));
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes from a ring buffer to a model event. Nothing in the bytes is trusted: size and kind are checked, text is bounded.
+// Bytes from a ring buffer to a model event. Nothing in the bytes is trusted: size and kind are
+// checked, text is bounded.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +11,8 @@
 
 namespace cowtrace::capture {
 
-// `bytes` is one event as the kernel wrote it. Errors name the first thing that does not fit; nothing is read past the span.
+// `bytes` is one event as the kernel wrote it. Errors name the first thing that does not fit;
+// nothing is read past the span.
 Result<model::Event> decode(std::span<const std::byte> bytes);
 
 // An event that says nothing but "come and read the lanes".

@@ -10,7 +10,8 @@ namespace cowtrace::capture {
 std::pair<int, int> kernel_version() {
   utsname system{};
   int major = 0, minor = 0;
-  if (uname(&system) != 0 || std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return {0, 0};
+  if (uname(&system) != 0 || std::sscanf(system.release, "%d.%d", &major, &minor) != 2)
+    return {0, 0};
   return {major, minor};
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lanes: one short queue of breaks a CPU, in memory that the BPF programs and we share (bpf/abi/config.h), with the CPU's counters.
+// The lanes: one short queue of breaks a CPU, in memory that the BPF programs and we share
+// (bpf/abi/config.h), with the CPU's counters.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +19,9 @@ class Lanes {
   // Maps the lanes of the BPF map `fd`, which has `count` of them.
   static Result<Lanes> map(int fd, std::size_t count);
 
-  // Hands every whole event that is there now to `take` (a span of bytes, valid during the call), lane after lane, each in its order. What
-  // comes meanwhile waits: it is later than what went to the ring buffer when a lane was full.
+  // Hands every whole event that is there now to `take` (a span of bytes, valid during the call),
+  // lane after lane, each in its order. What comes meanwhile waits: it is later than what went to
+  // the ring buffer when a lane was full.
   template <typename Take>
   void drain(const Take& take) {
     for (cowtrace_lane& lane : lanes_.all()) drain_one(lane, take);

@@ -16,14 +16,18 @@ bool locked_down() {
   return modes.find("[confidentiality]") != std::string::npos;
 }
 
-bool kernel_has_types() { return access("/sys/kernel/btf/vmlinux", R_OK) == 0; }
+bool kernel_has_types() {
+  return access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+}
 
 Error load_error(const std::string& what, const BpfLog& log, int number) {
   if (const auto lack = powerless()) return {what, lack->why, lack->remedy};
   if (!kernel_has_types())
-    return {what, "the kernel describes no types (/sys/kernel/btf/vmlinux)", "use a kernel built with CONFIG_DEBUG_INFO_BTF"};
+    return {what, "the kernel describes no types (/sys/kernel/btf/vmlinux)",
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF"};
   if (locked_down())
-    return {what, "kernel lockdown is in confidentiality mode", "boot with lockdown=integrity or none"};
+    return {what, "kernel lockdown is in confidentiality mode",
+            "boot with lockdown=integrity or none"};
   return {what, log.reason(number), "'cowtrace doctor' says what is missing"};
 }
 

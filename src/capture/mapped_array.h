@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The elements of a BPF array that was made with BPF_F_MMAPABLE, in memory that its programs and we share.
+// The elements of a BPF array that was made with BPF_F_MMAPABLE, in memory that its programs and we
+// share.
 #pragma once
 
 #include <sys/mman.h>
@@ -20,7 +21,8 @@ class MappedArray {
   MappedArray() = default;
   // Of the BPF map `fd`, which has `count` elements of this size; `what` is for messages.
   [[nodiscard]] static Result<MappedArray> map(int fd, std::size_t count, const std::string& what) {
-    void* memory = mmap(nullptr, count * sizeof(Element), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void* memory =
+        mmap(nullptr, count * sizeof(Element), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) return fail_errno("cannot map " + what, errno);
     MappedArray mapped;
     mapped.elements_ = {static_cast<Element*>(memory), count};

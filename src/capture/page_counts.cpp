@@ -11,9 +11,11 @@ namespace cowtrace::capture {
 namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::uint32_t kBatch = 1024;  // groups a system call; a bucket of the kernel's table holds far fewer
+constexpr std::uint32_t kBatch =
+    1024;  // groups a system call; a bucket of the kernel's table holds far fewer
 
-void add(const cowtrace_pages_key& key, const cowtrace_pages& pages, std::vector<PageCountRow>& rows) {
+void add(const cowtrace_pages_key& key, const cowtrace_pages& pages,
+         std::vector<PageCountRow>& rows) {
   if (key.mechanism >= model::kMechanisms) return;
   for (std::uint64_t i = 0; i < COWTRACE_NEIGHBOURS; ++i) {
     const cowtrace_page_row& from = pages.rows[i];
@@ -43,11 +45,13 @@ Result<std::vector<PageCountRow>> read_page_counts(int fd) {
   std::uint32_t place = 0;  // the kernel's own, in the table
   for (bool first = true, last = false; !last; first = false) {
     std::uint32_t count = kBatch;
-    const int status = bpf_map_lookup_batch(fd, first ? nullptr : &place, &place, keys.data(), pages.data(), &count, nullptr);
+    const int status = bpf_map_lookup_batch(fd, first ? nullptr : &place, &place, keys.data(),
+                                            pages.data(), &count, nullptr);
     // The end is told as if something had not been found.
     last = status != 0;
     if (last && errno != ENOENT)
-      return fail_errno("cannot read what the kernel counted", errno, "run without --detail counts");
+      return fail_errno("cannot read what the kernel counted", errno,
+                        "run without --detail counts");
     for (std::uint32_t i = 0; i < count; ++i) add(keys[i], pages[i], rows);
   }
   return rows;

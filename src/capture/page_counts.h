@@ -9,8 +9,8 @@
 
 namespace cowtrace::capture {
 
-// All rows of the BPF map `fd` of cowtrace_pages (bpf/abi/config.h), in no order. Complete if nobody adds to it meanwhile; fails if the kernel
-// does not tell them.
+// All rows of the BPF map `fd` of cowtrace_pages (bpf/abi/config.h), in no order. Complete if
+// nobody adds to it meanwhile; fails if the kernel does not tell them.
 [[nodiscard]] Result<std::vector<PageCountRow>> read_page_counts(int fd);
 
 }  // namespace cowtrace::capture

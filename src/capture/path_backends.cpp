@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fentry and kprobe backends: the beginning and the end of handle_mm_fault(), and two functions inside it (bpf/fault_path.bpf.c).
+// The fentry and kprobe backends: the beginning and the end of handle_mm_fault(), and two functions
+// inside it (bpf/fault_path.bpf.c).
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -21,7 +22,8 @@
 namespace cowtrace::capture {
 namespace {
 
-// What the kernel calls the reverse mapping of a new anonymous page, the likelier first: the name changed in 6.8.
+// What the kernel calls the reverse mapping of a new anonymous page, the likelier first: the name
+// changed in 6.8.
 std::array<const char*, 2> names_of_new_page() {
   constexpr const char *kFolio = "folio_add_new_anon_rmap", *kPage = "page_add_new_anon_rmap";
   if (kernel_version() >= std::pair(6, 8)) return {kFolio, kPage};
@@ -35,7 +37,8 @@ class PathCapture : public BpfCapture {
  protected:
   Status check(const Calibration& calibration) const override {
     if (calibration.direct_map != 0 && options_.page_tables) return {};
-    return fail(fmt::format("cannot use the {} backend", backend()), "it needs page tables that can be read", "use --backend static");
+    return fail(fmt::format("cannot use the {} backend", backend()),
+                "it needs page tables that can be read", "use --backend static");
   }
   Need need(const Coverage& row) const override { return row.by_path; }
   bool reads_mappings() const override { return true; }
@@ -56,7 +59,9 @@ class FentryCapture final : public PathCapture {
 
  private:
   Status possible() const override { return trampolines_work(); }
-  bool wants(std::string_view program) const override { return program.starts_with("fentry_") || program.starts_with("fexit_"); }
+  bool wants(std::string_view program) const override {
+    return program.starts_with("fentry_") || program.starts_with("fexit_");
+  }
   bool choose(cowtrace_bpf& skeleton, int attempt) override;
   Status attach_faults(cowtrace_bpf& skeleton) override;
 };
@@ -69,11 +74,12 @@ bool FentryCapture::choose(cowtrace_bpf& skeleton, int attempt) {
   sees_fork_copies_ = attempt < names;
   sees_swap_ = attempt <= names;
   if (sees_fork_copies_) {
-    for (bpf_program* program :
-         {progs.fentry_new_page, progs.fentry_new_page_again1, progs.fentry_new_page_again2, progs.fentry_new_page_again3})
+    for (bpf_program* program : {progs.fentry_new_page, progs.fentry_new_page_again1,
+                                 progs.fentry_new_page_again2, progs.fentry_new_page_again3})
       bpf_program__set_attach_target(program, 0, new_page[static_cast<std::size_t>(attempt)]);
   } else {
-    for (bpf_program* program : {progs.fentry_new_page, progs.fentry_copy_range, progs.fexit_copy_range})
+    for (bpf_program* program :
+         {progs.fentry_new_page, progs.fentry_copy_range, progs.fexit_copy_range})
       bpf_program__set_autoload(program, false);
   }
   if (!sees_swap_) bpf_program__set_autoload(progs.fentry_write_protected, false);
@@ -85,7 +91,9 @@ Status FentryCapture::attach_faults(cowtrace_bpf& skeleton) {
   const auto attach = [&](bpf_program* program) { return attach_hook(program).has_value(); };
   if (sees_swap_) sees_swap_ = attach(progs.fentry_write_protected);
   // The new page last: it does nothing outside the other two.
-  if (sees_fork_copies_) sees_fork_copies_ = attach(progs.fexit_copy_range) && attach(progs.fentry_copy_range) && attach(progs.fentry_new_page);
+  if (sees_fork_copies_)
+    sees_fork_copies_ = attach(progs.fexit_copy_range) && attach(progs.fentry_copy_range) &&
+                        attach(progs.fentry_new_page);
   if (auto attached = attach_hook(progs.fexit_fault); !attached) return attached;
   return attach_hook(progs.fentry_fault);
 }
@@ -104,16 +112,19 @@ class KprobeCapture final : public PathCapture {
  private:
   Status possible() const override {
     if (access("/sys/bus/event_source/devices/kprobe/type", F_OK) == 0) return {};
-    return fail("cannot use kprobes", "this kernel has none (CONFIG_KPROBE_EVENTS)", "use --backend static (or auto)");
+    return fail("cannot use kprobes", "this kernel has none (CONFIG_KPROBE_EVENTS)",
+                "use --backend static (or auto)");
   }
-  bool wants(std::string_view program) const override { return program.starts_with("kprobe_") || program.starts_with("kretprobe_"); }
+  bool wants(std::string_view program) const override {
+    return program.starts_with("kprobe_") || program.starts_with("kretprobe_");
+  }
   Status attach_faults(cowtrace_bpf& skeleton) override;
   bool attach_to(bpf_program* program, bool at_return, const char* function);
   bool attach_to_symbol(bpf_program* program, bool at_return, const std::string& symbol);
   Status attach_return(bpf_program* program, const std::string& symbol);
 
   std::vector<ReturnProbe> returns_;
-  std::string few_returns_;               // why the kernel follows few calls at a time; empty: it follows many
+  std::string few_returns_;  // why the kernel follows few calls at a time; empty: it follows many
   std::uint64_t missed_returns_ = 0;  // of probes that are gone
 };
 
@@ -149,8 +160,11 @@ Status KprobeCapture::attach_return(bpf_program* program, const std::string& sym
   return {};
 }
 
-bool KprobeCapture::attach_to_symbol(bpf_program* program, bool at_return, const std::string& symbol) {
-  const auto attach = [&] { return keep(bpf_program__attach_kprobe(program, at_return, symbol.c_str()), symbol).has_value(); };
+bool KprobeCapture::attach_to_symbol(bpf_program* program, bool at_return,
+                                     const std::string& symbol) {
+  const auto attach = [&] {
+    return keep(bpf_program__attach_kprobe(program, at_return, symbol.c_str()), symbol).has_value();
+  };
   if (!at_return) return attach();
   const auto followed = attach_return(program, symbol);
   if (followed) return true;
@@ -173,7 +187,8 @@ Status KprobeCapture::attach_faults(cowtrace_bpf& skeleton) {
   sees_swap_ = attach_to(progs.kprobe_write_protected, false, "do_wp_page");
   sees_fork_copies_ = attach_to(progs.kretprobe_copy_range, true, "copy_page_range") &&
                       attach_to(progs.kprobe_copy_range, false, "copy_page_range") &&
-                      (attach_to(progs.kprobe_new_page, false, new_page[0]) || attach_to(progs.kprobe_new_page, false, new_page[1]));
+                      (attach_to(progs.kprobe_new_page, false, new_page[0]) ||
+                       attach_to(progs.kprobe_new_page, false, new_page[1]));
   for (const bool at_return : {true, false}) {
     bpf_program* program = at_return ? progs.kretprobe_fault : progs.kprobe_fault;
     if (!attach_to(program, at_return, "handle_mm_fault")) {
@@ -195,7 +210,11 @@ Result<std::unique_ptr<Capture>> open_backend(const CaptureOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<Capture>> open_fentry(const CaptureOptions& options) { return open_backend<FentryCapture>(options); }
-Result<std::unique_ptr<Capture>> open_kprobe(const CaptureOptions& options) { return open_backend<KprobeCapture>(options); }
+Result<std::unique_ptr<Capture>> open_fentry(const CaptureOptions& options) {
+  return open_backend<FentryCapture>(options);
+}
+Result<std::unique_ptr<Capture>> open_kprobe(const CaptureOptions& options) {
+  return open_backend<KprobeCapture>(options);
+}
 
 }  // namespace cowtrace::capture

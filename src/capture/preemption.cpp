@@ -10,7 +10,8 @@ namespace cowtrace::capture {
 
 bool preempts(std::string_view version, std::string_view modes) {
   if (version.find("PREEMPT") == std::string_view::npos) return false;
-  return modes.find("(none)") == std::string_view::npos && modes.find("(voluntary)") == std::string_view::npos;
+  return modes.find("(none)") == std::string_view::npos &&
+         modes.find("(voluntary)") == std::string_view::npos;
 }
 
 bool kernel_preempts() {

@@ -44,15 +44,18 @@ Check check_kernel() {
 
 Check check_btf() {
   if (kernel_has_types()) return {"BTF", State::Good, "/sys/kernel/btf/vmlinux", ""};
-  return {"BTF", State::Bad, "the kernel describes no types", "use a kernel built with CONFIG_DEBUG_INFO_BTF"};
+  return {"BTF", State::Bad, "the kernel describes no types",
+          "use a kernel built with CONFIG_DEBUG_INFO_BTF"};
 }
 
 // "none [integrity] confidentiality": the mode in force is in brackets.
 Check check_lockdown() {
   const std::string modes = first_line("/sys/kernel/security/lockdown");
   if (locked_down())
-    return {"lockdown", State::Bad, "confidentiality: BPF may not read kernel memory", "boot with lockdown=integrity or none"};
-  if (modes.find("[integrity]") != std::string::npos) return {"lockdown", State::Good, "integrity", ""};
+    return {"lockdown", State::Bad, "confidentiality: BPF may not read kernel memory",
+            "boot with lockdown=integrity or none"};
+  if (modes.find("[integrity]") != std::string::npos)
+    return {"lockdown", State::Good, "integrity", ""};
   return {"lockdown", State::Good, "none", ""};
 }
 
@@ -77,29 +80,38 @@ Check check_capabilities() {
 Check check_memlock() {
   rlimit limit{};
   getrlimit(RLIMIT_MEMLOCK, &limit);
-  const std::string size = limit.rlim_cur == RLIM_INFINITY ? "unlimited" : human_bytes(limit.rlim_cur);
-  return {"memlock limit", State::Good, size + "; not needed where BPF memory is charged to control groups (5.11)", ""};
+  const std::string size =
+      limit.rlim_cur == RLIM_INFINITY ? "unlimited" : human_bytes(limit.rlim_cur);
+  return {"memlock limit", State::Good,
+          size + "; not needed where BPF memory is charged to control groups (5.11)", ""};
 }
 
 Check check_ptrace() {
   const std::string scope = first_line("/proc/sys/kernel/yama/ptrace_scope");
   if (scope == "3")
-    return {"ptrace", State::Limited, "forbidden for everybody (yama ptrace_scope 3)", "use --snapshot passive, or reboot to change it"};
-  return {"ptrace", State::Good, scope.empty() ? "no restriction" : "yama ptrace_scope " + scope, ""};
+    return {"ptrace", State::Limited, "forbidden for everybody (yama ptrace_scope 3)",
+            "use --snapshot passive, or reboot to change it"};
+  return {"ptrace", State::Good, scope.empty() ? "no restriction" : "yama ptrace_scope " + scope,
+          ""};
 }
 
 Check check_preemption() {
   if (!kernel_preempts()) return {"preemption", State::Good, "none inside the kernel", ""};
-  return {"preemption", State::Good, "a preemptible kernel, or it does not say: hooks are attached several times", ""};
+  return {"preemption", State::Good,
+          "a preemptible kernel, or it does not say: hooks are attached several times", ""};
 }
 
 Check check_page_tables(const std::optional<Calibration>& calibration) {
-  if (!calibration) return {"page tables", State::Bad, "no backend works that could look for them", ""};
+  if (!calibration)
+    return {"page tables", State::Bad, "no backend works that could look for them", ""};
   if (calibration->direct_map == 0)
-    return {"page tables", State::Limited, calibration->problem, "faults are paired with allocations instead: see blind spots"};
+    return {"page tables", State::Limited, calibration->problem,
+            "faults are paired with allocations instead: see blind spots"};
   if (calibration->vmemmap == 0)
-    return {"page tables", State::Limited, calibration->problem, "file-copy and ksm-copy will show as copy"};
-  return {"page tables", State::Good, fmt::format("{} levels, read and verified", calibration->levels), ""};
+    return {"page tables", State::Limited, calibration->problem,
+            "file-copy and ksm-copy will show as copy"};
+  return {"page tables", State::Good,
+          fmt::format("{} levels, read and verified", calibration->levels), ""};
 }
 
 // The static backend asks the kernel for it at the fault; the others are given it.
@@ -107,9 +119,12 @@ Check check_find_vma(const std::vector<BackendCheck>& backends) {
   const BpfLog silent;
   const auto fails = [](const BackendCheck& one) { return one.usable && !one.reads_mappings; };
   if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_find_vma, nullptr) != 1)
-    return {"mapping of a break", State::Limited, "taken from /proc/PID/maps", "kernel 5.17 reads it at the fault"};
+    return {"mapping of a break", State::Limited, "taken from /proc/PID/maps",
+            "kernel 5.17 reads it at the fault"};
   if (std::any_of(backends.begin(), backends.end(), fails))
-    return {"mapping of a break", State::Limited, "the static backend takes it from /proc/PID/maps: this kernel does not tell it at the fault (PREEMPT_RT)",
+    return {"mapping of a break", State::Limited,
+            "the static backend takes it from /proc/PID/maps: this kernel does not tell it at the "
+            "fault (PREEMPT_RT)",
             "use --backend kprobe or fentry"};
   return {"mapping of a break", State::Good, "read at the fault", ""};
 }
@@ -131,14 +146,17 @@ BackendCheck try_backend(const Backend& backend, std::optional<Calibration>& cal
 }  // namespace
 
 bool Probe::any_backend() const {
-  return std::any_of(backends.begin(), backends.end(), [](const BackendCheck& one) { return one.usable; });
+  return std::any_of(backends.begin(), backends.end(),
+                     [](const BackendCheck& one) { return one.usable; });
 }
 
 Probe probe() {
   Probe result;
-  result.checks = {check_kernel(), check_btf(), check_lockdown(), check_capabilities(), check_memlock(), check_ptrace(), check_preemption()};
+  result.checks = {check_kernel(),  check_btf(),    check_lockdown(),  check_capabilities(),
+                   check_memlock(), check_ptrace(), check_preemption()};
   std::optional<Calibration> calibration;
-  for (const Backend& backend : backends()) result.backends.push_back(try_backend(backend, calibration));
+  for (const Backend& backend : backends())
+    result.backends.push_back(try_backend(backend, calibration));
   result.checks.push_back(check_page_tables(calibration));
   result.checks.push_back(check_find_vma(result.backends));
   return result;

@@ -12,15 +12,20 @@ namespace {
 constexpr std::int32_t kWord = 8;
 
 // An offset that has room in the ABI, and a word there.
-bool is_offset(std::int32_t offset) { return offset >= 0 && offset <= std::numeric_limits<std::int16_t>::max() - kWord; }
+bool is_offset(std::int32_t offset) {
+  return offset >= 0 && offset <= std::numeric_limits<std::int16_t>::max() - kWord;
+}
 
-Error misfit(const char* what) { return {"cannot look for Python frames", what, "this build of CPython is not known"}; }
+Error misfit(const char* what) {
+  return {"cannot look for Python frames", what, "this build of CPython is not known"};
+}
 
 }  // namespace
 
 std::optional<ThreadSlot> glibc_slot([[maybe_unused]] std::uint32_t key) {
 #if defined(__x86_64__)
-  // struct pthread is what the FS base points to. Each key has {seq, value}; the first block is part of it.
+  // struct pthread is what the FS base points to. Each key has {seq, value}; the first block is
+  // part of it.
   constexpr std::int32_t kFirstBlock = 0x310, kBlocks = 0x510, kEntry = 16, kValue = 8;
   constexpr std::uint32_t kPerBlock = 32, kMostKeys = 1024;
   if (key >= kMostKeys) return std::nullopt;
@@ -36,14 +41,19 @@ Result<cowtrace_python> encode(const PythonProbe& probe) {
   const auto& thread = probe.thread;
   const auto& frame = probe.frame;
   if (probe.interpreter == 0) return tl::unexpected(misfit("no interpreter"));
-  for (const std::int32_t offset : {thread.interp, thread.frame, thread.cframe_current_frame.value_or(0), probe.slot.in_block.value_or(0)})
+  for (const std::int32_t offset :
+       {thread.interp, thread.frame, thread.cframe_current_frame.value_or(0),
+        probe.slot.in_block.value_or(0)})
     if (!is_offset(offset)) return tl::unexpected(misfit("an offset is out of range"));
-  for (const std::int32_t offset : {frame.code, frame.previous, frame.instruction, frame.owner.value_or(0)})
+  for (const std::int32_t offset :
+       {frame.code, frame.previous, frame.instruction, frame.owner.value_or(0)})
     if (!is_offset(offset)) return tl::unexpected(misfit("an offset in a frame is out of range"));
-  const std::int32_t start = std::min({frame.code, frame.previous, frame.instruction}) / kWord * kWord;
+  const std::int32_t start =
+      std::min({frame.code, frame.previous, frame.instruction}) / kWord * kWord;
   const std::int32_t instruction_size = frame.has_lasti ? 4 : kWord;
-  const std::int32_t end = std::max({frame.code + kWord, frame.previous + kWord, frame.instruction + instruction_size,
-                                     frame.owner.value_or(0) + 1});
+  const std::int32_t end =
+      std::max({frame.code + kWord, frame.previous + kWord, frame.instruction + instruction_size,
+                frame.owner.value_or(0) + 1});
   if (end - start >= COWTRACE_PYTHON_FRAME_BYTES || frame.owner.value_or(start) < start)
     return tl::unexpected(misfit("the fields of a frame lie too far apart"));
   for (const std::int32_t offset : {frame.code, frame.previous, frame.instruction})

@@ -19,7 +19,9 @@ static_assert(static_cast<int>(UnwindRule::From::Cfa) == COWTRACE_UNWIND_AT_CFA)
 static_assert(static_cast<int>(UnwindRule::From::Bp) == COWTRACE_UNWIND_AT_BP);
 static_assert(static_cast<int>(UnwindRule::From::Sp) == COWTRACE_UNWIND_AT_SP);
 
-std::uint64_t byte(std::int8_t words) { return static_cast<std::uint8_t>(words); }
+std::uint64_t byte(std::int8_t words) {
+  return static_cast<std::uint8_t>(words);
+}
 
 template <typename Enum>
 std::uint64_t number(Enum value) {
@@ -29,8 +31,9 @@ std::uint64_t number(Enum value) {
 }  // namespace
 
 std::uint64_t encode(const UnwindRule& rule) {
-  return number(rule.kind) | (rule.signal ? COWTRACE_UNWIND_SIGNAL : 0) | (rule.loaded ? COWTRACE_UNWIND_LOADED : 0) |
-         number(rule.base) << 5 | number(rule.bp.from) << 8 | number(rule.bx.from) << 10 | number(rule.ip.from) << 12 |
+  return number(rule.kind) | (rule.signal ? COWTRACE_UNWIND_SIGNAL : 0) |
+         (rule.loaded ? COWTRACE_UNWIND_LOADED : 0) | number(rule.base) << 5 |
+         number(rule.bp.from) << 8 | number(rule.bx.from) << 10 | number(rule.ip.from) << 12 |
          byte(rule.bp.words) << 16 | byte(rule.bx.words) << 24 | byte(rule.ip.words) << 32 |
          static_cast<std::uint64_t>(static_cast<std::int64_t>(rule.offset)) << 40;
 }
@@ -38,7 +41,8 @@ std::uint64_t encode(const UnwindRule& rule) {
 Result<RuleTable> RuleTable::map(int fd, std::size_t count) {
   RuleTable table;
   if (count < COWTRACE_UNWIND_BUCKETS) return table;
-  auto mapped = MappedArray<cowtrace_unwind_bucket>::map(fd, COWTRACE_UNWIND_BUCKETS, "the rules for stacks");
+  auto mapped =
+      MappedArray<cowtrace_unwind_bucket>::map(fd, COWTRACE_UNWIND_BUCKETS, "the rules for stacks");
   if (!mapped) return tl::unexpected(mapped.error());
   table.buckets_ = std::move(*mapped);
   return table;
@@ -46,11 +50,13 @@ Result<RuleTable> RuleTable::map(int fd, std::size_t count) {
 
 void RuleTable::clear() {
   for (cowtrace_unwind_bucket& bucket : buckets_.all())
-    for (cowtrace_unwind_entry& entry : bucket.entries) __atomic_store_n(&entry.rule, 0, __ATOMIC_RELEASE);
+    for (cowtrace_unwind_entry& entry : bucket.entries)
+      __atomic_store_n(&entry.rule, 0, __ATOMIC_RELEASE);
   used_ = 0;
 }
 
-void RuleTable::add(std::uint64_t scope, std::uint64_t address, bool exact, const UnwindRule& rule) {
+void RuleTable::add(std::uint64_t scope, std::uint64_t address, bool exact,
+                    const UnwindRule& rule) {
   if (buckets_.all().empty()) return;
   if (exact) address |= COWTRACE_UNWIND_EXACT;
   cowtrace_unwind_bucket& bucket = buckets_.all()[cowtrace_unwind_bucket_of(scope, address)];

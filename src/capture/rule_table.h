@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules that BPF walks stacks by: a hash table in memory that it and we share (bpf/abi/unwind.h). Only we write it.
+// The rules that BPF walks stacks by: a hash table in memory that it and we share
+// (bpf/abi/unwind.h). Only we write it.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,8 @@ class RuleTable {
   // Maps the BPF map `fd`, which has `count` buckets; fewer than there have to be are none.
   static Result<RuleTable> map(int fd, std::size_t count);
 
-  // Where a bucket is full, or the table nearly is, all rules are forgotten first: those that are needed are missed, and come again.
+  // Where a bucket is full, or the table nearly is, all rules are forgotten first: those that are
+  // needed are missed, and come again.
   void add(std::uint64_t scope, std::uint64_t address, bool exact, const UnwindRule& rule);
 
  private:

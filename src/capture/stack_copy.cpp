@@ -14,7 +14,8 @@ namespace cowtrace::capture {
 
 std::optional<std::uint64_t> StackCopy::word(std::uint64_t address) const {
   const std::uint64_t at = address - registers.sp;
-  if (memory.size() < sizeof(std::uint64_t) || at > memory.size() - sizeof(std::uint64_t)) return std::nullopt;
+  if (memory.size() < sizeof(std::uint64_t) || at > memory.size() - sizeof(std::uint64_t))
+    return std::nullopt;
   std::uint64_t value = 0;
   std::memcpy(&value, memory.data() + at, sizeof(value));
   return value;
@@ -22,12 +23,16 @@ std::optional<std::uint64_t> StackCopy::word(std::uint64_t address) const {
 
 Result<StackCopy> decode_stack_copy(std::span<const std::byte> bytes) {
   cowtrace_stack_copy raw;
-  if (bytes.size() < COWTRACE_SHORT_COPY_BYTES) return fail(fmt::format("copy of a stack of {} bytes", bytes.size()));
+  if (bytes.size() < COWTRACE_SHORT_COPY_BYTES)
+    return fail(fmt::format("copy of a stack of {} bytes", bytes.size()));
   const std::size_t had = std::min(bytes.size(), sizeof(raw));
   std::memcpy(&raw, bytes.data(), had);
-  if (raw.stack.header.kind != COWTRACE_EVENT_STACK_COPY) return fail(fmt::format("event of kind {} among copies of stacks", raw.stack.header.kind));
-  if (std::size_t{raw.start} + raw.size > had - offsetof(cowtrace_stack_copy, bytes) || raw.limit > COWTRACE_MAX_FRAMES)
-    return fail(fmt::format("copy of {} + {} bytes of a stack with {} stack frames", raw.start, raw.size, raw.limit));
+  if (raw.stack.header.kind != COWTRACE_EVENT_STACK_COPY)
+    return fail(fmt::format("event of kind {} among copies of stacks", raw.stack.header.kind));
+  if (std::size_t{raw.start} + raw.size > had - offsetof(cowtrace_stack_copy, bytes) ||
+      raw.limit > COWTRACE_MAX_FRAMES)
+    return fail(fmt::format("copy of {} + {} bytes of a stack with {} stack frames", raw.start,
+                            raw.size, raw.limit));
   // What it has of the stack itself is an event like others.
   raw.stack.header.kind = COWTRACE_EVENT_STACK;
   raw.stack.header.size = sizeof(raw.stack);

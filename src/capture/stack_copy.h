@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack that BPF could not walk to its end, for it had no rule for an address: how far it came, and the memory that the rest is in.
+// A stack that BPF could not walk to its end, for it had no rule for an address: how far it came,
+// and the memory that the rest is in.
 #pragma once
 
 #include <sys/types.h>
@@ -17,13 +18,15 @@
 namespace cowtrace::capture {
 
 struct StackCopy {
-  model::Stack known;          // has the hash that the break has
-  UnwindRegisters registers;   // of the last of known.frames
-  std::uint64_t scope = 0;     // whose rules: processes that have the same code at the same addresses
-  pid_t pid = 0;               // 0: not to be seen from here
-  std::uint64_t start_code = 0, start_stack = 0;  // of the program that it ran, as in /proc/PID/stat
-  std::uint64_t file_start = 0, file_size = 0;    // the walk ends there: the interpreter, whose frames `known` has
-  int limit = 0;               // of stack frames
+  model::Stack known;         // has the hash that the break has
+  UnwindRegisters registers;  // of the last of known.frames
+  std::uint64_t scope = 0;  // whose rules: processes that have the same code at the same addresses
+  pid_t pid = 0;            // 0: not to be seen from here
+  std::uint64_t start_code = 0,
+                start_stack = 0;  // of the program that it ran, as in /proc/PID/stat
+  std::uint64_t file_start = 0,
+                file_size = 0;    // the walk ends there: the interpreter, whose frames `known` has
+  int limit = 0;                  // of stack frames
   std::vector<std::byte> memory;  // from registers.sp on
 
   // The 8 bytes at `address`, if they are in `memory`.

@@ -60,16 +60,25 @@ class Records {
 // Bytes that follow a btf_type, by its kind and number of members (linux/btf.h).
 std::optional<std::size_t> bytes_behind(std::uint32_t kind, std::uint32_t members) {
   switch (kind) {
-    case BTF_KIND_INT: return sizeof(std::uint32_t);
-    case BTF_KIND_ARRAY: return sizeof(btf_array);
+    case BTF_KIND_INT:
+      return sizeof(std::uint32_t);
+    case BTF_KIND_ARRAY:
+      return sizeof(btf_array);
     case BTF_KIND_STRUCT:
-    case BTF_KIND_UNION: return members * sizeof(btf_member);
-    case BTF_KIND_ENUM: return members * sizeof(btf_enum);
-    case BTF_KIND_ENUM64: return members * 3 * sizeof(std::uint32_t);
-    case BTF_KIND_FUNC_PROTO: return members * sizeof(btf_param);
-    case BTF_KIND_VAR: return sizeof(btf_var);
-    case BTF_KIND_DATASEC: return members * sizeof(btf_var_secinfo);
-    case BTF_KIND_DECL_TAG: return sizeof(std::uint32_t);
+    case BTF_KIND_UNION:
+      return members * sizeof(btf_member);
+    case BTF_KIND_ENUM:
+      return members * sizeof(btf_enum);
+    case BTF_KIND_ENUM64:
+      return members * 3 * sizeof(std::uint32_t);
+    case BTF_KIND_FUNC_PROTO:
+      return members * sizeof(btf_param);
+    case BTF_KIND_VAR:
+      return sizeof(btf_var);
+    case BTF_KIND_DATASEC:
+      return members * sizeof(btf_var_secinfo);
+    case BTF_KIND_DECL_TAG:
+      return sizeof(std::uint32_t);
     case BTF_KIND_PTR:
     case BTF_KIND_FWD:
     case BTF_KIND_TYPEDEF:
@@ -77,8 +86,10 @@ std::optional<std::size_t> bytes_behind(std::uint32_t kind, std::uint32_t member
     case BTF_KIND_CONST:
     case BTF_KIND_RESTRICT:
     case BTF_KIND_FLOAT:
-    case BTF_KIND_TYPE_TAG: return 0;
-    default: return std::nullopt;
+    case BTF_KIND_TYPE_TAG:
+      return 0;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -87,7 +98,8 @@ std::optional<std::size_t> bytes_behind(std::uint32_t kind, std::uint32_t member
 std::optional<std::uint32_t> first_function(const Read& read) {
   Records records(read);
   btf_header header{};
-  if (!records.next(header) || header.magic != BTF_MAGIC || header.hdr_len < sizeof(header)) return std::nullopt;
+  if (!records.next(header) || header.magic != BTF_MAGIC || header.hdr_len < sizeof(header))
+    return std::nullopt;
   if (!records.skip(header.hdr_len - sizeof(header) + header.type_off)) return std::nullopt;
   std::size_t left = header.type_len;
   for (std::uint32_t id = 1; left >= sizeof(btf_type); ++id) {
@@ -112,15 +124,18 @@ Status trampolines_work() {
   });
   if (!function) return {};
   // r0 = 0; exit
-  const std::array<bpf_insn, 2> program = {{{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}}};
+  const std::array<bpf_insn, 2> program = {
+      {{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}}};
   bpf_prog_load_opts options{};
   options.sz = sizeof(options);
   options.expected_attach_type = BPF_TRACE_FENTRY;
   options.attach_btf_id = *function;
-  const Fd loaded(bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", program.data(), program.size(), &options));
+  const Fd loaded(bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", program.data(),
+                                program.size(), &options));
   // Another error may be about just this function.
   if (!loaded && (errno == EPERM || errno == EOPNOTSUPP))
-    return fail_errno("cannot use fentry: this kernel refuses to have its functions patched", errno, "use --backend static (or auto)");
+    return fail_errno("cannot use fentry: this kernel refuses to have its functions patched", errno,
+                      "use --backend static (or auto)");
   return {};
 }
 

@@ -16,7 +16,8 @@ Action configure_attach(CLI::App& app) {
   const auto arguments = std::make_shared<AttachArguments>();
   AttachArguments& to = *arguments;
   app.add_option("PID", to.pids, "processes that run, with all their children");
-  add_repeatable(app, "--cgroup", to.cgroups, "those of a control group, and of the groups below it; repeatable", "PATH");
+  add_repeatable(app, "--cgroup", to.cgroups,
+                 "those of a control group, and of the groups below it; repeatable", "PATH");
   app.add_flag("--all", to.all, "the whole machine");
   add_trace_options(app, to);
   add_detail_option(app, to);
@@ -25,7 +26,9 @@ Action configure_attach(CLI::App& app) {
       ->check(not_empty());
   add_budget_options(app, to.max_copied, to.max_copied_per_process);
   return [arguments](const std::vector<std::string>& after_dashes) {
-    if (!after_dashes.empty()) return report_error({"wrong use", "no command is run here", "see cowtrace attach --help"}, kUsedWrongly);
+    if (!after_dashes.empty())
+      return report_error({"wrong use", "no command is run here", "see cowtrace attach --help"},
+                          kUsedWrongly);
     const auto options = attach_options(*arguments);
     if (!options) return report_error(options.error(), kUsedWrongly);
     const TraceEnd end = trace_running(*arguments, *options);

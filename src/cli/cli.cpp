@@ -25,16 +25,22 @@ namespace cowtrace::cli {
 namespace {
 
 constexpr std::array<Subcommand, 6> kSubcommands = {{
-    {"run", "trace a command and all it forks; print the report at the end", kRunFailed, configure_run},
-    {"attach", "the same for running processes and what they fork from now on", kUsedWrongly, configure_attach},
-    {"report", "render a saved trace again, anywhere, without root", kUsedWrongly, configure_report},
+    {"run", "trace a command and all it forks; print the report at the end", kRunFailed,
+     configure_run},
+    {"attach", "the same for running processes and what they fork from now on", kUsedWrongly,
+     configure_attach},
+    {"report", "render a saved trace again, anywhere, without root", kUsedWrongly,
+     configure_report},
     {"diff", "compare traces before and after a change", kUsedWrongly, configure_diff},
-    {"top", "show the breaks of a command, or of running processes, live", kUsedWrongly, configure_top},
-    {"doctor", "what this kernel and this user can do, and how to get the rest", kUsedWrongly, configure_doctor},
+    {"top", "show the breaks of a command, or of running processes, live", kUsedWrongly,
+     configure_top},
+    {"doctor", "what this kernel and this user can do, and how to get the rest", kUsedWrongly,
+     configure_doctor},
 }};
 
 const Subcommand* find(const std::string& name) {
-  const auto found = std::find_if(kSubcommands.begin(), kSubcommands.end(), [&](const auto& one) { return name == one.name; });
+  const auto found = std::find_if(kSubcommands.begin(), kSubcommands.end(),
+                                  [&](const auto& one) { return name == one.name; });
   return found == kSubcommands.end() ? nullptr : &*found;
 }
 
@@ -48,9 +54,11 @@ std::vector<std::string> with_subcommand(int argc, char** argv) {
   return arguments;
 }
 
-int run_parsed(CLI::App& app, const std::vector<std::pair<CLI::App*, Action>>& actions, std::vector<std::string> arguments) {
+int run_parsed(CLI::App& app, const std::vector<std::pair<CLI::App*, Action>>& actions,
+               std::vector<std::string> arguments) {
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
-  const std::vector<std::string> after_dashes(dashes == arguments.end() ? dashes : dashes + 1, arguments.end());
+  const std::vector<std::string> after_dashes(dashes == arguments.end() ? dashes : dashes + 1,
+                                              arguments.end());
   arguments.erase(dashes, arguments.end());
   const Subcommand* chosen = find(arguments[0]);
   const int usage_code = chosen != nullptr ? chosen->usage_code : kUsedWrongly;
@@ -62,8 +70,10 @@ int run_parsed(CLI::App& app, const std::vector<std::pair<CLI::App*, Action>>& a
   } catch (const CLI::ParseError& error) {
     std::string why = error.what();
     std::replace(why.begin(), why.end(), '\n', ' ');
-    return report_error({"wrong use", printable(why), fmt::format("see cowtrace {}--help", chosen ? std::string(chosen->name) + " " : "")},
-                        usage_code);
+    return report_error(
+        {"wrong use", printable(why),
+         fmt::format("see cowtrace {}--help", chosen ? std::string(chosen->name) + " " : "")},
+        usage_code);
   }
   for (const auto& [subcommand, action] : actions)
     if (subcommand->parsed()) return action(after_dashes);
@@ -89,7 +99,8 @@ int report_error(const Error& error, int code) {
 }
 
 std::vector<std::pair<CLI::App*, Action>> configure_all(CLI::App& app) {
-  app.description("Shows every copy-on-write break of a family of processes: how much, where, why.");
+  app.description(
+      "Shows every copy-on-write break of a family of processes: how much, where, why.");
   app.name("cowtrace");
   app.set_version_flag("--version", fmt::format("cowtrace {}", kVersion));
   app.require_subcommand(0, 1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line: parsing yields plain options, one file a subcommand does the work, the exit code is decided here.
+// The command line: parsing yields plain options, one file a subcommand does the work, the exit
+// code is decided here.
 #pragma once
 
 namespace cowtrace::cli {

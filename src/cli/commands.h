@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One entry a subcommand: it adds its options to the parser and gives what to do when it was chosen.
+// One entry a subcommand: it adds its options to the parser and gives what to do when it was
+// chosen.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -24,9 +25,15 @@ int report_error(const Error& error, int code);
 // `after_dashes`: the words after "--", which are the command's and never options of ours.
 using Action = std::function<int(const std::vector<std::string>& after_dashes)>;
 
-// An option that may be given several times, with one value each time: the words behind it are not its own.
-inline void add_repeatable(CLI::App& app, const char* name, std::vector<std::string>& to, const char* about, const char* type) {
-  app.add_option(name, to, about)->type_name(type)->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+// An option that may be given several times, with one value each time: the words behind it are not
+// its own.
+inline void add_repeatable(CLI::App& app, const char* name, std::vector<std::string>& to,
+                           const char* about, const char* type) {
+  app.add_option(name, to, about)
+      ->type_name(type)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 // For an option whose absence means something: an empty value, as "$UNSET" gives, is not the same
@@ -49,7 +56,8 @@ struct Subcommand {
   Action (*configure)(CLI::App& app);
 };
 
-// Every subcommand and option, as run_cli parses them, with what to do when a subcommand was chosen.
+// Every subcommand and option, as run_cli parses them, with what to do when a subcommand was
+// chosen.
 std::vector<std::pair<CLI::App*, Action>> configure_all(CLI::App& app);
 
 Action configure_run(CLI::App& app);

@@ -34,7 +34,9 @@ Result<std::vector<std::string>> traces_of(const std::string& list) {
   std::vector<std::string> traces;
   for (std::size_t start = 0; start <= list.size();) {
     const std::size_t end = std::min(list.find(',', start), list.size());
-    if (end == start) return fail("wrong use", fmt::format("'{}' names an empty file", printable(list)), "see cowtrace diff --help");
+    if (end == start)
+      return fail("wrong use", fmt::format("'{}' names an empty file", printable(list)),
+                  "see cowtrace diff --help");
     traces.push_back(list.substr(start, end - start));
     start = end + 1;
   }
@@ -43,7 +45,8 @@ Result<std::vector<std::string>> traces_of(const std::string& list) {
 
 std::string diff_format_names() {
   std::string names;
-  for (const report::DiffFormat& format : report::diff_formats()) names += fmt::format("{}{}", names.empty() ? "" : "|", format.name);
+  for (const report::DiffFormat& format : report::diff_formats())
+    names += fmt::format("{}{}", names.empty() ? "" : "|", format.name);
   return names;
 }
 
@@ -58,7 +61,8 @@ int diff(DiffArguments arguments) {
   report::ReportOptions for_files = *options;
   for_files.color = false;
   pipeline::DiffOutputs outputs;
-  if (auto added = outputs.add_files(arguments.outputs, for_files); !added) return report_error(added.error(), kUsedWrongly);
+  if (auto added = outputs.add_files(arguments.outputs, for_files); !added)
+    return report_error(added.error(), kUsedWrongly);
   if (format)
     if (auto added = outputs.show(*format, *options, STDOUT_FILENO); !added)
       return report_error(added.error(), kUsedWrongly);
@@ -76,14 +80,25 @@ int diff(DiffArguments arguments) {
 Action configure_diff(CLI::App& app) {
   const auto arguments = std::make_shared<DiffArguments>();
   DiffArguments& to = *arguments;
-  app.add_option("BEFORE", to.before, "a trace, or several runs of the same: BEFORE.cow,MORE.cow")->required();
-  app.add_option("AFTER", to.after, "the same after a change; several runs a side tell what is noise")->required();
-  add_repeatable(app, "-o,--output", to.outputs, "write the diff; the suffix chooses the format (.txt, .json, .html), - is standard output", "FILE");
-  app.add_option("--format", to.format, "what goes to standard output")->type_name(diff_format_names());
-  app.add_option("--color", to.color, "colours of the diff")->type_name(kColors)->capture_default_str();
+  app.add_option("BEFORE", to.before, "a trace, or several runs of the same: BEFORE.cow,MORE.cow")
+      ->required();
+  app.add_option("AFTER", to.after,
+                 "the same after a change; several runs a side tell what is noise")
+      ->required();
+  add_repeatable(
+      app, "-o,--output", to.outputs,
+      "write the diff; the suffix chooses the format (.txt, .json, .html), - is standard output",
+      "FILE");
+  app.add_option("--format", to.format, "what goes to standard output")
+      ->type_name(diff_format_names());
+  app.add_option("--color", to.color, "colours of the diff")
+      ->type_name(kColors)
+      ->capture_default_str();
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
   return [arguments](const std::vector<std::string>& after_dashes) {
-    if (!after_dashes.empty()) return report_error({"wrong use", "no command is run here", "see cowtrace diff --help"}, kUsedWrongly);
+    if (!after_dashes.empty())
+      return report_error({"wrong use", "no command is run here", "see cowtrace diff --help"},
+                          kUsedWrongly);
     return diff(*arguments);
   };
 }

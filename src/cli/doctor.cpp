@@ -18,9 +18,12 @@ using capture::Check;
 
 std::string_view word(Check::State state) {
   switch (state) {
-    case Check::State::Good: return "ok";
-    case Check::State::Limited: return "limited";
-    case Check::State::Bad: return "missing";
+    case Check::State::Good:
+      return "ok";
+    case Check::State::Limited:
+      return "limited";
+    case Check::State::Bad:
+      return "missing";
   }
   return "";
 }
@@ -34,7 +37,8 @@ void print_text(const capture::Probe& probe) {
   for (const auto& backend : probe.backends) {
     fmt::print("{:<8} {:<20} {}\n", backend.usable ? "ok" : "no", backend.name,
                backend.usable ? "works" : backend.why_not);
-    for (const auto& spot : backend.blind_spots) fmt::print("{:<8} {:<20} blind to {}\n", "", "", spot);
+    for (const auto& spot : backend.blind_spots)
+      fmt::print("{:<8} {:<20} blind to {}\n", "", "", spot);
   }
   if (!probe.any_backend()) fmt::print("\nNo backend works: cowtrace cannot trace here.\n");
 }
@@ -45,7 +49,10 @@ void print_json(const capture::Probe& probe) {
                                  {"checks", nlohmann::ordered_json::array()},
                                  {"backends", nlohmann::ordered_json::array()}};
   for (const Check& check : probe.checks)
-    json["checks"].push_back({{"name", check.name}, {"state", word(check.state)}, {"found", check.found}, {"remedy", check.remedy}});
+    json["checks"].push_back({{"name", check.name},
+                              {"state", word(check.state)},
+                              {"found", check.found},
+                              {"remedy", check.remedy}});
   for (const auto& backend : probe.backends)
     json["backends"].push_back({{"name", backend.name},
                                 {"usable", backend.usable},

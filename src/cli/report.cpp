@@ -31,7 +31,8 @@ int report(ReportArguments arguments) {
   auto options = report_options(arguments.color, arguments.verbose, STDOUT_FILENO);
   if (!options) return report_error(options.error(), kUsedWrongly);
   const auto format = shown_format(arguments.outputs, arguments.format);
-  if (auto set = set_filter(arguments.filter, arguments.outputs, format.value_or("text"), *options); !set)
+  if (auto set = set_filter(arguments.filter, arguments.outputs, format.value_or("text"), *options);
+      !set)
     return report_error(set.error(), kUsedWrongly);
   report::ReportOptions for_files = *options;
   for_files.color = false;
@@ -42,7 +43,9 @@ int report(ReportArguments arguments) {
   auto outputs = pipeline::Outputs::open(arguments.outputs, for_files);
   if (!outputs) return report_error(outputs.error(), kUsedWrongly);
   if (outputs->recorder().active())
-    return report_error({"-o", "a trace is written while it is recorded", "copy the file, or choose another suffix"}, kUsedWrongly);
+    return report_error({"-o", "a trace is written while it is recorded",
+                         "copy the file, or choose another suffix"},
+                        kUsedWrongly);
   outputs->set_budget(*budget);
   if (format)
     if (auto added = outputs->show(*format, *options, STDOUT_FILENO); !added)
@@ -62,14 +65,22 @@ Action configure_report(CLI::App& app) {
   const auto arguments = std::make_shared<ReportArguments>();
   ReportArguments& to = *arguments;
   app.add_option("TRACE", to.trace, "a file that -o FILE.cow wrote")->required();
-  add_repeatable(app, "-o,--output", to.outputs, "write a report; the suffix chooses the format, - is standard output", "FILE");
+  add_repeatable(app, "-o,--output", to.outputs,
+                 "write a report; the suffix chooses the format, - is standard output", "FILE");
   app.add_option("--format", to.format, "what goes to standard output")->type_name(format_names());
-  add_repeatable(app, "--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause=, phase= or address=; repeatable", "KEY=VALUE");
-  app.add_option("--color", to.color, "colours of the report")->type_name(kColors)->capture_default_str();
+  add_repeatable(
+      app, "--filter", to.filter,
+      "what exports show: process=, pid=, mechanism=, cause=, phase= or address=; repeatable",
+      "KEY=VALUE");
+  app.add_option("--color", to.color, "colours of the report")
+      ->type_name(kColors)
+      ->capture_default_str();
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
   add_budget_options(app, to.max_copied, to.max_copied_per_process);
   return [arguments](const std::vector<std::string>& after_dashes) {
-    if (!after_dashes.empty()) return report_error({"wrong use", "no command is run here", "see cowtrace report --help"}, kUsedWrongly);
+    if (!after_dashes.empty())
+      return report_error({"wrong use", "no command is run here", "see cowtrace report --help"},
+                          kUsedWrongly);
     return report(*arguments);
   };
 }

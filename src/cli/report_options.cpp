@@ -12,8 +12,8 @@
 
 namespace cowtrace::cli {
 
-Status set_filter(const std::vector<std::string>& conditions, const std::vector<std::string>& files, const std::string& format,
-                  report::ReportOptions& options) {
+Status set_filter(const std::vector<std::string>& conditions, const std::vector<std::string>& files,
+                  const std::string& format, report::ReportOptions& options) {
   for (const std::string& condition : conditions)
     if (auto added = options.filter.add(condition); !added) return added;
   const auto is_filtered = [](const std::string& path) {
@@ -21,21 +21,26 @@ Status set_filter(const std::vector<std::string>& conditions, const std::vector<
     return found && (*found)->filtered;
   };
   const auto shown = report::format_named(format);
-  if (options.filter.everything() || (shown && (*shown)->filtered) || std::any_of(files.begin(), files.end(), is_filtered)) return {};
-  return fail("--filter", "there is no -o for it", fmt::format("name a file {}", report::filtered_suffixes()));
+  if (options.filter.everything() || (shown && (*shown)->filtered) ||
+      std::any_of(files.begin(), files.end(), is_filtered))
+    return {};
+  return fail("--filter", "there is no -o for it",
+              fmt::format("name a file {}", report::filtered_suffixes()));
 }
 
 Result<report::ReportOptions> report_options(const std::string& color, bool verbose, int shown_on) {
   const bool terminal = isatty(shown_on) == 1;
   const bool plain = std::getenv("NO_COLOR") != nullptr;
-  const auto colored = choose<bool>({{"auto", terminal && !plain}, {"always", true}, {"never", false}}, "--color", color);
+  const auto colored = choose<bool>(
+      {{"auto", terminal && !plain}, {"always", true}, {"never", false}}, "--color", color);
   if (!colored) return tl::unexpected(colored.error());
   report::ReportOptions options;
   options.version = kVersion;
   options.color = *colored;
   if (verbose) options.rows = 50;
   winsize size{};
-  if (terminal && ioctl(shown_on, TIOCGWINSZ, &size) == 0 && size.ws_col >= 80) options.width = std::min<std::size_t>(size.ws_col, 160);
+  if (terminal && ioctl(shown_on, TIOCGWINSZ, &size) == 0 && size.ws_col >= 80)
+    options.width = std::min<std::size_t>(size.ws_col, 160);
   return options;
 }
 
@@ -46,7 +51,8 @@ std::string format_names() {
   return names;
 }
 
-std::optional<std::string> shown_format(std::vector<std::string>& outputs, const std::string& format) {
+std::optional<std::string> shown_format(std::vector<std::string>& outputs,
+                                        const std::string& format) {
   const bool dash = std::erase(outputs, "-") != 0;
   if (!format.empty()) return format;
   return dash || outputs.empty() ? std::optional<std::string>("text") : std::nullopt;

@@ -18,7 +18,8 @@ namespace {
 
 std::unique_ptr<top::View> make_view(const TraceArguments& arguments, std::string title) {
   if (!top::Screen::possible()) return std::make_unique<top::PlainLines>(stdout);
-  const bool color = arguments.color == "always" || (arguments.color == "auto" && std::getenv("NO_COLOR") == nullptr);
+  const bool color = arguments.color == "always" ||
+                     (arguments.color == "auto" && std::getenv("NO_COLOR") == nullptr);
   return std::make_unique<top::Screen>(std::move(title), color);
 }
 
@@ -30,7 +31,12 @@ int show_command(const RunArguments& arguments) {
   for (const std::string& word : arguments.command) title += (title.empty() ? "" : " ") + word;
   const auto view = make_view(arguments, std::move(title));
   options->view = view.get();
-  return trace(arguments, [&](pipeline::Recorder& recorder) { return pipeline::run(*options, recorder); }).failed ? kFailed : kDone;
+  return trace(arguments,
+               [&](pipeline::Recorder& recorder) {
+                 return pipeline::run(*options, recorder);
+               }).failed
+             ? kFailed
+             : kDone;
 }
 
 int show_running(const RunArguments& given, const std::vector<std::string>& pids) {
@@ -52,7 +58,9 @@ int show_running(const RunArguments& given, const std::vector<std::string>& pids
 Action configure_top(CLI::App& app) {
   const auto arguments = std::make_shared<RunArguments>();
   const auto pids = std::make_shared<std::vector<std::string>>();
-  app.add_option("PID", *pids, "processes that run, with all their children; or a command and its arguments, after --");
+  app.add_option(
+      "PID", *pids,
+      "processes that run, with all their children; or a command and its arguments, after --");
   app.add_option("-u,--user", arguments->user, "run COMMAND as this user")
       ->type_name("NAME")
       ->check(not_empty());
@@ -60,13 +68,17 @@ Action configure_top(CLI::App& app) {
   const CLI::Option* snapshot = app.get_option("--snapshot");
   return [arguments, pids, snapshot](const std::vector<std::string>& after_dashes) {
     if (pids->empty() == after_dashes.empty())
-      return report_error({"wrong use", pids->empty() ? "no COMMAND and no PID" : "a PID and a COMMAND",
-                           "cowtrace top [OPTIONS] PID... or cowtrace top [OPTIONS] -- COMMAND; see cowtrace top --help"}, kUsedWrongly);
+      return report_error(
+          {"wrong use", pids->empty() ? "no COMMAND and no PID" : "a PID and a COMMAND",
+           "cowtrace top [OPTIONS] PID... or cowtrace top [OPTIONS] -- COMMAND; see cowtrace top "
+           "--help"},
+          kUsedWrongly);
     if (pids->empty()) {
       arguments->command = after_dashes;
       return show_command(*arguments);
     }
-    if (!arguments->user.empty()) return report_error({"-u", "no command is run here", "leave it out"}, kUsedWrongly);
+    if (!arguments->user.empty())
+      return report_error({"-u", "no command is run here", "leave it out"}, kUsedWrongly);
     if (snapshot->empty()) arguments->snapshot = "passive";
     return show_running(*arguments, *pids);
   };

@@ -32,7 +32,8 @@ Status set_stacks(const TraceArguments& arguments, capture::CaptureOptions& opti
                                      "--stacks", arguments.stacks);
   if (!stacks) return tl::unexpected(stacks.error());
   if (arguments.frames == 0 || arguments.frames > 64)
-    return fail(fmt::format("--frames {}", arguments.frames), "not from 1 to 64", "use --stacks none for no stacks");
+    return fail(fmt::format("--frames {}", arguments.frames), "not from 1 to 64",
+                "use --stacks none for no stacks");
   options.frames = stacks->native ? arguments.frames : 0;
   options.python_frames = stacks->python ? arguments.frames : 0;
   return {};
@@ -43,20 +44,24 @@ Status set_buffer(const TraceArguments& arguments, capture::CaptureOptions& opti
   const auto buffer = parse_bytes(arguments.buffer);
   if (!buffer) return tl::unexpected(buffer.error());
   constexpr std::uint64_t kLargestBuffer = std::uint64_t{1} << 30;
-  if (*buffer < kPageSize || *buffer > kLargestBuffer) return fail(fmt::format("--buffer {}", arguments.buffer), "not from 4KiB to 1GiB");
+  if (*buffer < kPageSize || *buffer > kLargestBuffer)
+    return fail(fmt::format("--buffer {}", arguments.buffer), "not from 4KiB to 1GiB");
   options.buffer_bytes = *buffer;
   return {};
 }
 
 Status set_snapshot(const TraceArguments& arguments, pipeline::TraceOptions& options) {
   using pipeline::SnapshotMode;
-  const auto snapshot = choose<SnapshotMode>(
-      {{"exact", SnapshotMode::Exact}, {"passive", SnapshotMode::Passive}, {"off", SnapshotMode::Off}}, "--snapshot", arguments.snapshot);
+  const auto snapshot = choose<SnapshotMode>({{"exact", SnapshotMode::Exact},
+                                              {"passive", SnapshotMode::Passive},
+                                              {"off", SnapshotMode::Off}},
+                                             "--snapshot", arguments.snapshot);
   if (!snapshot) return tl::unexpected(snapshot.error());
   options.snapshot = *snapshot;
   options.insists_on_exact = arguments.snapshot_given && *snapshot == SnapshotMode::Exact;
   if (*snapshot == SnapshotMode::Off && !arguments.watch.empty())
-    return fail("--watch with --snapshot off", "nothing of Python is read then", "use --snapshot exact or passive");
+    return fail("--watch with --snapshot off", "nothing of Python is read then",
+                "use --snapshot exact or passive");
   options.watches = arguments.watch;
   return {};
 }
@@ -66,11 +71,14 @@ Status set_options(const TraceArguments& arguments, pipeline::TraceOptions& opti
   options.progress = !arguments.quiet;
   options.capture.page_tables = !arguments.no_page_tables;
   if (auto set = set_stacks(arguments, options.capture); !set) return set;
-  const auto counts = choose<bool>({{"events", false}, {"counts", true}}, "--detail", arguments.detail);
+  const auto counts =
+      choose<bool>({{"events", false}, {"counts", true}}, "--detail", arguments.detail);
   if (!counts) return tl::unexpected(counts.error());
   options.capture.counts_only = *counts;
-  if (arguments.allocators && (options.capture.counts_only || options.capture.frames + options.capture.python_frames == 0))
-    return fail("--allocators", "it is told by events and their stacks", "leave --detail counts and --stacks none out");
+  if (arguments.allocators &&
+      (options.capture.counts_only || options.capture.frames + options.capture.python_frames == 0))
+    return fail("--allocators", "it is told by events and their stacks",
+                "leave --detail counts and --stacks none out");
   options.capture.first_writes = arguments.allocators;
   if (auto set = set_snapshot(arguments, options); !set) return set;
   if (auto set = set_buffer(arguments, options.capture); !set) return set;
@@ -112,7 +120,8 @@ Result<pipeline::AttachOptions> attach_options(const AttachArguments& arguments)
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
     if (error != std::errc() || end != text.data() + text.size() || pid <= 0)
-      return fail("wrong use", fmt::format("'{}' is no PID", printable(text)), "name numbers of processes: see ps -e");
+      return fail("wrong use", fmt::format("'{}' is no PID", printable(text)),
+                  "name numbers of processes: see ps -e");
     options.pids.push_back(pid);
   }
   options.cgroups = arguments.cgroups;
@@ -120,24 +129,30 @@ Result<pipeline::AttachOptions> attach_options(const AttachArguments& arguments)
   if (options.pids.empty() && options.cgroups.empty() && !options.all)
     return fail("wrong use", "nobody to attach to", "name a PID, --cgroup PATH or --all");
   if (options.all && options.snapshot == pipeline::SnapshotMode::Exact)
-    return fail("--all with --snapshot exact", "it would stop every process of the machine", "use --snapshot passive");
+    return fail("--all with --snapshot exact", "it would stop every process of the machine",
+                "use --snapshot passive");
   return options;
 }
 
 Result<pipeline::Budget> budget_of(const std::string& family, const std::string& process) {
   pipeline::Budget budget;
-  for (const auto& [text, option, to] : {std::tuple(&family, "--max-copied", &budget.family),
-                                         std::tuple(&process, "--max-copied-per-process", &budget.process)}) {
+  for (const auto& [text, option, to] :
+       {std::tuple(&family, "--max-copied", &budget.family),
+        std::tuple(&process, "--max-copied-per-process", &budget.process)}) {
     if (text->empty()) continue;
     const auto bytes = parse_bytes(*text);
-    if (!bytes) return fail(fmt::format("{} {}", option, printable(*text)), bytes.error().message(), "write it as 64MiB");
+    if (!bytes)
+      return fail(fmt::format("{} {}", option, printable(*text)), bytes.error().message(),
+                  "write it as 64MiB");
     *to = *bytes;
   }
   return budget;
 }
 
 TraceEnd trace(const TraceArguments& arguments, const CaptureWork& capture) {
-  const auto failed = [](const Error& error, int code) { return TraceEnd{true, report_error(error, code)}; };
+  const auto failed = [](const Error& error, int code) {
+    return TraceEnd{true, report_error(error, code)};
+  };
   auto reports = report_options(arguments.color, arguments.verbose, STDERR_FILENO);
   if (!reports) return failed(reports.error(), kRunFailed);
   const auto budget = budget_of(arguments.max_copied, arguments.max_copied_per_process);
@@ -145,7 +160,9 @@ TraceEnd trace(const TraceArguments& arguments, const CaptureWork& capture) {
   std::vector<std::string> files = arguments.outputs;
   const bool dash = std::erase(files, "-") != 0;
   const std::string shown = !arguments.format.empty() ? arguments.format : dash ? "text" : "";
-  if (auto set = set_filter(arguments.filter, files, shown.empty() ? "text" : shown, *reports); !set) return failed(set.error(), kRunFailed);
+  if (auto set = set_filter(arguments.filter, files, shown.empty() ? "text" : shown, *reports);
+      !set)
+    return failed(set.error(), kRunFailed);
   // Files are for everybody: no colour, and the width that docs show.
   report::ReportOptions for_files = *reports;
   for_files.color = false;
@@ -164,7 +181,8 @@ TraceEnd trace(const TraceArguments& arguments, const CaptureWork& capture) {
   const Status written = write(*outputs, outcome->traced, !arguments.quiet);
   const int exit_code = report_verdict(outputs->verdict(), outcome->exit_code);
   if (outputs->reader_left()) pipeline::Ending::die_of(SIGPIPE);
-  if (!written) return failed(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
+  if (!written)
+    return failed(written.error(), outcome->exit_code == 0 ? kRunFailed : outcome->exit_code);
   return {false, exit_code};
 }
 
@@ -185,25 +203,42 @@ int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code) {
 }
 
 void add_trace_options(CLI::App& app, TraceArguments& to) {
-  add_repeatable(app, "-o,--output", to.outputs, "write a report; the suffix chooses the format (.cow, .html, .json, .txt, .folded, ...)", "FILE");
+  add_repeatable(
+      app, "-o,--output", to.outputs,
+      "write a report; the suffix chooses the format (.cow, .html, .json, .txt, .folded, ...)",
+      "FILE");
   app.add_option("-d,--duration", to.duration,
                  "stop after TIME (30s, 5m) and let what is traced go on")
       ->type_name("TIME")
       ->check(not_empty());
-  app.add_option("--backend", to.backend, "what sees the breaks; auto is the first that loads")->type_name("auto|fentry|kprobe|static")->capture_default_str();
-  app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")->capture_default_str();
-  app.add_option("--stacks", to.stacks, "whose functions are named")->type_name("python,native|python|native|none")->capture_default_str();
-  app.add_option("--snapshot", to.snapshot, "exact stops processes at fork, exec and exit; passive uses no ptrace")->type_name("exact|passive|off")->capture_default_str()
+  app.add_option("--backend", to.backend, "what sees the breaks; auto is the first that loads")
+      ->type_name("auto|fentry|kprobe|static")
+      ->capture_default_str();
+  app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")
+      ->capture_default_str();
+  app.add_option("--stacks", to.stacks, "whose functions are named")
+      ->type_name("python,native|python|native|none")
+      ->capture_default_str();
+  app.add_option("--snapshot", to.snapshot,
+                 "exact stops processes at fork, exec and exit; passive uses no ptrace")
+      ->type_name("exact|passive|off")
+      ->capture_default_str()
       ->each([&to](const std::string&) { to.snapshot_given = true; });
   app.add_option("--buffer", to.buffer,
                  "size of the ring buffer; 64MiB, or less where little memory is available")
       ->type_name("SIZE")
       ->check(not_empty());
-  app.add_option("--color", to.color, "colours of the report")->type_name(kColors)->capture_default_str();
-  app.add_flag("--no-page-tables", to.no_page_tables, "pair faults with allocations instead of reading page tables");
+  app.add_option("--color", to.color, "colours of the report")
+      ->type_name(kColors)
+      ->capture_default_str();
+  app.add_flag("--no-page-tables", to.no_page_tables,
+               "pair faults with allocations instead of reading page tables");
   app.add_flag("-q,--quiet", to.quiet, "no report and no progress on standard error");
   app.add_flag("-v,--verbose", to.verbose, "longer tables");
-  add_repeatable(app, "--filter", to.filter, "what exports show: process=, pid=, mechanism=, cause=, phase= or address=; repeatable", "KEY=VALUE");
+  add_repeatable(
+      app, "--filter", to.filter,
+      "what exports show: process=, pid=, mechanism=, cause=, phase= or address=; repeatable",
+      "KEY=VALUE");
 }
 
 void add_command_options(CLI::App& app, RunArguments& to) {
@@ -214,8 +249,13 @@ void add_command_options(CLI::App& app, RunArguments& to) {
 }
 
 void add_detail_option(CLI::App& app, TraceArguments& to) {
-  app.add_flag("--allocators", to.allocators, "also say who first wrote the pages that were copied; an event for each page of new memory");
-  app.add_option("--detail", to.detail, "one event a break, or counts per process, page and mechanism only")->type_name("events|counts")->capture_default_str();
+  app.add_flag(
+      "--allocators", to.allocators,
+      "also say who first wrote the pages that were copied; an event for each page of new memory");
+  app.add_option("--detail", to.detail,
+                 "one event a break, or counts per process, page and mechanism only")
+      ->type_name("events|counts")
+      ->capture_default_str();
 }
 
 void add_budget_options(CLI::App& app, std::string& family, std::string& process) {

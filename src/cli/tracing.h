@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `run`, `attach` and `top` have in common: their options, and the way from a capture to its reports.
+// What `run`, `attach` and `top` have in common: their options, and the way from a capture to its
+// reports.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -64,7 +65,8 @@ using CaptureWork = std::function<Result<pipeline::RunOutcome>(pipeline::Recorde
 TraceEnd trace(const TraceArguments& arguments, const CaptureWork& capture);
 TraceEnd trace_running(const AttachArguments& arguments, const pipeline::AttachOptions& options);
 
-// Prints the verdict, if there is one. Returns kOverBudget for a success that copied too much, or `code`.
+// Prints the verdict, if there is one. Returns kOverBudget for a success that copied too much, or
+// `code`.
 int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code);
 
 }  // namespace cowtrace::cli

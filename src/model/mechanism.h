@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel did (Mechanism) and what kind of write made it do so (Cause), with the names that reports use.
-// The order is append-only: recorded traces hold the numbers.
+// What the kernel did (Mechanism) and what kind of write made it do so (Cause), with the names that
+// reports use. The order is append-only: recorded traces hold the numbers.
 #pragma once
 
 #include <array>
@@ -19,9 +19,10 @@ enum class Mechanism : std::uint8_t {
   HugetlbCopy,   // a whole hugetlb page
   HugeZeroFill,  // the huge zero page replaced by a whole huge page
   KsmCopy,       // a page that KSM had merged
-  Unshare,       // a read pin gave this address space its own copy (FAULT_FLAG_UNSHARE, kernel 5.19)
-  ForkCopy,      // copied inside fork because it is pinned for DMA
-  FirstWrite,    // an absent page of anonymous memory was filled for a write: told with --allocators only
+  Unshare,     // a read pin gave this address space its own copy (FAULT_FLAG_UNSHARE, kernel 5.19)
+  ForkCopy,    // copied inside fork because it is pinned for DMA
+  FirstWrite,  // an absent page of anonymous memory was filled for a write: told with --allocators
+               // only
 };
 inline constexpr std::size_t kMechanisms = 11;
 
@@ -44,12 +45,29 @@ inline constexpr std::array<MechanismInfo, kMechanisms> kMechanismTable = {{
     {Mechanism::ForkCopy, "fork-copy", true, "a pinned page was copied by fork"},
     {Mechanism::FirstWrite, "first-write", false, "new memory was written for the first time"},
 }};
-constexpr const MechanismInfo& info(Mechanism mechanism) { return kMechanismTable[static_cast<std::size_t>(mechanism)]; }
-constexpr bool is_break(Mechanism mechanism) { return info(mechanism).is_break; }
+constexpr const MechanismInfo& info(Mechanism mechanism) {
+  return kMechanismTable[static_cast<std::size_t>(mechanism)];
+}
+constexpr bool is_break(Mechanism mechanism) {
+  return info(mechanism).is_break;
+}
 
-enum class Cause : std::uint8_t { Unknown, Refcount, GcHeader, Container, Value, Allocator, Native, Syscall, Remote };
+enum class Cause : std::uint8_t {
+  Unknown,
+  Refcount,
+  GcHeader,
+  Container,
+  Value,
+  Allocator,
+  Native,
+  Syscall,
+  Remote
+};
 inline constexpr std::array<std::string_view, 9> kCauseNames = {
-    "unknown", "refcount", "gc-header", "container", "value", "allocator", "native", "syscall", "remote"};
-constexpr std::string_view name(Cause cause) { return kCauseNames[static_cast<std::size_t>(cause)]; }
+    "unknown",   "refcount", "gc-header", "container", "value",
+    "allocator", "native",   "syscall",   "remote"};
+constexpr std::string_view name(Cause cause) {
+  return kCauseNames[static_cast<std::size_t>(cause)];
+}
 
 }  // namespace cowtrace::model

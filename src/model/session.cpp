@@ -22,7 +22,8 @@ AddressSpace* Session::find_space(SpaceId id) {
 const AddressSpace* Session::find_space(SpaceId id) const {
   const auto known = space_index_.find(id);
   if (known != space_index_.end()) return &spaces[known->second];
-  const auto found = std::find_if(spaces.begin(), spaces.end(), [&](const AddressSpace& space) { return space.id == id; });
+  const auto found = std::find_if(spaces.begin(), spaces.end(),
+                                  [&](const AddressSpace& space) { return space.id == id; });
   return found == spaces.end() ? nullptr : &*found;
 }
 
@@ -43,7 +44,8 @@ const Process* Session::find_pid(std::int32_t pid) const {
 }
 
 AddressSpace& Session::space(SpaceId id) {
-  const auto [entry, is_new] = space_index_.try_emplace(id, static_cast<std::uint32_t>(spaces.size()));
+  const auto [entry, is_new] =
+      space_index_.try_emplace(id, static_cast<std::uint32_t>(spaces.size()));
   if (is_new) {
     spaces.emplace_back(*memory_).id = id;
     spaces.back().counts.space = id;
@@ -59,7 +61,8 @@ void Session::own(SpaceId id, ProcessKey owner) {
   process(owner).spaces.push_back(id);
 }
 
-// A pid with another start time is another process: the pid was reused. 0 means that the event does not tell.
+// A pid with another start time is another process: the pid was reused. 0 means that the event does
+// not tell.
 Process& Session::process_for(std::int32_t pid, std::uint64_t boot_start_ns) {
   const auto found = newest_of_pid.find(pid);
   if (found != newest_of_pid.end()) {
@@ -129,18 +132,23 @@ void Session::apply_one(const Exit& event) {
 }
 
 void Session::apply_one(const Mapping& event) {
-  if (mappings.try_emplace(event.hash, event).second) space(event.space).mappings.push_back(event.hash);
+  if (mappings.try_emplace(event.hash, event).second)
+    space(event.space).mappings.push_back(event.hash);
 }
 
-void Session::apply_one(const Visitor& event) { visitors[event.pid] = event.command; }
+void Session::apply_one(const Visitor& event) {
+  visitors[event.pid] = event.command;
+}
 
 void Session::apply_one(const Attach& event) {
   Process& process = process_for(event.pid, event.start_ns);
   if (process.start_ns == 0) process.start_ns = event.time_ns;
   process.command = event.command;
   const auto parent = newest_of_pid.find(event.parent_pid);
-  if (parent != newest_of_pid.end() && parent->second != process.key) process.parent = parent->second;
-  const AddressSpace* from = event.parent_space == SpaceId() ? nullptr : find_space(event.parent_space);
+  if (parent != newest_of_pid.end() && parent->second != process.key)
+    process.parent = parent->second;
+  const AddressSpace* from =
+      event.parent_space == SpaceId() ? nullptr : find_space(event.parent_space);
   if (from != nullptr && !unowned_.contains(from->id) && from->owner != process.key) {
     process.forked_space = from->id;
     process.forked_from = from->owner;
@@ -148,7 +156,9 @@ void Session::apply_one(const Attach& event) {
   own(event.space, process.key);
 }
 
-void Session::apply_one(const Stack& event) { stacks.try_emplace(event.hash, event); }
+void Session::apply_one(const Stack& event) {
+  stacks.try_emplace(event.hash, event);
+}
 
 void Session::finish() {
   // Whose fork or exec was lost: the first who was seen to write there.
@@ -163,7 +173,8 @@ void Session::finish() {
 
   for (AddressSpace& one : spaces) {
     one.sort_resolutions();
-    // Threads that still run have not flushed their counters; what arrived is then the better number.
+    // Threads that still run have not flushed their counters; what arrived is then the better
+    // number.
     Counts received;
     for (const Resolution& event : one.resolutions) {
       received.count[static_cast<std::size_t>(event.mechanism)] += 1;
@@ -176,13 +187,15 @@ void Session::finish() {
   }
 }
 
-bool Session::restore(std::vector<Process> known_processes, std::vector<AddressSpace> known_spaces, std::vector<Mapping> known_mappings) {
+bool Session::restore(std::vector<Process> known_processes, std::vector<AddressSpace> known_spaces,
+                      std::vector<Mapping> known_mappings) {
   mappings.clear();
   for (Mapping& mapping : known_mappings) mappings.emplace(mapping.hash, std::move(mapping));
   std::unordered_map<SpaceId, std::uint32_t> index;
   for (std::uint32_t i = 0; i < known_spaces.size(); ++i) {
     AddressSpace& known = known_spaces[i];
-    if (known.owner.value >= known_processes.size() || !index.emplace(known.id, i).second) return false;
+    if (known.owner.value >= known_processes.size() || !index.emplace(known.id, i).second)
+      return false;
     for (const MappingHash hash : known.mappings)
       if (!mappings.contains(hash)) return false;
   }
@@ -194,7 +207,8 @@ bool Session::restore(std::vector<Process> known_processes, std::vector<AddressS
   std::vector<AddressSpace> filled;
   for (AddressSpace& known : known_spaces) {
     AddressSpace& space = filled.emplace_back(*memory_);
-    if (const auto from = space_index_.find(known.id); from != space_index_.end()) space.resolutions = std::move(spaces[from->second].resolutions);
+    if (const auto from = space_index_.find(known.id); from != space_index_.end())
+      space.resolutions = std::move(spaces[from->second].resolutions);
     space.id = known.id;
     space.owner = known.owner;
     space.page_counts = std::move(known.page_counts);
@@ -213,8 +227,9 @@ bool Session::restore(std::vector<Process> known_processes, std::vector<AddressS
 
 namespace {
 
-// When the program in each space forked for the first time; UINT64_MAX: never. Of those alone that began by an exec
-// that was seen: what is attached to has been at work for long, and what was forked goes on with its parent's work.
+// When the program in each space forked for the first time; UINT64_MAX: never. Of those alone that
+// began by an exec that was seen: what is attached to has been at work for long, and what was
+// forked goes on with its parent's work.
 std::unordered_map<SpaceId, std::uint64_t> ends_of_starting(const std::vector<Process>& processes) {
   std::unordered_map<SpaceId, std::uint64_t> ends;
   for (const Process& process : processes) {
@@ -246,9 +261,11 @@ std::vector<Ending> merged(std::vector<Ending> endings) {
 }
 
 bool is_ending(const std::vector<Ending>& endings, const Resolution& event) {
-  const auto later = std::upper_bound(
-      endings.begin(), endings.end(), std::pair(event.tid, event.time_ns),
-      [](const auto& moment, const Ending& ending) { return moment < std::pair(ending.tid, ending.from_ns); });
+  const auto later =
+      std::upper_bound(endings.begin(), endings.end(), std::pair(event.tid, event.time_ns),
+                       [](const auto& moment, const Ending& ending) {
+                         return moment < std::pair(ending.tid, ending.from_ns);
+                       });
   if (later == endings.begin()) return false;
   const Ending& last = *std::prev(later);
   return last.tid == event.tid && event.time_ns <= last.to_ns;
@@ -271,7 +288,8 @@ void Session::set_phases(std::vector<Ending> ended) {
 
 bool Session::is_consistent() const {
   for (const auto link : {&Process::parent, &Process::forked_from}) {
-    // Each chain is followed until it reaches what an earlier one has seen; it must not reach itself.
+    // Each chain is followed until it reaches what an earlier one has seen; it must not reach
+    // itself.
     std::vector<std::size_t> seen_by(processes.size());
     for (std::size_t i = 0; i < processes.size(); ++i) {
       for (std::size_t at = i; seen_by[at] == 0; at = (processes[at].*link)->value) {

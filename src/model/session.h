@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything one capture learned: processes, address spaces, breaks, mappings, stacks. Filled by apply(event) in any order in which the
-// two ring buffers deliver, completed by what the pipeline reads from /proc, and read by analysis::join.
+// Everything one capture learned: processes, address spaces, breaks, mappings, stacks. Filled by
+// apply(event) in any order in which the two ring buffers deliver, completed by what the pipeline
+// reads from /proc, and read by analysis::join.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@
 
 namespace cowtrace::model {
 
-using ProcessKey = Id<struct ProcessTag>;  // index of Session::processes; pids are reused, this is not
+using ProcessKey =
+    Id<struct ProcessTag>;  // index of Session::processes; pids are reused, this is not
 
 // The comparison of events with the page tables at exit (design: "audit").
 struct Audit {
@@ -35,25 +37,30 @@ struct Audit {
 struct Process {
   ProcessKey key;
   std::int32_t pid = 0;
-  std::uint64_t boot_start_ns = 0;        // with the pid, the kernel's identity of the process; 0 while not known
-  std::optional<ProcessKey> parent;       // who made it, as seen
-  std::optional<ProcessKey> forked_from;  // whose memory it inherited; none for the command itself and for vfork/CLONE_VM
-  std::string command;                    // last comm or argv[0] seen; untrusted
-  std::uint64_t start_ns = 0;             // CLOCK_MONOTONIC, as all that follow
+  std::uint64_t boot_start_ns =
+      0;  // with the pid, the kernel's identity of the process; 0 while not known
+  std::optional<ProcessKey> parent;  // who made it, as seen
+  std::optional<ProcessKey>
+      forked_from;  // whose memory it inherited; none for the command itself and for vfork/CLONE_VM
+  std::string command;         // last comm or argv[0] seen; untrusted
+  std::uint64_t start_ns = 0;  // CLOCK_MONOTONIC, as all that follow
   std::optional<std::uint64_t> exit_ns;
-  std::optional<std::uint32_t> wait_status;  // how it ended, as wait(2) tells its parent; none: it
-                                             // has not, or that is not known
-  std::optional<SpaceId> forked_space;    // the address space that it inherited from
-  std::optional<std::uint64_t> fork_ns;   // when it was forked
+  std::optional<std::uint32_t> wait_status;   // how it ended, as wait(2) tells its parent; none: it
+                                              // has not, or that is not known
+  std::optional<SpaceId> forked_space;        // the address space that it inherited from
+  std::optional<std::uint64_t> fork_ns;       // when it was forked
   std::optional<std::uint64_t> fork_took_ns;  // how long that kept the parent; none: not known
-  std::vector<SpaceId> spaces;            // one, and one more for each exec
-  std::vector<std::uint64_t> exec_ns;     // when it began to execute another program, in the order in which that was told
+  std::vector<SpaceId> spaces;                // one, and one more for each exec
+  std::vector<std::uint64_t>
+      exec_ns;  // when it began to execute another program, in the order in which that was told
   std::optional<std::uint64_t> inherited_bytes;
   std::optional<std::uint64_t> still_shared_bytes;
   std::optional<Audit> audit;
-  std::string audit_missing;              // why `audit` is empty
-  std::optional<std::uint64_t> anonymous_bytes;  // private and anonymous, in memory at exit: inherited, copied or its own
-  std::string python;                     // version of the CPython in it ("3.11.2"); empty: none that was seen and understood
+  std::string audit_missing;  // why `audit` is empty
+  std::optional<std::uint64_t>
+      anonymous_bytes;  // private and anonymous, in memory at exit: inherited, copied or its own
+  std::string
+      python;  // version of the CPython in it ("3.11.2"); empty: none that was seen and understood
 };
 
 // One row of the kernel's own aggregation (--detail counts): no stacks, no single events.
@@ -64,7 +71,7 @@ struct PageCount {
   std::uint64_t last_address = 0;
   std::uint64_t old_frame = 0, new_frame = 0;  // of the last
   MappingHash mapping;
-  std::uint32_t size = 0;                      // bytes of one
+  std::uint32_t size = 0;  // bytes of one
   Mechanism mechanism = Mechanism::Copy;
 };
 
@@ -82,11 +89,11 @@ struct AddressSpace {
   void sort_resolutions();
 
   SpaceId id;
-  ProcessKey owner;                      // the process that made it; others that share it are actors
-  Resolutions resolutions;               // in order of (page, time) after sort_resolutions()
-  std::vector<PageCount> page_counts;    // instead of resolutions with --detail counts
+  ProcessKey owner;                    // the process that made it; others that share it are actors
+  Resolutions resolutions;             // in order of (page, time) after sort_resolutions()
+  std::vector<PageCount> page_counts;  // instead of resolutions with --detail counts
   std::vector<MappingHash> mappings;
-  Counts counts;                         // flushed by threads; exact
+  Counts counts;  // flushed by threads; exact
 };
 
 // What the capture says about itself.
@@ -95,39 +102,47 @@ struct CaptureInfo {
   std::string backend;
   std::string kernel;
   std::string arch;
-  std::string detail = "events";         // events | counts
-  std::string snapshot = "exact";        // exact | passive | off
-  bool allocators = false;               // first writes were asked for
-  bool endings_known = false;            // stacks told which breaks were made while a program ended
-  std::int64_t started_at_unix_ns = 0;   // CLOCK_REALTIME
-  std::uint64_t started_ns = 0;          // CLOCK_MONOTONIC at the same moment
+  std::string detail = "events";        // events | counts
+  std::string snapshot = "exact";       // exact | passive | off
+  bool allocators = false;              // first writes were asked for
+  bool endings_known = false;           // stacks told which breaks were made while a program ended
+  std::int64_t started_at_unix_ns = 0;  // CLOCK_REALTIME
+  std::uint64_t started_ns = 0;         // CLOCK_MONOTONIC at the same moment
   std::uint64_t duration_ns = 0;
-  std::uint64_t events = 0;              // received resolutions
-  std::uint64_t lost_events = 0;         // resolutions that were counted but whose detail did not fit the ring buffer
-  std::uint64_t lost_control = 0;        // fork, exec, exit, mapping and stack events that did not fit theirs
-  std::uint64_t unfinished_faults = 0;   // write faults whose completion was not seen
-  std::uint64_t untracked_tasks = 0;     // children for which the kernel gave no task storage
+  std::uint64_t events = 0;  // received resolutions
+  std::uint64_t lost_events =
+      0;  // resolutions that were counted but whose detail did not fit the ring buffer
+  std::uint64_t lost_control =
+      0;  // fork, exec, exit, mapping and stack events that did not fit theirs
+  std::uint64_t unfinished_faults = 0;  // write faults whose completion was not seen
+  std::uint64_t untracked_tasks = 0;    // children for which the kernel gave no task storage
   std::uint64_t undecodable_events = 0;
   std::optional<std::uint64_t> memory_limit;  // bytes that the family may have at most
-  std::string memory_limit_of;           // "the machine", or the control group that sets the limit (untrusted)
+  std::string
+      memory_limit_of;  // "the machine", or the control group that sets the limit (untrusted)
   std::vector<std::string> blind_spots;
   std::vector<std::string> notes;
-  Counts totals;                         // per-CPU counters, summed: exact
+  Counts totals;  // per-CPU counters, summed: exact
 };
 
 class Session {
  public:
-  // Takes one event in. Events about address spaces that no fork or exec has announced yet are kept and joined later.
+  // Takes one event in. Events about address spaces that no fork or exec has announced yet are kept
+  // and joined later.
   void apply(const Event& event);
 
-  // Sorts each address space by (page, time) and settles ownership. Call once, after the last apply.
+  // Sorts each address space by (page, time) and settles ownership. Call once, after the last
+  // apply.
   void finish();
 
-  // Instead of finish(), for a session that was recorded after it: takes what is not from events as it was then, and leaves the events to the
-  // spaces that they are of. False: what is given contradicts itself.
-  [[nodiscard]] bool restore(std::vector<Process> known_processes, std::vector<AddressSpace> known_spaces, std::vector<Mapping> known_mappings);
-  // Takes when threads were ending, which finish() and restore() do not know, and gives each resolution its phase. Call
-  // once, after either of them.
+  // Instead of finish(), for a session that was recorded after it: takes what is not from events as
+  // it was then, and leaves the events to the spaces that they are of. False: what is given
+  // contradicts itself.
+  [[nodiscard]] bool restore(std::vector<Process> known_processes,
+                             std::vector<AddressSpace> known_spaces,
+                             std::vector<Mapping> known_mappings);
+  // Takes when threads were ending, which finish() and restore() do not know, and gives each
+  // resolution its phase. Call once, after either of them.
   void set_phases(std::vector<Ending> ended);
 
   // No process descends from itself, as it may where events are not the kernel's.
@@ -148,7 +163,8 @@ class Session {
   CaptureInfo capture;
 
  private:
-  std::unique_ptr<Arena> memory_ = std::make_unique<Arena>();  // of all resolutions; declared before them
+  std::unique_ptr<Arena> memory_ =
+      std::make_unique<Arena>();  // of all resolutions; declared before them
 
  public:
   std::vector<Process> processes;
@@ -157,8 +173,9 @@ class Session {
   std::unordered_map<StackHash, Stack> stacks;
   std::unordered_map<std::int32_t, ProcessKey> newest_of_pid;
   std::unordered_map<std::int32_t, std::string> visitors;  // command by pid
-  std::vector<Ending> endings;  // by thread and time; set_phases()
-  std::vector<Watch> watches;  // by expression, as the user gave them, then in the order in which the processes were met
+  std::vector<Ending> endings;                             // by thread and time; set_phases()
+  std::vector<Watch> watches;  // by expression, as the user gave them, then in the order in which
+                               // the processes were met
 
  private:
   AddressSpace& space(SpaceId id);

@@ -210,7 +210,8 @@ std::vector<model::StackFrame> CapturedResolver::frames_at(model::SpaceId space_
   std::vector<model::StackFrame> frames;
   // A signal handler was not called: what it returns to begins its function.
   const bool begins = address != ip && elf != nullptr && is_signal_return(*module, in_file);
-  for (const process::CodeFrame& frame : symbolizer_.frames_at(*module, begins ? in_file + 1 : in_file)) {
+  for (const process::CodeFrame& frame :
+       symbolizer_.frames_at(*module, begins ? in_file + 1 : in_file)) {
     frames.push_back(to_stack_frame(frame, module->path()));
     if (!frame.why_unnamed.empty()) frames.back().function = hex(ip);
   }
@@ -228,7 +229,8 @@ std::string CapturedResolver::function_at(model::SpaceId space_id, std::uint64_t
   const process::ElfFile* elf = module != nullptr ? module->elf() : nullptr;
   if (elf == nullptr) return {};
   const auto in_file = elf->address_at(address - mapping.start + mapping.offset, true);
-  const auto symbol = in_file ? module->symbols().find(process::SymbolKind::Function, *in_file) : std::nullopt;
+  const auto symbol =
+      in_file ? module->symbols().find(process::SymbolKind::Function, *in_file) : std::nullopt;
   return symbol ? symbol->name : std::string();
 }
 
@@ -245,9 +247,9 @@ std::optional<std::uint32_t> CapturedResolver::store_size_at(model::SpaceId spac
   const auto [known, is_new] = store_sizes_.try_emplace({module.get(), offset});
   if (is_new) {
     std::array<std::byte, process::kLongestInstruction> code{};
-    const ssize_t size =
-        pread(elf->file(), code.data(), code.size(), static_cast<off_t>(offset));
-    if (size > 0) known->second = process::store_size({code.data(), static_cast<std::size_t>(size)});
+    const ssize_t size = pread(elf->file(), code.data(), code.size(), static_cast<off_t>(offset));
+    if (size > 0)
+      known->second = process::store_size({code.data(), static_cast<std::size_t>(size)});
   }
   return known->second;
 }

@@ -20,12 +20,16 @@ constexpr std::size_t kMostRemembered = 100'000;
 std::shared_ptr<process::ElfModule> own_vdso() {
   const std::uint64_t start = getauxval(AT_SYSINFO_EHDR);
   const auto maps = process::read_maps(getpid());
-  const process::MapsEntry* entry = maps && start != 0 ? process::find_mapping(*maps, start) : nullptr;
+  const process::MapsEntry* entry =
+      maps && start != 0 ? process::find_mapping(*maps, start) : nullptr;
   if (entry == nullptr || entry->start != start) return nullptr;
   Fd file(memfd_create("vdso", MFD_CLOEXEC));
   const std::size_t size = entry->end - entry->start;
-  if (!file || write(file.get(), reinterpret_cast<const void*>(start), size) != static_cast<ssize_t>(size)) return nullptr;
-  return std::make_shared<process::ElfModule>(std::move(file), "[vdso]", std::make_shared<process::FileRoot>());
+  if (!file ||
+      write(file.get(), reinterpret_cast<const void*>(start), size) != static_cast<ssize_t>(size))
+    return nullptr;
+  return std::make_shared<process::ElfModule>(std::move(file), "[vdso]",
+                                              std::make_shared<process::FileRoot>());
 }
 
 const UnwindRule& CodeRules::rule_at(std::uint64_t ip, bool exact) {

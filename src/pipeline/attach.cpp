@@ -24,7 +24,8 @@
 namespace cowtrace::pipeline {
 namespace {
 
-constexpr std::uint64_t kRescanNs = 500'000'000;  // who joins a control group later is found so soon
+constexpr std::uint64_t kRescanNs =
+    500'000'000;  // who joins a control group later is found so soon
 
 // Why a process cannot be read that is there, and what to do.
 tl::unexpected<Error> unreadable(const std::string& what, const Error& error) {
@@ -48,7 +49,9 @@ Result<pid_t> process_of(pid_t pid) {
   if (*process == getpid()) return fail(what, "this is cowtrace itself", "name another process");
   const auto maps = process::read_maps(*process);
   if (!maps) return unreadable(what, maps.error());
-  if (maps->empty()) return fail(what, "it has no memory of its own: a kernel thread, or one that has ended", "name another process");
+  if (maps->empty())
+    return fail(what, "it has no memory of its own: a kernel thread, or one that has ended",
+                "name another process");
   return *process;
 }
 
@@ -81,7 +84,7 @@ class Attachment {
   std::vector<std::filesystem::path> groups_;
   std::optional<pid_t> limited_;  // whose memory limit is the report's
   std::string trouble_;           // that a later search had last
-  std::size_t seized_ = 0;  // of the session's processes, in their order
+  std::size_t seized_ = 0;        // of the session's processes, in their order
   std::uint64_t searched_ns_ = 0;
   bool stop_ = false;
 };
@@ -152,7 +155,8 @@ Status Attachment::start(Tracing& tracing) {
         "no process is in {} yet: those that join are traced; Ctrl-C ends it and reports",
         group_names()));
   else if (options_.progress)
-    tracing.say(fmt::format("attached to {} process{}{}", count, count == 1 ? "" : "es", options_.view == nullptr ? "; Ctrl-C ends it and reports" : ""));
+    tracing.say(fmt::format("attached to {} process{}{}", count, count == 1 ? "" : "es",
+                            options_.view == nullptr ? "; Ctrl-C ends it and reports" : ""));
   return {};
 }
 
@@ -168,7 +172,8 @@ Status Attachment::seize_family() {
   const auto& processes = tracing_->session().processes;
   for (; seized_ < processes.size(); ++seized_) {
     if (processes[seized_].exit_ns) continue;
-    if (auto seized = tracing_->follower().seize_running(processes[seized_].pid); !seized) return seized;
+    if (auto seized = tracing_->follower().seize_running(processes[seized_].pid); !seized)
+      return seized;
     tracing_->tick();
   }
   return {};
@@ -204,12 +209,14 @@ bool Attachment::reap() {
   return false;
 }
 
-// The kernel tells of every end; that of a process which was ending when it was found, it may have told before.
+// The kernel tells of every end; that of a process which was ending when it was found, it may have
+// told before.
 bool Attachment::all_ended() const {
   if (options_.all || !groups_.empty()) return false;
   const auto& processes = tracing_->session().processes;
-  return std::all_of(processes.begin(), processes.end(),
-                     [](const model::Process& process) { return process.exit_ns || (kill(process.pid, 0) != 0 && errno == ESRCH); });
+  return std::all_of(processes.begin(), processes.end(), [](const model::Process& process) {
+    return process.exit_ns || (kill(process.pid, 0) != 0 && errno == ESRCH);
+  });
 }
 
 void Attachment::loop() {

@@ -16,10 +16,11 @@ using process::PageEntry;
 
 namespace {
 
-// Calls visit(page, frame) for each base page of the page of `size` bytes around `address`, whose own base page has `frame`. The frames of
-// a huge page are consecutive.
+// Calls visit(page, frame) for each base page of the page of `size` bytes around `address`, whose
+// own base page has `frame`. The frames of a huge page are consecutive.
 template <typename Visit>
-void for_each_base_page(std::uint64_t address, std::uint64_t frame, std::uint64_t size, Visit&& visit) {
+void for_each_base_page(std::uint64_t address, std::uint64_t frame, std::uint64_t size,
+                        Visit&& visit) {
   if (size <= kPageSize) {
     visit(page_of(address), frame);
     return;
@@ -38,16 +39,21 @@ class Auditor::Known {
     space.sort_resolutions();
     for (const model::Resolution& event : events_) {
       // A split gives no memory: only the copy that follows it does.
-      if (event.size <= kPageSize || event.new_frame == 0 || event.mechanism == model::Mechanism::HugeSplit) continue;
-      for_each_base_page(event.address, event.new_frame, event.size,
-                         [this](std::uint64_t page, std::uint64_t frame) { huge_.emplace_back(page, frame); });
+      if (event.size <= kPageSize || event.new_frame == 0 ||
+          event.mechanism == model::Mechanism::HugeSplit)
+        continue;
+      for_each_base_page(
+          event.address, event.new_frame, event.size,
+          [this](std::uint64_t page, std::uint64_t frame) { huge_.emplace_back(page, frame); });
     }
     std::sort(huge_.begin(), huge_.end());
     next_ = events_.begin();
   }
   // Fastest when pages come in ascending order.
   [[nodiscard]] bool explains(std::uint64_t page, std::uint64_t frame) {
-    const auto before = [](const model::Resolution& event, std::uint64_t limit) { return page_of(event.address) < limit; };
+    const auto before = [](const model::Resolution& event, std::uint64_t limit) {
+      return page_of(event.address) < limit;
+    };
     if (next_ != events_.begin() && page_of(std::prev(next_)->address) >= page)
       next_ = std::lower_bound(events_.begin(), next_, page, before);
     while (next_ != events_.end() && before(*next_, page)) ++next_;
@@ -91,10 +97,12 @@ Status Auditor::on_fork(pid_t tid, std::uint64_t now_ns) {
     forks_in_second_ = 0;
   }
   if (++forks_in_second_ > limits_.forks_per_second)
-    return fail(fmt::format("the command forks more than {} times a second", limits_.forks_per_second));
+    return fail(
+        fmt::format("the command forks more than {} times a second", limits_.forks_per_second));
 
   FrameSnapshot::Limits limits;
-  limits.max_bytes = held_bytes_ >= limits_.snapshot_bytes ? 0 : limits_.snapshot_bytes - held_bytes_;
+  limits.max_bytes =
+      held_bytes_ >= limits_.snapshot_bytes ? 0 : limits_.snapshot_bytes - held_bytes_;
   limits.zero_frame = limits_.zero_frame;
   limits.huge_zero_frame = limits_.huge_zero_frame;
   auto frames = FrameSnapshot::take(tid, limits);
@@ -102,7 +110,8 @@ Status Auditor::on_fork(pid_t tid, std::uint64_t now_ns) {
   auto inherited = std::make_shared<Inherited>(std::move(*frames), held_bytes_);
   if (const model::AddressSpace* space = session_.find_space(child->spaces.front()))
     for (const model::Resolution& event : space->resolutions)
-      if (event.new_frame != event.old_frame) inherited->rewound.try_emplace(page_of(event.address), event.old_frame);
+      if (event.new_frame != event.old_frame)
+        inherited->rewound.try_emplace(page_of(event.address), event.old_frame);
   members_[child->key].inherited = inherited;
   members_[*child->forked_from].last_fork = inherited;
   return {};
@@ -126,13 +135,14 @@ void Auditor::note(const model::Populate& event) {
   const auto found = members_.find(space->owner);
   if (found == members_.end()) return;
   Member& member = found->second;
-  for_each_base_page(event.address, event.new_frame, event.size, [&](std::uint64_t page, std::uint64_t frame) {
-    for (const auto* held : {&member.inherited, &member.last_fork}) {
-      if (!*held || !(*held)->frames.frame_at(page)) continue;
-      member.populated[page] = frame;
-      return;
-    }
-  });
+  for_each_base_page(event.address, event.new_frame, event.size,
+                     [&](std::uint64_t page, std::uint64_t frame) {
+                       for (const auto* held : {&member.inherited, &member.last_fork}) {
+                         if (!*held || !(*held)->frames.frame_at(page)) continue;
+                         member.populated[page] = frame;
+                         return;
+                       }
+                     });
 }
 
 void Auditor::on_exit(pid_t tid, pid_t pid) {
@@ -141,7 +151,8 @@ void Auditor::on_exit(pid_t tid, pid_t pid) {
   Member& member = members_[process->key];
   if (member.exited) return;
   member.exited = true;
-  if (session_.capture.detail == "counts") process->audit_missing = "--detail counts sends no events to compare with";
+  if (session_.capture.detail == "counts")
+    process->audit_missing = "--detail counts sends no events to compare with";
   FrameSnapshot::Limits limits;
   limits.zero_frame = limits_.zero_frame;
   limits.huge_zero_frame = limits_.huge_zero_frame;
@@ -168,11 +179,12 @@ void Auditor::compare(model::Process& process, Member& member, const FrameSnapsh
     process.inherited_bytes = member.inherited->frames.pages() * kPageSize;
     process.still_shared_bytes = shared * kPageSize;
   }
-  // The memory that an exec ended has no exit; what the new program handed on to children of its own can be audited.
+  // The memory that an exec ended has no exit; what the new program handed on to children of its
+  // own can be audited.
   if (!process.audit_missing.empty() && session_.capture.detail != "counts" && member.last_fork) {
     process.audit_missing.clear();
-    session_.capture.notes.push_back(
-        fmt::format("process {}: the audit speaks for the program that it ran last (exec)", process.pid));
+    session_.capture.notes.push_back(fmt::format(
+        "process {}: the audit speaks for the program that it ran last (exec)", process.pid));
   }
   if (!process.audit_missing.empty()) return;
   model::AddressSpace* space = session_.find_space(process.spaces.back());
@@ -184,10 +196,10 @@ void Auditor::compare(model::Process& process, Member& member, const FrameSnapsh
   process.audit = std::move(audit);
 }
 
-// As a parent, a page that the snapshot saw mapped by the child alone, and that no event of ours explains, was not shared by the fork
-// (a pinned page is copied inside it): it does not count.
-void Auditor::judge(const Inherited& reference, bool as_parent, const FrameSnapshot& exit, Known& known,
-                    const Member& member, model::Audit& audit) const {
+// As a parent, a page that the snapshot saw mapped by the child alone, and that no event of ours
+// explains, was not shared by the fork (a pinned page is copied inside it): it does not count.
+void Auditor::judge(const Inherited& reference, bool as_parent, const FrameSnapshot& exit,
+                    Known& known, const Member& member, model::Audit& audit) const {
   reference.frames.for_each([&](std::uint64_t page, PageEntry entry) {
     const auto now = exit.frame_at(page);
     const std::uint64_t then = reference.frame(page, entry);
@@ -208,7 +220,8 @@ void Auditor::judge(const Inherited& reference, bool as_parent, const FrameSnaps
     if (as_parent && entry.exclusive() && !reference.rewound.contains(page)) return;
     ++audit.private_pages;
     ++audit.reasons[reason_of(*now)];
-    if (audit.unexplained_pages.size() < model::Audit::kListed) audit.unexplained_pages.push_back(page);
+    if (audit.unexplained_pages.size() < model::Audit::kListed)
+      audit.unexplained_pages.push_back(page);
   });
 }
 
@@ -247,7 +260,8 @@ void Auditor::finish(bool lost) {
     else if (!process.exit_ns)
       process.audit_missing = "it was still running";
     else if (process.forked_from && !was_stopped_at_fork(process.key))
-      process.audit_missing = "it was not stopped at its fork (CLONE_UNTRACED), or was killed before";
+      process.audit_missing =
+          "it was not stopped at its fork (CLONE_UNTRACED), or was killed before";
     else
       process.audit_missing = "it was killed before its page tables could be read";
   }

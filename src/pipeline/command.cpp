@@ -36,9 +36,11 @@ struct Trouble {
   _exit(error == ENOENT ? kExitNotFound : kExitCannotExecute);
 }
 
-[[noreturn]] void run_child(int gate, int report, const std::optional<Identity>& identity, const CommandOptions& options) {
+[[noreturn]] void run_child(int gate, int report, const std::optional<Identity>& identity,
+                            const CommandOptions& options) {
   std::vector<char*> arguments;
-  for (const std::string& argument : options.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : options.arguments)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   Inheritance::give_back();
   for (std::size_t i = 0; i < options.streams.size(); ++i)
@@ -59,7 +61,8 @@ Result<Command> Command::start(const CommandOptions& options) {
   if (!identity) return tl::unexpected(identity.error());
   std::array<int, 2> gate{};
   std::array<int, 2> report{};
-  if (pipe2(gate.data(), O_CLOEXEC) != 0 || pipe2(report.data(), O_CLOEXEC) != 0) return fail_errno("cannot make a pipe", errno);
+  if (pipe2(gate.data(), O_CLOEXEC) != 0 || pipe2(report.data(), O_CLOEXEC) != 0)
+    return fail_errno("cannot make a pipe", errno);
   Fd gate_read(gate[0]);
   Fd report_write(report[1]);
   Command command;
@@ -86,10 +89,13 @@ std::optional<Command::Failure> Command::failure() const {
   if (read(report_.get(), &trouble, sizeof(trouble)) != sizeof(trouble)) return std::nullopt;
   const std::string name = printable(name_);
   if (trouble.step == Step::Identity)
-    return Failure{fail_errno("cannot become the user of --user", trouble.error, "run as root").value(), kExitOurFailure};
+    return Failure{
+        fail_errno("cannot become the user of --user", trouble.error, "run as root").value(),
+        kExitOurFailure};
   if (trouble.error == ENOENT)
     return Failure{fail(name, "not found", "check the name and PATH").value(), kExitNotFound};
-  return Failure{fail_errno(name, trouble.error, "check that it is an executable file").value(), kExitCannotExecute};
+  return Failure{fail_errno(name, trouble.error, "check that it is an executable file").value(),
+                 kExitCannotExecute};
 }
 
 }  // namespace cowtrace::pipeline

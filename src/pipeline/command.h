@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starts the traced command behind a gate: it exists and can be marked and seized before its first instruction runs.
+// Starts the traced command behind a gate: it exists and can be marked and seized before its first
+// instruction runs.
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +18,8 @@ namespace cowtrace::pipeline {
 struct CommandOptions {
   std::vector<std::string> arguments;  // arguments[0] is looked up in PATH
   std::optional<std::string> user;     // run as this user
-  std::array<int, 3> streams{-1, -1, -1};  // to become standard input, output and error; -1: it keeps the one it has
+  std::array<int, 3> streams{
+      -1, -1, -1};  // to become standard input, output and error; -1: it keeps the one it has
 };
 
 // Why execve failed, as env(1) reports it.

@@ -35,7 +35,9 @@ bool is_told_to_end(const Signals& signals) {
   return false;
 }
 
-std::string files(std::uint64_t count) { return count == 1 ? "1 debug file" : human_count(count) + " debug files"; }
+std::string files(std::uint64_t count) {
+  return count == 1 ? "1 debug file" : human_count(count) + " debug files";
+}
 
 }  // namespace
 
@@ -47,7 +49,8 @@ std::shared_ptr<Debuginfod> Debuginfod::start_if_wanted(bool say) {
   return std::make_shared<Debuginfod>(start_debuginfod_helper(options), say);
 }
 
-Debuginfod::Debuginfod(Result<Fd> helper, bool say, const DebuginfodLimits& limits) : say_(say), limits_(limits) {
+Debuginfod::Debuginfod(Result<Fd> helper, bool say, const DebuginfodLimits& limits)
+    : say_(say), limits_(limits) {
   if (helper)
     helper_ = std::move(*helper);
   else
@@ -106,7 +109,8 @@ std::unique_ptr<process::ElfFile> Debuginfod::find(const std::string& build_id) 
 
 Answer Debuginfod::ask(const std::string& build_id) {
   // A helper that could not begin has said why before it ended.
-  static_cast<void>(send(helper_.get(), build_id.data(), build_id.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  static_cast<void>(
+      send(helper_.get(), build_id.data(), build_id.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
   const auto began = Clock::now();
   Answer answer = wait_for_answer();
   waited_ += Clock::now() - began;
@@ -130,8 +134,10 @@ Answer Debuginfod::wait_for_answer() {
     }
     const auto next = told ? until : std::min(until, began + kSilence);
     std::array<pollfd, 2> ready = {{{helper_.get(), POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
-    poll(ready.data(), ready.size(), static_cast<int>(std::max<long>(1, duration_cast<milliseconds>(next - now).count())));
-    if (ready[1].revents != 0 && is_told_to_end(signals)) return {Said::Unusable, "it was interrupted", {}};
+    poll(ready.data(), ready.size(),
+         static_cast<int>(std::max<long>(1, duration_cast<milliseconds>(next - now).count())));
+    if (ready[1].revents != 0 && is_told_to_end(signals))
+      return {Said::Unusable, "it was interrupted", {}};
     if (ready[0].revents == 0) continue;
     auto answer = receive_answer(helper_.get());
     if (!answer) return {Said::Unusable, "the process that asks has ended", {}};
@@ -140,10 +146,13 @@ Answer Debuginfod::wait_for_answer() {
   }
 }
 
-Result<std::unique_ptr<process::ElfFile>> Debuginfod::checked(Fd file, const std::string& build_id) const {
+Result<std::unique_ptr<process::ElfFile>> Debuginfod::checked(Fd file,
+                                                              const std::string& build_id) const {
   struct stat about {};
-  if (fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode)) return fail("what came is no regular file");
-  if (static_cast<std::uint64_t>(about.st_size) > limits_.most_bytes) return fail("what came is too large");
+  if (fstat(file.get(), &about) != 0 || !S_ISREG(about.st_mode))
+    return fail("what came is no regular file");
+  if (static_cast<std::uint64_t>(about.st_size) > limits_.most_bytes)
+    return fail("what came is too large");
   auto elf = process::ElfFile::open(std::move(file), "a file from debuginfod");
   if (!elf) return fail("what came is no 64-bit ELF file");
   if ((*elf)->build_id() != build_id) return fail("what came has another build ID");
@@ -154,10 +163,14 @@ std::vector<std::string> Debuginfod::notes() const {
   std::vector<std::string> notes;
   if (failed_ > 0) {
     std::string whys;
-    for (const auto& [why, count] : failures_) whys += fmt::format("{}{} ({})", whys.empty() ? "" : ", ", printable(why), count);
-    notes.push_back(fmt::format("debuginfod: {} of {} asked for could not be had: {}", human_count(failed_), files(asked_), whys));
+    for (const auto& [why, count] : failures_)
+      whys += fmt::format("{}{} ({})", whys.empty() ? "" : ", ", printable(why), count);
+    notes.push_back(fmt::format("debuginfod: {} of {} asked for could not be had: {}",
+                                human_count(failed_), files(asked_), whys));
   }
-  if (not_asked_ > 0) notes.push_back(fmt::format("debuginfod was not asked for {}: {}", files(not_asked_), printable(gave_up_)));
+  if (not_asked_ > 0)
+    notes.push_back(
+        fmt::format("debuginfod was not asked for {}: {}", files(not_asked_), printable(gave_up_)));
   return notes;
 }
 

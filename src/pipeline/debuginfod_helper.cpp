@@ -24,14 +24,17 @@
 #include "pipeline/identity.h"
 #include "pipeline/privileges.h"
 
-// What is called of elfutils' <elfutils/debuginfod.h>, whose functions of version ELFUTILS_0.178 are the same until today.
+// What is called of elfutils' <elfutils/debuginfod.h>, whose functions of version ELFUTILS_0.178
+// are the same until today.
 struct debuginfod_client;
 
 namespace cowtrace::pipeline {
 namespace {
 
-// A descriptor, or a negative errno. A length of 0 would mean that the build id is written in hexadecimal digits.
-using FindDebuginfo = int(debuginfod_client*, const unsigned char* build_id, int length, char** path);
+// A descriptor, or a negative errno. A length of 0 would mean that the build id is written in
+// hexadecimal digits.
+using FindDebuginfo = int(debuginfod_client*, const unsigned char* build_id, int length,
+                          char** path);
 
 // Of the one that asks.
 int answers = -1;   // where they go
@@ -49,11 +52,15 @@ class Library {
 };
 
 #ifdef COWTRACE_STATIC
-std::string Library::open(const std::string& name) { return "this cowtrace is linked statically and cannot load " + name + "; use one that is not"; }
+std::string Library::open(const std::string& name) {
+  return "this cowtrace is linked statically and cannot load " + name + "; use one that is not";
+}
 #else
 using Begin = debuginfod_client*();
-// `progress` is told of bytes that are there and bytes that are to come (0: not known), and stops the transfer with anything but 0.
-using SetProgress = void(debuginfod_client*, int (*progress)(debuginfod_client*, long there, long all));
+// `progress` is told of bytes that are there and bytes that are to come (0: not known), and stops
+// the transfer with anything but 0.
+using SetProgress = void(debuginfod_client*,
+                         int (*progress)(debuginfod_client*, long there, long all));
 
 int report_progress(debuginfod_client* /*client*/, long there, long all) {
   // Before a server has answered, the first number counts how often was looked.
@@ -77,7 +84,8 @@ std::string Library::open(const std::string& name) {
   auto* begin = function<Begin>(library, "debuginfod_begin");
   find_ = function<FindDebuginfo>(library, "debuginfod_find_debuginfo");
   auto* set_progress = function<SetProgress>(library, "debuginfod_set_progressfn");
-  if (begin == nullptr || find_ == nullptr) return name + " is not elfutils' library; install libdebuginfod1";
+  if (begin == nullptr || find_ == nullptr)
+    return name + " is not elfutils' library; install libdebuginfod1";
   client_ = begin();
   if (client_ == nullptr) return name + " cannot be initialised";
   if (set_progress != nullptr) set_progress(client_, report_progress);
@@ -94,7 +102,8 @@ void Library::find(const unsigned char* build_id, std::size_t size) {
   } else if (found == -ENOENT) {
     send_answer(answers, Said::NotFound, {});
   } else {
-    send_answer(answers, found == -ETIME || found == -ETIMEDOUT ? Said::Late : Said::Failed, std::strerror(-found));
+    send_answer(answers, found == -ETIME || found == -ETIMEDOUT ? Said::Late : Said::Failed,
+                std::strerror(-found));
   }
 }
 
@@ -105,7 +114,8 @@ void answer_requests(const HelperOptions& options) {
   for (;;) {
     const ssize_t got = recv(answers, build_id.data(), build_id.size(), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got < static_cast<ssize_t>(kLeastBuildId) || got > static_cast<ssize_t>(kMostBuildId)) return;
+    if (got < static_cast<ssize_t>(kLeastBuildId) || got > static_cast<ssize_t>(kMostBuildId))
+      return;
     if (const std::string trouble = library.open(options.library); !trouble.empty())
       send_answer(answers, Said::Unusable, trouble);
     else
@@ -113,7 +123,9 @@ void answer_requests(const HelperOptions& options) {
   }
 }
 
-bool is_ours_to_write(const char* folder) { return access(folder, W_OK | X_OK) == 0; }
+bool is_ours_to_write(const char* folder) {
+  return access(folder, W_OK | X_OK) == 0;
+}
 
 // Of who this process is now, if that is somebody.
 std::optional<std::string> home_of(bool was_root, const std::optional<Caller>& who) {
@@ -126,15 +138,16 @@ std::optional<std::string> home_of(bool was_root, const std::optional<Caller>& w
   return home != nullptr ? std::optional<std::string>(home) : std::nullopt;
 }
 
-// Where the library keeps files: DEBUGINFOD_CACHE_PATH; or in `home`, whose other programs use them too; or in a folder of our own, which is returned, to be
-// removed at the end.
+// Where the library keeps files: DEBUGINFOD_CACHE_PATH; or in `home`, whose other programs use them
+// too; or in a folder of our own, which is returned, to be removed at the end.
 std::optional<std::string> choose_cache(const std::optional<std::string>& home) {
   if (const char* chosen = std::getenv("DEBUGINFOD_CACHE_PATH"); chosen != nullptr) {
     mkdir(chosen, 0700);
     if (is_ours_to_write(chosen)) return std::nullopt;
   }
   unsetenv("DEBUGINFOD_CACHE_PATH");
-  if (const char* all = std::getenv("XDG_CACHE_HOME"); all != nullptr && !is_ours_to_write(all)) unsetenv("XDG_CACHE_HOME");
+  if (const char* all = std::getenv("XDG_CACHE_HOME"); all != nullptr && !is_ours_to_write(all))
+    unsetenv("XDG_CACHE_HOME");
   if (home && is_ours_to_write(home->c_str())) {
     setenv("HOME", home->c_str(), 1);
     return std::nullopt;
@@ -167,7 +180,8 @@ void stand_apart(int& socket) {
   static_cast<void>(chdir("/"));
 }
 
-// The whole life of the helper: has another process ask, which it ends, however busy that is, when nobody is there to hear the answer.
+// The whole life of the helper: has another process ask, which it ends, however busy that is, when
+// nobody is there to hear the answer.
 [[noreturn]] void help(int socket, const HelperOptions& options) {
   const auto who = caller();
   const bool was_root = geteuid() == 0;
@@ -176,7 +190,8 @@ void stand_apart(int& socket) {
     send_answer(socket, Said::Unusable, powerless.error().message());
     _exit(1);
   }
-  // elfutils 0.188 may say of a second try that there is no such file, whatever the first one failed of.
+  // elfutils 0.188 may say of a second try that there is no such file, whatever the first one
+  // failed of.
   setenv("DEBUGINFOD_RETRY_LIMIT", "0", 0);
   const rlimit most{options.most_bytes, options.most_bytes};
   setrlimit(RLIMIT_FSIZE, &most);
@@ -207,7 +222,8 @@ void stand_apart(int& socket) {
 
 Result<Fd> start_debuginfod_helper(const HelperOptions& options) {
   std::array<int, 2> ends{};
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return fail_errno("cannot make a socket", errno);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return fail_errno("cannot make a socket", errno);
   Fd ours(ends[0]), theirs(ends[1]);
   const pid_t child = fork();
   if (child < 0) return fail_errno("cannot fork", errno);

@@ -18,8 +18,11 @@ union Control {
 
 Fd descriptor_in(msghdr& message) {
   Fd file;
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS || part->cmsg_len < CMSG_LEN(sizeof(int))) continue;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
+       part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS ||
+        part->cmsg_len < CMSG_LEN(sizeof(int)))
+      continue;
     int number = -1;
     std::memcpy(&number, CMSG_DATA(part), sizeof(number));
     file.reset(number);
@@ -68,7 +71,9 @@ std::optional<Answer> receive_answer(int socket) {
   answer.file = descriptor_in(message);
   const auto said = static_cast<std::uint8_t>(text[0]);
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return std::nullopt;
-  if (said < static_cast<std::uint8_t>(Said::Found) || said > static_cast<std::uint8_t>(Said::Progress)) return std::nullopt;
+  if (said < static_cast<std::uint8_t>(Said::Found) ||
+      said > static_cast<std::uint8_t>(Said::Progress))
+    return std::nullopt;
   answer.said = static_cast<Said>(said);
   if ((answer.said == Said::Found) != static_cast<bool>(answer.file)) return std::nullopt;
   answer.reason.assign(text.data() + 1, static_cast<std::size_t>(got) - 1);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What cowtrace and its debuginfod helper say to each other, over a SOCK_SEQPACKET socket. A request is a raw build id and nothing else. An answer is
-// one byte, then a text for people: a reason, or empty. Before the last answer to a request there may be any number of `Progress`. With `Found` comes
-// one descriptor (SCM_RIGHTS).
+// What cowtrace and its debuginfod helper say to each other, over a SOCK_SEQPACKET socket. A
+// request is a raw build id and nothing else. An answer is one byte, then a text for people: a
+// reason, or empty. Before the last answer to a request there may be any number of `Progress`. With
+// `Found` comes one descriptor (SCM_RIGHTS).
 #pragma once
 
 #include <cstddef>

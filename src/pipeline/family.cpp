@@ -84,11 +84,13 @@ void Family::take(model::Event&& event) {
   if (live_ != nullptr) live_->take(event);
   if (const auto* stack = std::get_if<model::Stack>(&event)) python_.on_stack(*stack);
   if (const auto* attach = std::get_if<model::Attach>(&event))
-    if (const model::Process* process = session_.find_pid(attach->pid); process != nullptr) attached_.push_back(process->key);
+    if (const model::Process* process = session_.find_pid(attach->pid); process != nullptr)
+      attached_.push_back(process->key);
   const auto* fork = std::get_if<model::Fork>(&event);
   if (stops_ || fork == nullptr || fork->shares_memory) return;
   objects_.inherit(fork->child_pid, fork->child_space, fork->parent_space);
-  if (const model::Process* child = session_.find_pid(fork->child_pid); child != nullptr && child->forked_from)
+  if (const model::Process* child = session_.find_pid(fork->child_pid);
+      child != nullptr && child->forked_from)
     look_at_python(fork->child_pid, *child, session_.process(*child->forked_from));
 }
 
@@ -102,7 +104,8 @@ void Family::look_at_attached(model::ProcessKey key) {
 }
 
 void Family::look_at_python(pid_t tid, const model::Process& child, const model::Process& parent) {
-  const auto heap = stops_ ? python_.on_fork(tid, child, parent) : python_.on_running_fork(child, parent);
+  const auto heap =
+      stops_ ? python_.on_fork(tid, child, parent) : python_.on_running_fork(child, parent);
   if (heap == nullptr || !watcher_.active()) return;
   if (stops_)
     watcher_.on_fork(tid, child, parent, *heap);
@@ -116,7 +119,8 @@ void Family::look_at_changed_spaces() {
     const model::AddressSpace* space = session_.find_space(id);
     if (space == nullptr || space->owner.value >= session_.processes.size()) continue;
     const model::Process& owner = session_.process(space->owner);
-    if (!owner.exit_ns && !owner.spaces.empty() && owner.spaces.back() == id) objects_.capture(owner.pid, id);
+    if (!owner.exit_ns && !owner.spaces.empty() && owner.spaces.back() == id)
+      objects_.capture(owner.pid, id);
   }
 }
 
@@ -127,7 +131,8 @@ std::optional<std::uint64_t> Family::on_start(pid_t tid) {
   const model::Process* child = session_.find_pid(tid);
   if (watcher_.active()) look_at_sharer(tid, child);
   if (child == nullptr || !child->forked_from || child->spaces.size() != 1) return {};
-  if (auto snapshot = auditor_.on_fork(tid, monotonic_ns()); !snapshot) outgrow(snapshot.error().message());
+  if (auto snapshot = auditor_.on_fork(tid, monotonic_ns()); !snapshot)
+    outgrow(snapshot.error().message());
   const model::Process& parent = session_.process(*child->forked_from);
   if (!parent.spaces.empty()) objects_.inherit(tid, child->spaces.front(), parent.spaces.back());
   look_at_python(tid, *child, parent);
@@ -149,7 +154,8 @@ void Family::look_at_sharer(pid_t tid, const model::Process* child) {
   } else if (!child->forked_from && child->parent) {
     process = &session_.process(*child->parent);
   }
-  if (process != nullptr && !process->spaces.empty() && python_.may_be_python(tid)) watcher_.on_clone(tid, process->spaces.back());
+  if (process != nullptr && !process->spaces.empty() && python_.may_be_python(tid))
+    watcher_.on_clone(tid, process->spaces.back());
 }
 
 // The Python frames of the parent's first breaks are found only when its interpreter is known.
@@ -172,7 +178,8 @@ void Family::on_last_exit(pid_t tid, pid_t pid) {
   const model::Process* process = session_.find_pid(pid);
   if (process == nullptr || process->spaces.empty()) return;
   objects_.capture(tid, process->spaces.back());
-  if (watcher_.active() && python_.may_be_python(tid)) watcher_.on_exit(tid, process->spaces.back());
+  if (watcher_.active() && python_.may_be_python(tid))
+    watcher_.on_exit(tid, process->spaces.back());
 }
 
 // A process has one tracer: a debugger in the family would find its children taken.
@@ -185,7 +192,8 @@ void Family::warn_about_ptrace(pid_t pid) {
   say(fmt::format(
       "{} uses ptrace, which is taken while it is traced: to trace it, use --snapshot passive",
       name));
-  session_.capture.notes.push_back(fmt::format("{} uses ptrace; --snapshot passive leaves it free", name));
+  session_.capture.notes.push_back(
+      fmt::format("{} uses ptrace; --snapshot passive leaves it free", name));
 }
 
 void Family::finish() {
@@ -204,26 +212,35 @@ void Family::finish() {
   objects_.finish();
   watcher_.finish();
   for (const std::string& note : watcher_.notes()) info.notes.push_back(note);
-  const auto unread = std::count_if(session_.spaces.begin(), session_.spaces.end(), [this](const model::AddressSpace& space) {
-    return !space.mappings.empty() && !objects_.knows(space.id);
-  });
+  const auto unread = std::count_if(session_.spaces.begin(), session_.spaces.end(),
+                                    [this](const model::AddressSpace& space) {
+                                      return !space.mappings.empty() && !objects_.knows(space.id);
+                                    });
   if (unread > 0)
-    info.notes.push_back(fmt::format("{} ended before {} memory map could be read: objects and functions there have no names",
-                                     unread == 1 ? "1 address space" : fmt::format("{} address spaces", unread), unread == 1 ? "its" : "their"));
+    info.notes.push_back(fmt::format(
+        "{} ended before {} memory map could be read: objects and functions there have no names",
+        unread == 1 ? "1 address space" : fmt::format("{} address spaces", unread),
+        unread == 1 ? "its" : "their"));
   const std::pair<std::uint64_t, const char*> oddities[] = {
       {counters.walk_failed, "faults whose page tables could not be read"},
-      {counters.lost_populates, "refilled pages that the audit was not told of, for the ring buffer was full"},
-      {counters.lost_copies, "stacks that were cut short, for there were too many at once to be unwound"},
-      {counters.skipped, "runs of hooks, at most and perhaps none, that the kernel left out, so that breaks may be missing"},
+      {counters.lost_populates,
+       "refilled pages that the audit was not told of, for the ring buffer was full"},
+      {counters.lost_copies,
+       "stacks that were cut short, for there were too many at once to be unwound"},
+      {counters.skipped,
+       "runs of hooks, at most and perhaps none, that the kernel left out, so that breaks may be "
+       "missing"},
       {counters.mapping_busy, "breaks whose mapping was locked, so that it is taken from /proc"}};
   for (const auto& [count, what] : oddities)
     if (count > 0) info.notes.push_back(fmt::format("{}: {}", what, human_count(count)));
   if (info.detail == "counts") {
     if (auto rows = capture_.page_counts()) {
       for (const capture::PageCountRow& row : *rows)
-        if (model::AddressSpace* space = session_.find_space(row.space)) space->page_counts.push_back(row.row);
+        if (model::AddressSpace* space = session_.find_space(row.space))
+          space->page_counts.push_back(row.row);
     } else {
-      info.notes.push_back(fmt::format("no pages are listed, totals alone: {}", rows.error().message()));
+      info.notes.push_back(
+          fmt::format("no pages are listed, totals alone: {}", rows.error().message()));
     }
   }
   session_.finish();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One capture of one family: takes events in, keeps the session, the audit and the objects up to date at each stop of the family.
+// One capture of one family: takes events in, keeps the session, the audit and the objects up to
+// date at each stop of the family.
 #pragma once
 
 #include <sys/types.h>
@@ -55,7 +56,9 @@ class Family final : public StopHandler {
   void finish_stacks();
   // After that: reads the kernel's counters and settles the session.
   void finish();
-  [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver() { return python_.take_resolver(objects_.take_resolver()); }
+  [[nodiscard]] std::unique_ptr<model::Resolver> take_resolver() {
+    return python_.take_resolver(objects_.take_resolver());
+  }
   [[nodiscard]] std::uint64_t breaks() const { return breaks_; }
   [[nodiscard]] std::uint64_t copied_bytes() const { return copied_bytes_; }
 
@@ -80,9 +83,10 @@ class Family final : public StopHandler {
   Watcher watcher_;
   Unwinder unwinder_;
   Recorder& recorder_;
-  std::unordered_set<model::SpaceId> changed_;  // without stops: spaces with a mapping that is not captured yet
-  std::deque<model::ProcessKey> attached_;      // that have not been looked at yet
-  std::unordered_set<std::string> programs_;    // looked at by warn_about_ptrace
+  std::unordered_set<model::SpaceId>
+      changed_;  // without stops: spaces with a mapping that is not captured yet
+  std::deque<model::ProcessKey> attached_;    // that have not been looked at yet
+  std::unordered_set<std::string> programs_;  // looked at by warn_about_ptrace
   std::string outgrown_;
   std::uint64_t undecodable_ = 0;
   std::uint64_t breaks_ = 0;

@@ -18,10 +18,11 @@
 namespace cowtrace::pipeline {
 namespace {
 
-constexpr unsigned long kOptions =
-    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
+constexpr unsigned long kOptions = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+                                   PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
 
-// Is the exit of this stopped task the end of its whole process? By a fatal signal, or inside exit_group(2).
+// Is the exit of this stopped task the end of its whole process? By a fatal signal, or inside
+// exit_group(2).
 bool ends_process(pid_t tid) {
   unsigned long code = 0;
   if (ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &code) == 0 && (code & 0x7f) != 0) return true;
@@ -54,7 +55,8 @@ Status Follower::seize_running(pid_t pid) {
       const auto stat = process::read_stat(tid);
       const bool has_ended = error == ESRCH || !stat || stat->state == 'Z' || stat->state == 'X';
       if (has_ended || process::tracer_of(tid) == getpid()) continue;
-      return fail_errno(fmt::format("cannot trace {} with ptrace", pid), error, "another program may trace it: use --snapshot passive");
+      return fail_errno(fmt::format("cannot trace {} with ptrace", pid), error,
+                        "another program may trace it: use --snapshot passive");
     }
   }
   return {};
@@ -145,7 +147,8 @@ bool Follower::hold(pid_t tid, const Task& task) {
   if (ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &message) != 0) return false;
   const auto child = static_cast<pid_t>(message);
   const auto found = tasks_.find(child);
-  if ((found != tasks_.end() && found->second.started) || !handler_.waits_for_child(task.process)) return false;
+  if ((found != tasks_.end() && found->second.started) || !handler_.waits_for_child(task.process))
+    return false;
   held_[child] = tid;
   return true;
 }
@@ -160,13 +163,14 @@ void Follower::release_parent(pid_t child) {
 
 void Follower::on_exit_event(pid_t tid, Task& task) {
   task.exiting = true;
-  if (running_threads(task.process) == 0 || ends_process(tid)) handler_.on_last_exit(tid, task.process);
+  if (running_threads(task.process) == 0 || ends_process(tid))
+    handler_.on_last_exit(tid, task.process);
 }
 
 std::size_t Follower::running_threads(pid_t process) const {
-  return static_cast<std::size_t>(std::count_if(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
-    return entry.second.process == process && !entry.second.exiting;
-  }));
+  return static_cast<std::size_t>(std::count_if(
+      tasks_.begin(), tasks_.end(),
+      [&](const auto& entry) { return entry.second.process == process && !entry.second.exiting; }));
 }
 
 bool Follower::sees_exits() const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Follows a process family with ptrace, stopping only where memory changes hands: fork, exec and exit. Signals, job control and
-// exit codes pass through. Seized, never with EXITKILL: if the tracer dies, the family goes on.
+// Follows a process family with ptrace, stopping only where memory changes hands: fork, exec and
+// exit. Signals, job control and exit codes pass through. Seized, never with EXITKILL: if the
+// tracer dies, the family goes on.
 #pragma once
 
 #include <sys/types.h>
@@ -25,7 +26,8 @@ class StopHandler {
   virtual bool waits_for_child(pid_t pid) = 0;
   // `pid` runs a new program; its old memory is gone.
   virtual void on_exec(pid_t pid) = 0;
-  // `tid` is the last of its process that will run: the memory is still there. Read it through `tid`.
+  // `tid` is the last of its process that will run: the memory is still there. Read it through
+  // `tid`.
   virtual void on_last_exit(pid_t tid, pid_t pid) = 0;
 };
 
@@ -37,9 +39,11 @@ class Follower {
   Status seize(pid_t pid);
   // All threads of a process that runs; those that are followed already stay so.
   Status seize_running(pid_t pid);
-  // One status that waitpid(-1, ..., __WALL) gave for a traced task. True if it was a stop that has been handled here.
+  // One status that waitpid(-1, ..., __WALL) gave for a traced task. True if it was a stop that has
+  // been handled here.
   bool handle(pid_t tid, int status);
-  // Lets every task go: those that run are interrupted for a moment. Call handle() with what waitpid gives until `following()` is false.
+  // Lets every task go: those that run are interrupted for a moment. Call handle() with what
+  // waitpid gives until `following()` is false.
   void release_all();
   [[nodiscard]] bool following() const { return !tasks_.empty(); }
   // Time in which some task stood still so far.
@@ -51,7 +55,8 @@ class Follower {
   // Is a process at its exit whose end is still to be told?
   [[nodiscard]] bool sees_exits() const;
   [[nodiscard]] bool traces(pid_t tid) const { return tasks_.contains(tid); }
-  // Since the last call, a stop signal from the terminal stopped `pid`'s whole process: the owner should stop too.
+  // Since the last call, a stop signal from the terminal stopped `pid`'s whole process: the owner
+  // should stop too.
   [[nodiscard]] bool take_terminal_stop(pid_t pid);
 
  private:

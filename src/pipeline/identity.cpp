@@ -40,7 +40,9 @@ std::vector<gid_t> groups_of(const Identity& user, const char* path) {
   if (!file) return found;
   while (const group* entry = fgetgrent(file.get()))
     for (char** member = entry->gr_mem; *member != nullptr; ++member)
-      if (user.name == *member && std::find(found.begin(), found.end(), entry->gr_gid) == found.end()) found.push_back(entry->gr_gid);
+      if (user.name == *member &&
+          std::find(found.begin(), found.end(), entry->gr_gid) == found.end())
+        found.push_back(entry->gr_gid);
   return found;
 }
 
@@ -48,25 +50,32 @@ std::vector<gid_t> groups_of(const Identity& user, const char* path) {
 
 Result<Identity> find_user(const std::string& user, const char* users, const char* groups) {
   const File file(std::fopen(users, "re"));
-  if (!file) return fail_errno(fmt::format("--user {}: cannot read {}", printable(user), users), errno);
+  if (!file)
+    return fail_errno(fmt::format("--user {}: cannot read {}", printable(user), users), errno);
   const auto number = as_number(user);
   std::optional<Identity> found;
   while (const passwd* entry = fgetpwent(file.get())) {
     const bool named = user == entry->pw_name;
     // A name that looks like a number is a name first, as in chown.
     if (!named && (found || !number || *number != entry->pw_uid)) continue;
-    found = Identity{entry->pw_uid, entry->pw_gid, {}, entry->pw_name, entry->pw_dir, entry->pw_shell};
+    found =
+        Identity{entry->pw_uid, entry->pw_gid, {}, entry->pw_name, entry->pw_dir, entry->pw_shell};
     if (named) break;
   }
-  if (!found) return fail(fmt::format("--user {}", printable(user)), fmt::format("no such user in {}", users), "give a user who is in it");
+  if (!found)
+    return fail(fmt::format("--user {}", printable(user)), fmt::format("no such user in {}", users),
+                "give a user who is in it");
   found->groups = groups_of(*found, groups);
   return *found;
 }
 
 bool become(const Identity& identity) {
-  return setgroups(identity.groups.size(), identity.groups.data()) == 0 && setgid(identity.gid) == 0 && setuid(identity.uid) == 0 &&
-         setenv("HOME", identity.home.c_str(), 1) == 0 && setenv("USER", identity.name.c_str(), 1) == 0 &&
-         setenv("LOGNAME", identity.name.c_str(), 1) == 0 && setenv("SHELL", identity.shell.c_str(), 1) == 0;
+  return setgroups(identity.groups.size(), identity.groups.data()) == 0 &&
+         setgid(identity.gid) == 0 && setuid(identity.uid) == 0 &&
+         setenv("HOME", identity.home.c_str(), 1) == 0 &&
+         setenv("USER", identity.name.c_str(), 1) == 0 &&
+         setenv("LOGNAME", identity.name.c_str(), 1) == 0 &&
+         setenv("SHELL", identity.shell.c_str(), 1) == 0;
 }
 
 }  // namespace cowtrace::pipeline

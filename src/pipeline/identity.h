@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The user of --user, from the files themselves: name service modules are loaded libraries, which a static binary does not have.
+// The user of --user, from the files themselves: name service modules are loaded libraries, which a
+// static binary does not have.
 #pragma once
 
 #include <sys/types.h>
@@ -21,9 +22,11 @@ struct Identity {
 };
 
 // `user` is a name, or the number of a user who is in the file.
-[[nodiscard]] Result<Identity> find_user(const std::string& user, const char* users = "/etc/passwd", const char* groups = "/etc/group");
+[[nodiscard]] Result<Identity> find_user(const std::string& user, const char* users = "/etc/passwd",
+                                         const char* groups = "/etc/group");
 
-// Makes this process that user, with the variables that login sets; sets errno. For the child of a fork.
+// Makes this process that user, with the variables that login sets; sets errno. For the child of a
+// fork.
 [[nodiscard]] bool become(const Identity& identity);
 
 }  // namespace cowtrace::pipeline

@@ -40,7 +40,8 @@ void close_all_but(std::array<int, 3> kept) {
 
 // The whole life of the process that outlives us. `alive` is at its end when we are.
 [[noreturn]] void hand_on(int alive, const std::array<int, 2>& from) {
-  for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGTTOU, SIGHUP, SIGPIPE}) signal(number, SIG_IGN);
+  for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGTTOU, SIGHUP, SIGPIPE})
+    signal(number, SIG_IGN);
   signal(SIGTERM, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);

@@ -11,10 +11,10 @@ namespace cowtrace::pipeline {
 namespace {
 
 constexpr std::uint64_t kWindowNs = 1'000'000'000;
-constexpr std::uint64_t kAskEveryNs = 100'000'000;   // each time wakes a thread
-constexpr std::uint64_t kMostPending = 50'000;       // breaks that wait for names
-constexpr std::size_t kMostSites = 10'000;           // whose names are kept
-constexpr std::size_t kSitesAWindow = 200;           // that are named although nobody looks at them
+constexpr std::uint64_t kAskEveryNs = 100'000'000;  // each time wakes a thread
+constexpr std::uint64_t kMostPending = 50'000;      // breaks that wait for names
+constexpr std::size_t kMostSites = 10'000;          // whose names are kept
+constexpr std::size_t kSitesAWindow = 200;          // that are named although nobody looks at them
 
 }  // namespace
 
@@ -37,7 +37,8 @@ void Live::take_break(const model::Resolution& event) {
     return;
   }
   ++pending_;
-  unasked_.push_back({event.space, event.address, event.time_ns, event.size, event.mapping, site, event.cause, nullptr});
+  unasked_.push_back({event.space, event.address, event.time_ns, event.size, event.mapping, site,
+                      event.cause, nullptr});
 }
 
 std::uint32_t Live::mapping_number(model::MappingHash mapping) {
@@ -45,8 +46,9 @@ std::uint32_t Live::mapping_number(model::MappingHash mapping) {
   if (known != mappings_.end()) return known->second;
   const auto found = session_.mappings.find(mapping);
   const bool is_known = found != session_.mappings.end();
-  const std::uint32_t number =
-      counts_.object_number({model::ObjectKind::Mapping, is_known ? analysis::mapping_label(found->second) : "(not known)", "", 0});
+  const std::uint32_t number = counts_.object_number(
+      {model::ObjectKind::Mapping,
+       is_known ? analysis::mapping_label(found->second) : "(not known)", "", 0});
   // Its event may still come.
   if (is_known) mappings_.emplace(mapping, number);
   return number;
@@ -87,8 +89,10 @@ void Live::update(std::uint64_t now_ns) {
   if (due || shown_ != request || answered_) show(now_ns, request);
 }
 
-void Live::show(std::uint64_t now_ns, const analysis::LiveRequest& request, const std::string& why) {
-  auto snapshot = std::make_shared<analysis::LiveSnapshot>(counts_.snapshot(session_, request, inherited_));
+void Live::show(std::uint64_t now_ns, const analysis::LiveRequest& request,
+                const std::string& why) {
+  auto snapshot =
+      std::make_shared<analysis::LiveSnapshot>(counts_.snapshot(session_, request, inherited_));
   snapshot->elapsed_ns = now_ns - session_.capture.started_ns;
   snapshot->pending = pending_;
   snapshot->unnamed = unnamed_;

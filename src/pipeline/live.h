@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps a live view up to date: counts each break as it arrives, has it named in the background, and shows a snapshot once a second or when
-// the view asks for another one.
+// Keeps a live view up to date: counts each break as it arrives, has it named in the background,
+// and shows a snapshot once a second or when the view asks for another one.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,9 @@ class Live {
       : view_(view), capture_(capture), session_(session) {}
 
   [[nodiscard]] CaptureListener& listener() { return namer_; }
-  void set_inherited(analysis::LiveCounts::InheritedBytes inherited) { inherited_ = std::move(inherited); }
+  void set_inherited(analysis::LiveCounts::InheritedBytes inherited) {
+    inherited_ = std::move(inherited);
+  }
   // `event` has been applied to the session.
   void take(const model::Event& event);
   // All events that are there have been taken.
@@ -36,7 +38,8 @@ class Live {
   void take_break(const model::Resolution& event);
   void take_answers();
   std::uint32_t mapping_number(model::MappingHash mapping);
-  void show(std::uint64_t now_ns, const analysis::LiveRequest& request, const std::string& why = {});
+  void show(std::uint64_t now_ns, const analysis::LiveRequest& request,
+            const std::string& why = {});
   void name_sites(analysis::LiveSnapshot& snapshot);
   // Asks for the names of a site, unless its stack is still to come.
   bool ask_for_site(std::uint32_t number, const analysis::LiveCounts::SitePlace& site);
@@ -61,8 +64,8 @@ class Live {
       site_of_names_;                           // the first site that was called so
   std::uint64_t window_ns_ = 0, asked_ns_ = 0;  // when the last ones began
   std::optional<analysis::LiveRequest> shown_;
-  bool answered_ = false;                       // the last snapshot had sites without names, which have some now
-  Namer namer_;                                 // ends before what its answers refer to
+  bool answered_ = false;  // the last snapshot had sites without names, which have some now
+  Namer namer_;            // ends before what its answers refer to
 };
 
 }  // namespace cowtrace::pipeline

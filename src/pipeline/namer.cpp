@@ -30,7 +30,9 @@ Namer::Namer() {
   thread_ = start_worker([this] { work(); });
 }
 
-Namer::~Namer() { stop(); }
+Namer::~Namer() {
+  stop();
+}
 
 void Namer::stop() {
   {
@@ -63,8 +65,10 @@ void Namer::work() {
       job();
       lock.lock();
     }
-    const std::uint64_t rest_ns = std::min(kLongestRestNs, kRestFactor * (clock_ns(CLOCK_THREAD_CPUTIME_ID) - began));
-    if (changed_.wait_for(lock, std::chrono::nanoseconds(rest_ns), [this] { return stopping_; })) return;
+    const std::uint64_t rest_ns =
+        std::min(kLongestRestNs, kRestFactor * (clock_ns(CLOCK_THREAD_CPUTIME_ID) - began));
+    if (changed_.wait_for(lock, std::chrono::nanoseconds(rest_ns), [this] { return stopping_; }))
+      return;
   }
 }
 
@@ -73,18 +77,21 @@ void Namer::on_maps(model::SpaceId space, pid_t pid, const std::vector<process::
 }
 
 void Namer::on_registered(model::SpaceId space, const std::vector<model::Object>& objects) {
-  enqueue([this, space, objects]() mutable { natives_->add_registered(space, std::move(objects)); });
+  enqueue(
+      [this, space, objects]() mutable { natives_->add_registered(space, std::move(objects)); });
 }
 
 void Namer::on_inherit(model::SpaceId child, model::SpaceId parent) {
   enqueue([this, child, parent] { natives_->inherit(child, parent); });
 }
 
-void Namer::on_heap(model::SpaceId space, std::uint64_t time_ns, const std::shared_ptr<python::Heap>& heap) {
+void Namer::on_heap(model::SpaceId space, std::uint64_t time_ns,
+                    const std::shared_ptr<python::Heap>& heap) {
   enqueue([this, space, time_ns, heap] { resolver_->add(space, time_ns, heap); });
 }
 
-void Namer::on_code(model::SpaceId space, std::uint64_t code, const std::optional<python::CodeInfo>& info) {
+void Namer::on_code(model::SpaceId space, std::uint64_t code,
+                    const std::optional<python::CodeInfo>& info) {
   enqueue([this, space, code, info] { resolver_->add_code(space, code, info); });
 }
 
@@ -97,7 +104,8 @@ void Namer::ask(std::vector<Break> breaks) {
 }
 
 void Namer::ask(std::uint32_t as, Site site, const model::Stack* stack) {
-  enqueue([this, as, site = std::move(site), stack = stack != nullptr ? *stack : model::Stack()]() mutable {
+  enqueue([this, as, site = std::move(site),
+           stack = stack != nullptr ? *stack : model::Stack()]() mutable {
     if (stack.hash != model::StackHash()) stacks_.stacks.try_emplace(stack.hash, std::move(stack));
     answer(site);
     const std::scoped_lock lock(mutex_);
@@ -122,8 +130,8 @@ void Namer::answer(std::vector<Break>& breaks) {
       // What a reader of the text report does not tell apart is one row here, too.
       const bool python = object.kind == model::ObjectKind::Python;
       known = std::make_unique<analysis::LiveCounts::Name>(analysis::LiveCounts::Name{
-          object.kind, (object.group.empty() ? object.name : object.group).substr(0, kLongestName), object.type.substr(0, kLongestName),
-          python ? 0 : object.address});
+          object.kind, (object.group.empty() ? object.name : object.group).substr(0, kLongestName),
+          object.type.substr(0, kLongestName), python ? 0 : object.address});
     }
     one.object = known.get();
   }

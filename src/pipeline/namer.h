@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds names while the family runs, in a thread of its own with a resolver of its own: a walk of a Python heap or the symbols of a large
-// program take tenths of a second, in which events have to be taken and the screen has to be drawn. It asks nothing of a traced process: it
-// is told what was captured, and opens the files that were mapped.
+// Finds names while the family runs, in a thread of its own with a resolver of its own: a walk of a
+// Python heap or the symbols of a large program take tenths of a second, in which events have to be
+// taken and the screen has to be drawn. It asks nothing of a traced process: it is told what was
+// captured, and opens the files that were mapped.
 #pragma once
 
 #include <condition_variable>
@@ -28,10 +29,11 @@ class Namer final : public CaptureListener {
   struct Break {
     model::SpaceId space;
     std::uint64_t address = 0, time_ns = 0, bytes = 0;
-    model::MappingHash mapping;                    // this and the next are handed back
+    model::MappingHash mapping;  // this and the next are handed back
     std::uint32_t site = 0;
-    model::Cause cause = model::Cause::Unknown;    // what the kernel knows of it, then what is known
-    const analysis::LiveCounts::Name* object = nullptr;  // valid as long as the Namer; nullptr: only the mapping is known
+    model::Cause cause = model::Cause::Unknown;  // what the kernel knows of it, then what is known
+    const analysis::LiveCounts::Name* object =
+        nullptr;  // valid as long as the Namer; nullptr: only the mapping is known
   };
   struct Site {
     model::StackHash hash;
@@ -49,18 +51,22 @@ class Namer final : public CaptureListener {
   Namer(const Namer&) = delete;
   Namer& operator=(const Namer&) = delete;
 
-  void on_maps(model::SpaceId space, pid_t pid, const std::vector<process::MapsEntry>& maps) override;
+  void on_maps(model::SpaceId space, pid_t pid,
+               const std::vector<process::MapsEntry>& maps) override;
   void on_registered(model::SpaceId space, const std::vector<model::Object>& objects) override;
   void on_inherit(model::SpaceId child, model::SpaceId parent) override;
-  void on_heap(model::SpaceId space, std::uint64_t time_ns, const std::shared_ptr<python::Heap>& heap) override;
-  void on_code(model::SpaceId space, std::uint64_t code, const std::optional<python::CodeInfo>& info) override;
+  void on_heap(model::SpaceId space, std::uint64_t time_ns,
+               const std::shared_ptr<python::Heap>& heap) override;
+  void on_code(model::SpaceId space, std::uint64_t code,
+               const std::optional<python::CodeInfo>& info) override;
 
   void ask(std::vector<Break> breaks);
   // `stack`: nullptr if only the instruction pointer is known.
   void ask(std::uint32_t as, Site site, const model::Stack* stack);
   // What has been found since the last call.
   [[nodiscard]] Answers take();
-  // The thread ends, and what was not answered never is. Nobody else uses what on_heap() was told of any more.
+  // The thread ends, and what was not answered never is. Nobody else uses what on_heap() was told
+  // of any more.
   void stop();
 
  private:

@@ -14,14 +14,17 @@
 namespace cowtrace::pipeline {
 namespace {
 
-std::string_view last_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view last_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 }  // namespace
 
 // The kernel told a mapping's inode and last name; /proc tells its path.
 void ObjectCapture::fill_paths(model::SpaceId space, const std::vector<process::MapsEntry>& maps) {
   for (const process::MapsEntry& entry : maps)
-    if (entry.is_file()) paths_.try_emplace({entry.inode, std::string(last_name(entry.path))}, entry.path);
+    if (entry.is_file())
+      paths_.try_emplace({entry.inode, std::string(last_name(entry.path))}, entry.path);
   const model::AddressSpace* known = session_.find_space(space);
   if (known == nullptr) return;
   for (const model::MappingHash hash : known->mappings) {
@@ -52,8 +55,10 @@ void ObjectCapture::capture(pid_t tid, model::SpaceId space) {
   if (registries->torn + registries->invalid + registries->absent > 0)
     note(fmt::format("process {}: {} registered objects were not readable", tid,
                      registries->torn + registries->invalid + registries->absent));
-  for (const std::string& text : registries->notes) note(fmt::format("process {}: {}", tid, printable(text)));
-  // In a process that runs, the page that leads to the registry is absent for a moment while it is copied: what was read before stays.
+  for (const std::string& text : registries->notes)
+    note(fmt::format("process {}: {}", tid, printable(text)));
+  // In a process that runs, the page that leads to the registry is absent for a moment while it is
+  // copied: what was read before stays.
   if (registries->objects.empty()) return;
   if (listener_ != nullptr) listener_->on_registered(space, registries->objects);
   resolver_->add_registered(space, std::move(registries->objects));

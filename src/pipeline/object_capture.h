@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps what dies with a process, while it lives: its mappings, the files behind them, its registered objects.
+// Keeps what dies with a process, while it lives: its mappings, the files behind them, its
+// registered objects.
 #pragma once
 
 #include <sys/types.h>
@@ -20,17 +21,21 @@ namespace cowtrace::pipeline {
 class ObjectCapture {
  public:
   ObjectCapture(model::Session& session, std::shared_ptr<process::ModuleCache> modules)
-      : session_(session), resolver_(std::make_unique<objects::CapturedResolver>(std::move(modules))) {}
+      : session_(session),
+        resolver_(std::make_unique<objects::CapturedResolver>(std::move(modules))) {}
 
   // Is told of everything from now on; outlives this.
   void set_listener(CaptureListener* listener) { listener_ = listener; }
 
-  // Reads the memory map and the registries of `tid`, which runs in `space` now. A process that dies meanwhile is no error.
+  // Reads the memory map and the registries of `tid`, which runs in `space` now. A process that
+  // dies meanwhile is no error.
   void capture(pid_t tid, model::SpaceId space);
-  // A forked child knows what its parent knew. If the parent was never looked at, the child, which still has the same mappings, is.
+  // A forked child knows what its parent knew. If the parent was never looked at, the child, which
+  // still has the same mappings, is.
   void inherit(pid_t child, model::SpaceId child_space, model::SpaceId parent_space);
 
-  // Nothing more will be captured: what ended before its memory map was read has the paths that others had for the same files.
+  // Nothing more will be captured: what ended before its memory map was read has the paths that
+  // others had for the same files.
   void finish();
 
   // Was the memory map of `space`, or of what it was forked from, read?
@@ -48,7 +53,8 @@ class ObjectCapture {
   CaptureListener* listener_ = nullptr;
   std::unique_ptr<objects::CapturedResolver> resolver_;
   std::unordered_set<model::SpaceId> captured_;
-  std::map<std::pair<std::uint64_t, std::string>, std::string> paths_;  // of files, by inode and last name
+  std::map<std::pair<std::uint64_t, std::string>, std::string>
+      paths_;  // of files, by inode and last name
   std::vector<std::string> notes_;
 };
 

@@ -21,9 +21,11 @@ Status check_old(const Fd& fd, const std::string& what) {
   struct stat about {};
   if (fstat(fd.get(), &about) != 0) return fail_errno(what, errno, kRemedy);
   if (!S_ISREG(about.st_mode)) return fail(what, "it is not a regular file", kRemedy);
-  if (about.st_nlink > 1) return fail(what, "it is a hard link: the file has another name", kRemedy);
+  if (about.st_nlink > 1)
+    return fail(what, "it is a hard link: the file has another name", kRemedy);
   const auto who = caller();
-  if (who && about.st_uid != 0 && about.st_uid != who->uid) return fail(what, "it belongs to somebody else", kRemedy);
+  if (who && about.st_uid != 0 && about.st_uid != who->uid)
+    return fail(what, "it belongs to somebody else", kRemedy);
   return {};
 }
 
@@ -42,7 +44,9 @@ Result<Fd> open_output(const std::string& path) {
     return fd;
   }
   if (errno == EEXIST) fd = Fd(::open(path.c_str(), kFlags));
-  if (!fd) return errno == ELOOP ? fail(what, "it is a symbolic link", "name the file itself") : fail_errno(what, errno, kRemedy);
+  if (!fd)
+    return errno == ELOOP ? fail(what, "it is a symbolic link", "name the file itself")
+                          : fail_errno(what, errno, kRemedy);
   if (auto ours = check_old(fd, what); !ours) return tl::unexpected(ours.error());
   if (ftruncate(fd.get(), 0) != 0) return fail_errno(what, errno, kRemedy);
   return fd;

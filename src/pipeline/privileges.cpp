@@ -46,7 +46,8 @@ Caps needed_caps() {
     cap_flag_value_t has = CAP_CLEAR;
     // An older kernel does not know the newest.
     if (cap_get_flag(now.get(), cap, CAP_PERMITTED, &has) != 0 || has != CAP_SET) continue;
-    for (const cap_flag_t flag : {CAP_PERMITTED, CAP_EFFECTIVE}) cap_set_flag(kept.get(), flag, 1, &cap, CAP_SET);
+    for (const cap_flag_t flag : {CAP_PERMITTED, CAP_EFFECTIVE})
+      cap_set_flag(kept.get(), flag, 1, &cap, CAP_SET);
   }
   return kept;
 }
@@ -60,9 +61,14 @@ std::optional<unsigned> number_in(const char* variable) {
   return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
 }
 
-bool become(uid_t uid, gid_t gid) { return setgroups(0, nullptr) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0; }
+bool become(uid_t uid, gid_t gid) {
+  return setgroups(0, nullptr) == 0 && setresgid(gid, gid, gid) == 0 &&
+         setresuid(uid, uid, uid) == 0;
+}
 
-bool become_nobody() { return become(kNobody, kNobody); }
+bool become_nobody() {
+  return become(kNobody, kNobody);
+}
 
 }  // namespace
 
@@ -98,11 +104,14 @@ Status keep_what_tracing_needs() {
 Status become_powerless(const std::optional<Caller>& who) {
   if (geteuid() == 0) {
     const bool somebody = who && who->uid != 0;
-    if (!become(somebody ? who->uid : kNobody, somebody ? who->gid : kNobody)) return fail_errno("cannot become another user", errno);
+    if (!become(somebody ? who->uid : kNobody, somebody ? who->gid : kNobody))
+      return fail_errno("cannot become another user", errno);
   }
   const Caps none(cap_init());
-  if (!none || cap_set_proc(none.get()) != 0) return fail_errno("cannot give up capabilities", errno);
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno("cannot do without new privileges", errno);
+  if (!none || cap_set_proc(none.get()) != 0)
+    return fail_errno("cannot give up capabilities", errno);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return fail_errno("cannot do without new privileges", errno);
   return {};
 }
 

@@ -24,11 +24,13 @@ struct Caller {
 // changed.
 [[nodiscard]] Status keep_what_tracing_needs();
 
-// The rest of this process is `who`, or nobody if there is no such caller or it is root, without groups, capabilities or a way to get any; without
-// root's power to begin with, it stays who it is. Errors: this machine does not allow it, and the process must not go on.
+// The rest of this process is `who`, or nobody if there is no such caller or it is root, without
+// groups, capabilities or a way to get any; without root's power to begin with, it stays who it is.
+// Errors: this machine does not allow it, and the process must not go on.
 [[nodiscard]] Status become_powerless(const std::optional<Caller>& who);
 
-// The rest of this process, which only passes bytes on, has no privilege at all, as far as this machine allows.
+// The rest of this process, which only passes bytes on, has no privilege at all, as far as this
+// machine allows.
 void give_up_privileges();
 
 }  // namespace cowtrace::pipeline

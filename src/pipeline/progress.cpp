@@ -21,7 +21,8 @@ Progress::Progress(bool wanted) : enabled_(wanted && may_draw()) {}
 void Progress::update(std::uint64_t elapsed_ns, std::uint64_t breaks, std::uint64_t copied_bytes) {
   if (!enabled_ || elapsed_ns < kSecond || elapsed_ns - last_ns_ < kSecond / 2) return;
   const double seconds = static_cast<double>(elapsed_ns - last_ns_) / static_cast<double>(kSecond);
-  const auto rate = static_cast<std::uint64_t>(static_cast<double>(breaks - last_breaks_) / seconds);
+  const auto rate =
+      static_cast<std::uint64_t>(static_cast<double>(breaks - last_breaks_) / seconds);
   static_cast<void>(write_all(
       STDERR_FILENO,
       fmt::format("\r\033[Kcowtrace: {}  {} breaks/s  {} copied", human_duration(elapsed_ns),

@@ -16,7 +16,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   ~Progress() { clear(); }
 
-  // elapsed since the start, breaks and bytes copied so far; draws at most twice a second, from the first second on.
+  // elapsed since the start, breaks and bytes copied so far; draws at most twice a second, from the
+  // first second on.
   void update(std::uint64_t elapsed_ns, std::uint64_t breaks, std::uint64_t copied_bytes);
   void clear();
   [[nodiscard]] bool enabled() const { return enabled_; }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The trace files of one run: they take in what happens while it happens, and what it meant at the end.
+// The trace files of one run: they take in what happens while it happens, and what it meant at the
+// end.
 #pragma once
 
 #include <cstdint>

@@ -119,7 +119,9 @@ void Runner::take_signals() {
     }
     // A terminal has sent its signal to the command too; another process has sent it to us alone.
     if (info.ssi_code != SI_KERNEL) kill(command_->pid(), number);
-    if (options_.progress) tracing_.say(fmt::format("waiting for {} to end (once more: stop now)", printable(options_.command[0])));
+    if (options_.progress)
+      tracing_.say(fmt::format("waiting for {} to end (once more: stop now)",
+                               printable(options_.command[0])));
   }
 }
 
@@ -141,8 +143,9 @@ bool Runner::reap() {
     // Nothing left to wait for, and the command's end was not seen: somebody else has reaped it.
     if (tid < 0 && errno == ECHILD) stop_now_ = true;
     if (tid <= 0) return true;
-    const bool handled =
-        follower.traces(tid) || (tracing_.exact() && WIFSTOPPED(status)) ? follower.handle(tid, status) : false;
+    const bool handled = follower.traces(tid) || (tracing_.exact() && WIFSTOPPED(status))
+                             ? follower.handle(tid, status)
+                             : false;
     if (tid == command_->pid() && !handled) on_command_status(status);
     if (follower.take_terminal_stop(command_->pid())) tracing_.stop_with_terminal();
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `cowtrace run` and `top -- COMMAND`: starts a command, captures its family until it ends, and leaves a session and a resolver to report from.
+// `cowtrace run` and `top -- COMMAND`: starts a command, captures its family until it ends, and
+// leaves a session and a resolver to report from.
 #pragma once
 
 #include <optional>
@@ -18,8 +19,9 @@ struct RunOptions : TraceOptions {
 };
 
 struct RunOutcome {
-  int exit_code = 0;           // as the command's shell would say it
-  std::optional<Error> error;  // the command could not be started: print this, there is nothing to report
+  int exit_code = 0;  // as the command's shell would say it
+  std::optional<Error>
+      error;  // the command could not be started: print this, there is nothing to report
   Traced traced;
 };
 

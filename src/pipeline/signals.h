@@ -14,8 +14,8 @@ namespace cowtrace::pipeline {
 
 class Signals {
  public:
-  // SIGCHLD and those that ask a program to end. `resizes`: also those that tell of another size of the terminal. The terminal's stop signals
-  // do not stop us.
+  // SIGCHLD and those that ask a program to end. `resizes`: also those that tell of another size of
+  // the terminal. The terminal's stop signals do not stop us.
   explicit Signals(bool resizes);
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;

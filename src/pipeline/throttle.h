@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Says whether the stops of exact snapshots hold a family up: processes end and others start all the
-// time, and for a large part of that time some task of the family stands still. The rate without
-// stops is not known, so the share of time is judged. Processes that start together, or end
+// Says whether the stops of exact snapshots hold a family up: processes end and others start all
+// the time, and for a large part of that time some task of the family stands still. The rate
+// without stops is not known, so the share of time is judged. Processes that start together, or end
 // together, do not count: the start and the end of a service are over soon.
 #pragma once
 
@@ -22,12 +22,12 @@ class Throttle {
   // What was seen in the last `span_ns`.
   struct HeldUp {
     std::uint64_t span_ns = 0;
-    double share = 0;  // of that time
+    double share = 0;            // of that time
     std::uint64_t replaced = 0;  // as Follower::replaced() counts
   };
 
-  // `stopped_ns`: time in which some task stood still; `replaced`: Follower::replaced(). Both are sums
-  // since the beginning.
+  // `stopped_ns`: time in which some task stood still; `replaced`: Follower::replaced(). Both are
+  // sums since the beginning.
   void update(std::uint64_t now_ns, std::uint64_t stopped_ns, std::uint64_t replaced);
   // None: the family is not held up.
   [[nodiscard]] const std::optional<HeldUp>& held_up() const { return held_up_; }

@@ -32,15 +32,18 @@
 namespace cowtrace::pipeline {
 namespace {
 
-constexpr int kTickMs = 50;                          // how long events may lie in a ring buffer that is not half full
-constexpr unsigned kLookUs = 500;                    // between looks at those that end
+constexpr int kTickMs = 50;        // how long events may lie in a ring buffer that is not half full
+constexpr unsigned kLookUs = 500;  // between looks at those that end
 constexpr std::uint64_t kReleaseNs = 2'000'000'000;  // longest wait for tasks to be let go
 
 std::string_view name(SnapshotMode mode) {
   switch (mode) {
-    case SnapshotMode::Exact: return "exact";
-    case SnapshotMode::Passive: return "passive";
-    case SnapshotMode::Off: return "off";
+    case SnapshotMode::Exact:
+      return "exact";
+    case SnapshotMode::Passive:
+      return "passive";
+    case SnapshotMode::Off:
+      return "off";
   }
   return "off";
 }
@@ -50,13 +53,16 @@ Result<std::vector<python::Expression>> parse_watches(const std::vector<std::str
   for (const std::string& text : texts) {
     auto expression = python::parse_expression(text);
     if (!expression)
-      return fail("--watch " + printable(text), expression.error().message(), "write it as sys.modules['json'] or myapp.config.RULES[12]");
+      return fail("--watch " + printable(text), expression.error().message(),
+                  "write it as sys.modules['json'] or myapp.config.RULES[12]");
     watches.push_back(std::move(*expression));
   }
   return watches;
 }
 
-std::unique_ptr<model::Session> new_session(const TraceOptions& options, const capture::Capture& capture, std::vector<std::string> command) {
+std::unique_ptr<model::Session> new_session(const TraceOptions& options,
+                                            const capture::Capture& capture,
+                                            std::vector<std::string> command) {
   auto session = std::make_unique<model::Session>();
   model::CaptureInfo& info = session->capture;
   utsname system{};
@@ -73,7 +79,9 @@ std::unique_ptr<model::Session> new_session(const TraceOptions& options, const c
 
 }  // namespace
 
-Result<std::unique_ptr<Tracing>> Tracing::open(const TraceOptions& options, std::vector<std::string> command, Recorder& recorder) {
+Result<std::unique_ptr<Tracing>> Tracing::open(const TraceOptions& options,
+                                               std::vector<std::string> command,
+                                               Recorder& recorder) {
   auto watches = parse_watches(options.watches);
   if (!watches) return tl::unexpected(watches.error());
   // First of all: it inherits nothing that the capture opens.
@@ -89,8 +97,9 @@ Result<std::unique_ptr<Tracing>> Tracing::open(const TraceOptions& options, std:
   AuditLimits limits;
   limits.zero_frame = zero.page;
   limits.huge_zero_frame = zero.huge_page;
-  return std::unique_ptr<Tracing>(
-      new Tracing(options, std::move(*watches), std::move(*capture), limits, std::move(command), recorder, std::move(debuginfod)));
+  return std::unique_ptr<Tracing>(new Tracing(options, std::move(*watches), std::move(*capture),
+                                              limits, std::move(command), recorder,
+                                              std::move(debuginfod)));
 }
 
 Tracing::Tracing(const TraceOptions& options, std::vector<python::Expression> watches,
@@ -121,10 +130,13 @@ void Tracing::take_memory_limit_of(pid_t pid) {
 Status Tracing::begin() {
   make_room_for_descriptors(poll_);
   {
-    // Until rules for a new address are there, each break that meets it sends a copy of its stack, of which there is only so much room.
+    // Until rules for a new address are there, each break that meets it sends a copy of its stack,
+    // of which there is only so much room.
     const Urgency urgency;
     do_not_count_for_oom(capture_->mapped_bytes());
-    if (auto less = keep_what_tracing_needs(); !less) session_->capture.notes.push_back("cowtrace kept all of its privileges: " + less.error().message());
+    if (auto less = keep_what_tracing_needs(); !less)
+      session_->capture.notes.push_back("cowtrace kept all of its privileges: " +
+                                        less.error().message());
     family_.begin();
   }
   session_->capture.started_at_unix_ns = static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME));
@@ -138,7 +150,9 @@ Status Tracing::begin() {
   return {};
 }
 
-std::uint64_t Tracing::elapsed_ns() const { return monotonic_ns() - session_->capture.started_ns; }
+std::uint64_t Tracing::elapsed_ns() const {
+  return monotonic_ns() - session_->capture.started_ns;
+}
 
 void Tracing::add_to_poll(int fd) const {
   if (fd < 0) return;
@@ -164,8 +178,10 @@ void Tracing::tick() {
   if (session_->capture.snapshot != "exact") return;
   throttle_.update(now, follower_.stopped_ns(), follower_.replaced());
   if (const auto& held_up = throttle_.held_up(); held_up && !options_.insists_on_exact)
-    family_.outgrow(fmt::format("the command forks so often that they hold it up: it stood still for {:.0f} % of {:.1f} s, in which {} processes ended and others started",
-                                held_up->share * 100, static_cast<double>(held_up->span_ns) / 1e9, held_up->replaced));
+    family_.outgrow(fmt::format(
+        "the command forks so often that they hold it up: it stood still for {:.0f} % of {:.1f} s, "
+        "in which {} processes ended and others started",
+        held_up->share * 100, static_cast<double>(held_up->span_ns) / 1e9, held_up->replaced));
   if (!family_.outgrown().empty()) give_up_stops();
 }
 
@@ -180,14 +196,17 @@ void Tracing::look_who_has_the_terminal() {
 
 void Tracing::give_up_stops() {
   session_->capture.snapshot = "passive";
-  const std::string note = fmt::format("exact snapshots were given up, from then on nothing is audited: {}", family_.outgrown());
+  const std::string note = fmt::format(
+      "exact snapshots were given up, from then on nothing is audited: {}", family_.outgrown());
   session_->capture.notes.push_back(note);
   say(note);
   follower_.release_all();
   family_.go_on_without_stops();
 }
 
-bool Tracing::over() const { return expired_ || (options_.view != nullptr && options_.view->left()); }
+bool Tracing::over() const {
+  return expired_ || (options_.view != nullptr && options_.view->left());
+}
 
 void Tracing::say(const std::string& text) {
   progress_.clear();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `run`, `attach` and `top` have in common: one capture of one family, from its opening to the session and the resolver that it leaves.
+// What `run`, `attach` and `top` have in common: one capture of one family, from its opening to the
+// session and the resolver that it leaves.
 #pragma once
 
 #include <sys/types.h>
@@ -33,24 +34,30 @@ namespace cowtrace::pipeline {
 
 enum class SnapshotMode { Exact, Passive, Off };
 
-// That are taken in a row, before signals and events are: a family that forks all the time has always one more.
+// That are taken in a row, before signals and events are: a family that forks all the time has
+// always one more.
 inline constexpr int kMostStops = 64;
 
 struct TraceOptions {
   std::string backend = "auto";
   capture::CaptureOptions capture;
   SnapshotMode snapshot = SnapshotMode::Exact;
-  bool insists_on_exact = false;  // asked for: exact snapshots stay, however slow they make the family
+  bool insists_on_exact =
+      false;  // asked for: exact snapshots stay, however slow they make the family
   std::optional<std::uint64_t> duration_ns;
   bool progress = true;
-  std::vector<std::string> watches;  // expressions, as python::parse_expression() takes them; none with a view
-  top::View* view = nullptr;         // shows the capture while it runs; open() and close() are called
+  std::vector<std::string>
+      watches;  // expressions, as python::parse_expression() takes them; none with a view
+  top::View* view = nullptr;  // shows the capture while it runs; open() and close() are called
 };
 
 class Tracing {
  public:
-  // Loads and attaches; nobody is traced yet. `options` and `recorder` outlive this; everything is told to `recorder` while it happens.
-  static Result<std::unique_ptr<Tracing>> open(const TraceOptions& options, std::vector<std::string> command, Recorder& recorder);
+  // Loads and attaches; nobody is traced yet. `options` and `recorder` outlive this; everything is
+  // told to `recorder` while it happens.
+  static Result<std::unique_ptr<Tracing>> open(const TraceOptions& options,
+                                               std::vector<std::string> command,
+                                               Recorder& recorder);
   Tracing(const Tracing&) = delete;
   Tracing& operator=(const Tracing&) = delete;
 
@@ -65,7 +72,8 @@ class Tracing {
 
   // The memory limit of a report is that of this process.
   void take_memory_limit_of(pid_t pid);
-  // Privileges that nothing needs any more are given up, the capture's time begins, and the view opens.
+  // Privileges that nothing needs any more are given up, the capture's time begins, and the view
+  // opens.
   Status begin();
   // Also wait_for_something() ends when this is readable; -1: nothing.
   void add_to_poll(int fd) const;
@@ -77,9 +85,11 @@ class Tracing {
   [[nodiscard]] bool over() const;
   // One line on standard error, or on the view.
   void say(const std::string& text);
-  // What stops those that are traced by the terminal's will stops us too, so that the shell gets its prompt back.
+  // What stops those that are traced by the terminal's will stops us too, so that the shell gets
+  // its prompt back.
   void stop_with_terminal();
-  // Detaches, lets everything go, and takes in the rest. `why` is for the view. `on_status`: of a child that is not traced any more.
+  // Detaches, lets everything go, and takes in the rest. `why` is for the view. `on_status`: of a
+  // child that is not traced any more.
   void finish(const std::string& why, const std::function<void(pid_t tid, int status)>& on_status);
   // Before finish(), when COMMAND has ended: takes in the ends of those that were killed with it,
   // which are still on their way. Those that run on are not waited for, and nobody is for longer
@@ -89,8 +99,10 @@ class Tracing {
   [[nodiscard]] Traced take();
 
  private:
-  Tracing(const TraceOptions& options, std::vector<python::Expression> watches, std::unique_ptr<capture::Capture> capture,
-          const AuditLimits& limits, std::vector<std::string> command, Recorder& recorder, std::shared_ptr<Debuginfod> debuginfod);
+  Tracing(const TraceOptions& options, std::vector<python::Expression> watches,
+          std::unique_ptr<capture::Capture> capture, const AuditLimits& limits,
+          std::vector<std::string> command, Recorder& recorder,
+          std::shared_ptr<Debuginfod> debuginfod);
   void give_up_stops();
   void reap(const std::function<void(pid_t, int)>& on_status);
   [[nodiscard]] bool somebody_is_ending(std::set<pid_t>& ending) const;

@@ -15,16 +15,19 @@
 namespace cowtrace::pipeline {
 namespace {
 
-constexpr int kLongestWaitMs = 50;          // should nobody wake us
-constexpr std::size_t kMostScopes = 1024;   // a program each, or one more library in it
-constexpr int kMostFailedLooks = 100;       // to see a program, which may have ended meanwhile
+constexpr int kLongestWaitMs = 50;         // should nobody wake us
+constexpr std::size_t kMostScopes = 1024;  // a program each, or one more library in it
+constexpr int kMostFailedLooks = 100;      // to see a program, which may have ended meanwhile
 constexpr std::chrono::milliseconds kLongestWait(200), kLongestEnd(5000);
 
-// The mappings of `copy.pid`, if it still runs the program that it ran when the copy was made, with as much code: of a library that came since, or
-// that went, rules would be kept for a scope that is not its own.
-std::unique_ptr<objects::ModuleMap> read_code(const capture::StackCopy& copy, process::ModuleCache& modules) {
+// The mappings of `copy.pid`, if it still runs the program that it ran when the copy was made, with
+// as much code: of a library that came since, or that went, rules would be kept for a scope that is
+// not its own.
+std::unique_ptr<objects::ModuleMap> read_code(const capture::StackCopy& copy,
+                                              process::ModuleCache& modules) {
   const process::ProgramPlace then{copy.start_code, copy.start_stack};
-  const std::uint64_t pages_then = copy.scope & UINT32_MAX;  // bpf/lib/unwind.h, unwind_scope(); 0: not known
+  const std::uint64_t pages_then =
+      copy.scope & UINT32_MAX;  // bpf/lib/unwind.h, unwind_scope(); 0: not known
   const auto is_same = [&] {
     const auto place = process::read_program_place(copy.pid);
     if (!place || *place != then) return false;
@@ -35,7 +38,8 @@ std::unique_ptr<objects::ModuleMap> read_code(const capture::StackCopy& copy, pr
   auto maps = process::read_maps(copy.pid);
   if (!maps || maps->empty()) return nullptr;
   auto code = std::make_unique<objects::ModuleMap>(std::move(*maps), modules, copy.pid);
-  // An exec in between would have been one of another program; a library that came or went has changed the amount of code.
+  // An exec in between would have been one of another program; a library that came or went has
+  // changed the amount of code.
   return is_same() ? std::move(code) : nullptr;
 }
 
@@ -58,7 +62,9 @@ void Unwinder::start() {
   thread_ = start_worker([this] { work(); });
 }
 
-Unwinder::~Unwinder() { stop(); }
+Unwinder::~Unwinder() {
+  stop();
+}
 
 void Unwinder::stop() {
   {
@@ -80,7 +86,9 @@ void Unwinder::wait_for_answers(std::chrono::milliseconds longest) {
       return;
 }
 
-void Unwinder::settle() { wait_for_answers(kLongestWait); }
+void Unwinder::settle() {
+  wait_for_answers(kLongestWait);
+}
 
 void Unwinder::finish() {
   wait_for_answers(kLongestEnd);
@@ -132,21 +140,25 @@ model::Stack Unwinder::complete(const capture::StackCopy& copy) {
   UnwindRegisters registers = copy.registers;
   const auto word = [&](std::uint64_t address) { return copy.word(address); };
   const auto rule_of = [&](const UnwindRegisters& at) {
-    const UnwindRule rule = scope.rules != nullptr ? scope.rules->rule_at(at.ip, at.exact) : kByFramePointer;
+    const UnwindRule rule =
+        scope.rules != nullptr ? scope.rules->rule_at(at.ip, at.exact) : kByFramePointer;
     if (scope.rules != nullptr || unreadable) capture_.add_rule(copy.scope, at.ip, at.exact, rule);
     return rule;
   };
   // Nobody knows then whether it has come to the end.
   stack.truncated = scope.rules == nullptr;
   UnwindRule rule = rule_of(registers);
-  while (registers.ip - copy.file_start >= copy.file_size && rule.kind != UnwindRule::Kind::Outermost) {
+  while (registers.ip - copy.file_start >= copy.file_size &&
+         rule.kind != UnwindRule::Kind::Outermost) {
     if (stack.frames.size() >= static_cast<std::size_t>(copy.limit)) {
       stack.truncated = true;
       break;
     }
     const Unwound unwound = unwind(rule, registers, word);
     if (unwound == Unwound::Caller) rule = rule_of(registers);
-    if (unwound == Unwound::Lost || (unwound == Unwound::Caller && rule.kind == UnwindRule::Kind::NoCode)) stack.truncated = true;
+    if (unwound == Unwound::Lost ||
+        (unwound == Unwound::Caller && rule.kind == UnwindRule::Kind::NoCode))
+      stack.truncated = true;
     if (unwound != Unwound::Caller || rule.kind == UnwindRule::Kind::NoCode) break;
     stack.frames.push_back(registers.ip);
   }

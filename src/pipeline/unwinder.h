@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Completes the stacks that BPF could not walk to their ends, in a thread of its own, and tells BPF the rules that it needed, so that the
-// next one is walked there. Everything it needs to know of programs it reads itself, while they run.
+// Completes the stacks that BPF could not walk to their ends, in a thread of its own, and tells BPF
+// the rules that it needed, so that the next one is walked there. Everything it needs to know of
+// programs it reads itself, while they run.
 #pragma once
 
 #include <chrono>

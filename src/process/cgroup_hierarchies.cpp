@@ -21,7 +21,9 @@ bool has_word(std::string_view list, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-bool CgroupHierarchy::has_controller(std::string_view name) const { return has_word(controllers, name); }
+bool CgroupHierarchy::has_controller(std::string_view name) const {
+  return has_word(controllers, name);
+}
 
 // "ID PARENT MAJOR:MINOR ROOT POINT OPTIONS FIELDS... - TYPE SOURCE SUPEROPTIONS" (proc(5)).
 std::vector<CgroupHierarchy> find_cgroup_hierarchies(std::string_view mountinfo) {
@@ -30,7 +32,8 @@ std::vector<CgroupHierarchy> find_cgroup_hierarchies(std::string_view mountinfo)
   for (const std::string_view line : split(mountinfo, '\n')) {
     const auto words = split(line, ' ');
     const auto dash = std::find(words.begin(), words.end(), "-");
-    if (words.end() - dash < 4 || dash - words.begin() <= static_cast<std::ptrdiff_t>(kPoint)) continue;
+    if (words.end() - dash < 4 || dash - words.begin() <= static_cast<std::ptrdiff_t>(kPoint))
+      continue;
     if (dash[1] == "cgroup2")
       found.push_back({words[kRoot], words[kPoint], {}, true});
     else if (dash[1] == "cgroup")

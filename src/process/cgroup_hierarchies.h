@@ -9,8 +9,8 @@
 namespace cowtrace::process {
 
 struct CgroupHierarchy {
-  std::string_view root, point;   // `root` is the group that is mounted at `point`
-  std::string_view controllers;   // of version 1, with commas between them and other options
+  std::string_view root, point;  // `root` is the group that is mounted at `point`
+  std::string_view controllers;  // of version 1, with commas between them and other options
   bool version2 = false;
 
   [[nodiscard]] bool has_controller(std::string_view name) const;

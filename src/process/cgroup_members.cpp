@@ -39,7 +39,8 @@ Status add_members(const fs::path& folder, std::vector<pid_t>& to) {
     add_numbers(*text, to);
   } else if (std::error_code error; fs::exists(folder, error)) {
     // In a threaded group of version 2 the members are those of a group above it.
-    return fail("cannot read " + printable((folder / "cgroup.procs").string()), text.error().message(), "name the group above it");
+    return fail("cannot read " + printable((folder / "cgroup.procs").string()),
+                text.error().message(), "name the group above it");
   }
   return {};
 }
@@ -52,9 +53,11 @@ Result<std::vector<fs::path>> find_cgroup(const std::string& name) {
   std::vector<fs::path> found;
   if (const auto mounts = read_whole_file("/proc/self/mountinfo", kMostMountinfo))
     for (const CgroupHierarchy& hierarchy : find_cgroup_hierarchies(*mounts))
-      if (fs::path folder = fs::path(hierarchy.point) / given.relative_path(); is_group(folder)) found.push_back(std::move(folder));
+      if (fs::path folder = fs::path(hierarchy.point) / given.relative_path(); is_group(folder))
+        found.push_back(std::move(folder));
   if (found.empty())
-    return fail("no control group " + printable(name), "", "see /proc/PID/cgroup of one of its processes, or systemd-cgls");
+    return fail("no control group " + printable(name), "",
+                "see /proc/PID/cgroup of one of its processes, or systemd-cgls");
   return found;
 }
 
@@ -63,10 +66,13 @@ Result<std::vector<pid_t>> cgroup_members(const std::vector<fs::path>& folders) 
   for (const fs::path& top : folders) {
     if (auto added = add_members(top, members); !added) return tl::unexpected(added.error());
     std::error_code error;
-    for (fs::recursive_directory_iterator at(top, fs::directory_options::skip_permission_denied, error), end; !error && at != end;
-         at.increment(error))
+    for (fs::recursive_directory_iterator
+             at(top, fs::directory_options::skip_permission_denied, error),
+         end;
+         !error && at != end; at.increment(error))
       // One that is threaded has its members in a group above it, which was read.
-      if (at->is_directory(error) && !at->is_symlink(error)) static_cast<void>(add_members(at->path(), members));
+      if (at->is_directory(error) && !at->is_symlink(error))
+        static_cast<void>(add_members(at->path(), members));
   }
   std::sort(members.begin(), members.end());
   members.erase(std::unique(members.begin(), members.end()), members.end());

@@ -12,11 +12,13 @@
 
 namespace cowtrace::process {
 
-// `name`: a folder of a mounted hierarchy, or a group as /proc/PID/cgroup and systemd name it ("system.slice/redis.service"); then the folders of
-// all hierarchies that have such a group.
+// `name`: a folder of a mounted hierarchy, or a group as /proc/PID/cgroup and systemd name it
+// ("system.slice/redis.service"); then the folders of all hierarchies that have such a group.
 [[nodiscard]] Result<std::vector<std::filesystem::path>> find_cgroup(const std::string& name);
 
-// In our pid namespace. A group that ends meanwhile is no error; one whose members cannot be asked for is.
-[[nodiscard]] Result<std::vector<pid_t>> cgroup_members(const std::vector<std::filesystem::path>& folders);
+// In our pid namespace. A group that ends meanwhile is no error; one whose members cannot be asked
+// for is.
+[[nodiscard]] Result<std::vector<pid_t>> cgroup_members(
+    const std::vector<std::filesystem::path>& folders);
 
 }  // namespace cowtrace::process

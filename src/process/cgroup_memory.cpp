@@ -41,7 +41,10 @@ std::vector<std::string> memory_limit_files(std::string_view cgroup, std::string
     if (second == std::string_view::npos) continue;
     const std::string_view controllers = line.substr(first + 1, second - first - 1);
     for (const CgroupHierarchy& hierarchy : hierarchies)
-      if (hierarchy.version2 ? controllers.empty() : hierarchy.has_controller("memory") && has_word(controllers, "memory")) add_files(hierarchy, line.substr(second + 1), files);
+      if (hierarchy.version2
+              ? controllers.empty()
+              : hierarchy.has_controller("memory") && has_word(controllers, "memory"))
+        add_files(hierarchy, line.substr(second + 1), files);
   }
   return files;
 }

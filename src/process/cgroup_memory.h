@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory a process may have: the limits of its control group and of all above it, and the memory of the machine.
+// How much memory a process may have: the limits of its control group and of all above it, and the
+// memory of the machine.
 #pragma once
 
 #include <sys/types.h>
@@ -14,13 +15,16 @@ namespace cowtrace::process {
 
 struct MemoryLimit {
   std::uint64_t bytes = 0;
-  std::string of;  // "the machine", or the control group that sets the limit as its file is called; untrusted
+  std::string of;  // "the machine", or the control group that sets the limit as its file is called;
+                   // untrusted
   friend bool operator==(const MemoryLimit&, const MemoryLimit&) = default;
 };
 
-// Files that may hold a limit, the group of the process itself first. `cgroup` is the text of /proc/PID/cgroup, `mountinfo` that of
-// /proc/self/mountinfo. Both versions of control groups are looked for.
-[[nodiscard]] std::vector<std::string> memory_limit_files(std::string_view cgroup, std::string_view mountinfo);
+// Files that may hold a limit, the group of the process itself first. `cgroup` is the text of
+// /proc/PID/cgroup, `mountinfo` that of /proc/self/mountinfo. Both versions of control groups are
+// looked for.
+[[nodiscard]] std::vector<std::string> memory_limit_files(std::string_view cgroup,
+                                                          std::string_view mountinfo);
 
 // A limit as memory.max (version 2) and memory.limit_in_bytes (version 1) have it; none for "max".
 [[nodiscard]] std::optional<std::uint64_t> parse_memory_limit(std::string_view text);

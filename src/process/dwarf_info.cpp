@@ -176,7 +176,9 @@ void collect_scopes(const ElfFile& elf, Dwarf_Die parent, std::size_t depth, std
         collect_scopes(elf, child, depth + 1, visited, most, found);
       continue;
     }
-    if (!is_function(tag) && tag != DW_TAG_lexical_block && tag != DW_TAG_try_block && tag != DW_TAG_catch_block) continue;
+    if (!is_function(tag) && tag != DW_TAG_lexical_block && tag != DW_TAG_try_block &&
+        tag != DW_TAG_catch_block)
+      continue;
     Dwarf_Addr base = 0, start = 0, end = 0;
     for (std::ptrdiff_t at = 0;
          (at = dwarf_ranges(&child, at, &base, &start, &end)) > 0 && found.size() < most;) {
@@ -229,8 +231,8 @@ void set_line(Dwarf_Die& unit, Dwarf_Addr address, DwarfFrame& frame) {
 
 }  // namespace
 
-std::unique_ptr<DwarfInfo> DwarfInfo::open(std::shared_ptr<const ElfFile> elf,
-                                           const FileRoot& root, DebugSource* source) {
+std::unique_ptr<DwarfInfo> DwarfInfo::open(std::shared_ptr<const ElfFile> elf, const FileRoot& root,
+                                           DebugSource* source) {
   if (!has_plain_dwarf(*elf)) return nullptr;
   if (!fits_budget(*elf)) return nullptr;
   std::unique_ptr<ElfFile> alternate_file;
@@ -324,9 +326,11 @@ const DwarfInfo::Scopes& DwarfInfo::scopes_of(Dwarf_Off unit_offset, Dwarf_Die u
   std::size_t visited = 0;
   collect_scopes(*elf_, unit, 0, visited, kMaxRanges - scope_ranges_, found);
   scope_ranges_ += found.size();
-  // Of several with the same range, as what was assembled has for aliases, the first one answers: last_covering() finds the last.
+  // Of several with the same range, as what was assembled has for aliases, the first one answers:
+  // last_covering() finds the last.
   std::reverse(found.begin(), found.end());
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first.before(b.first); });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first.before(b.first); });
   std::vector<Interval> intervals;
   for (const auto& [interval, die] : found) {
     intervals.push_back(interval);

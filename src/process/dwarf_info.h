@@ -70,8 +70,8 @@ class DwarfInfo {
   bool indexed_ = false;
   LineSections line_sections_;
   std::unordered_map<Dwarf_Off, bool> lines_fit_;  // by unit
-  std::unordered_map<Dwarf_Off, Scopes> scopes_;  // by unit, of those that were asked about
-  std::size_t scope_ranges_ = 0;                  // in all of them
+  std::unordered_map<Dwarf_Off, Scopes> scopes_;   // by unit, of those that were asked about
+  std::size_t scope_ranges_ = 0;                   // in all of them
 };
 
 }  // namespace cowtrace::process

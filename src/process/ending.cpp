@@ -15,10 +15,13 @@ namespace {
 
 constexpr std::size_t kStatusBytes = 16384;
 
-constexpr std::uint64_t bit(int signal) { return std::uint64_t{1} << (signal - 1); }
+constexpr std::uint64_t bit(int signal) {
+  return std::uint64_t{1} << (signal - 1);
+}
 
 // signal(7): those whose default is to be ignored, to stop, or to continue.
-constexpr std::uint64_t kHarmless = bit(SIGCHLD) | bit(SIGURG) | bit(SIGWINCH) | bit(SIGCONT) | bit(SIGSTOP) | bit(SIGTSTP) | bit(SIGTTIN) | bit(SIGTTOU);
+constexpr std::uint64_t kHarmless = bit(SIGCHLD) | bit(SIGURG) | bit(SIGWINCH) | bit(SIGCONT) |
+                                    bit(SIGSTOP) | bit(SIGTSTP) | bit(SIGTTIN) | bit(SIGTTOU);
 
 std::string_view field(std::string_view status, std::string_view name) {
   const std::size_t at = status.find(name);
@@ -43,7 +46,8 @@ bool is_ending(std::string_view status) {
   if (state.empty() || state.front() == 'Z' || state.front() == 'X') return false;
   const std::uint64_t pending = signals(status, "\nSigPnd:") | signals(status, "\nShdPnd:");
   if ((pending & bit(SIGKILL)) != 0) return true;
-  const std::uint64_t kept = signals(status, "\nSigBlk:") | signals(status, "\nSigIgn:") | signals(status, "\nSigCgt:");
+  const std::uint64_t kept =
+      signals(status, "\nSigBlk:") | signals(status, "\nSigIgn:") | signals(status, "\nSigCgt:");
   return (pending & ~kept & ~kHarmless) != 0;
 }
 

@@ -154,13 +154,16 @@ Result<std::uint64_t> read_run_delay(pid_t tid) {
 
 Result<std::uint64_t> parse_executable_pages(std::string_view status) {
   std::uint64_t sum = 0;
-  for (const std::string_view field : {std::string_view("\nVmExe:"), std::string_view("\nVmLib:")}) {
+  for (const std::string_view field :
+       {std::string_view("\nVmExe:"), std::string_view("\nVmLib:")}) {
     const std::size_t at = status.find(field);
-    if (at == std::string_view::npos) return fail("cannot parse /proc/PID/status", "a field is missing");
+    if (at == std::string_view::npos)
+      return fail("cannot parse /proc/PID/status", "a field is missing");
     std::string_view rest = status.substr(at + field.size());
     rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
     std::uint64_t kibibytes = 0;
-    if (!parse_number(rest.substr(0, rest.find(' ')), kibibytes) || kibibytes > UINT64_MAX / 4) return fail("cannot parse /proc/PID/status", "no number");
+    if (!parse_number(rest.substr(0, rest.find(' ')), kibibytes) || kibibytes > UINT64_MAX / 4)
+      return fail("cannot parse /proc/PID/status", "no number");
     sum += kibibytes;
   }
   return sum / (kPageSize / 1024);

@@ -37,7 +37,8 @@ struct ProcStat {
 [[nodiscard]] Result<ProcStat> parse_stat(std::string_view text);
 [[nodiscard]] Result<ProcStat> read_stat(pid_t pid);
 
-// Where a program was put when it was executed: forked processes have the same. All 0 to who may not see it, and at its end.
+// Where a program was put when it was executed: forked processes have the same. All 0 to who may
+// not see it, and at its end.
 struct ProgramPlace {
   std::uint64_t start_code = 0, start_stack = 0;
   friend bool operator==(const ProgramPlace&, const ProgramPlace&) = default;
@@ -45,8 +46,9 @@ struct ProgramPlace {
 [[nodiscard]] Result<ProgramPlace> parse_program_place(std::string_view text);
 [[nodiscard]] Result<ProgramPlace> read_program_place(pid_t pid);
 
-// Pages of mappings that can be executed and not written: mm->exec_vm, which the kernel divides into VmExe and VmLib (fs/proc/task_mmu.c). Errors: it
-// cannot be read, or the process has no memory any more.
+// Pages of mappings that can be executed and not written: mm->exec_vm, which the kernel divides
+// into VmExe and VmLib (fs/proc/task_mmu.c). Errors: it cannot be read, or the process has no
+// memory any more.
 [[nodiscard]] Result<std::uint64_t> parse_executable_pages(std::string_view status);
 [[nodiscard]] Result<std::uint64_t> read_executable_pages(pid_t pid);
 

@@ -17,14 +17,16 @@ using Registers = user_regs_struct;
 bool in_exit_group(const Registers& registers, std::size_t) {
   constexpr unsigned long kExitGroupOf32Bit = 252;
   constexpr unsigned long k32BitCodeSegment = 0x23;
-  return registers.orig_rax == (registers.cs == k32BitCodeSegment ? kExitGroupOf32Bit : SYS_exit_group);
+  return registers.orig_rax ==
+         (registers.cs == k32BitCodeSegment ? kExitGroupOf32Bit : SYS_exit_group);
 }
 
 #elif defined(__aarch64__)
 
 using Registers = user_regs_struct;
 
-// A 32-bit program's registers are 18 words of 4 bytes (arch/arm64/include/asm/elf.h); the number is in r7 there.
+// A 32-bit program's registers are 18 words of 4 bytes (arch/arm64/include/asm/elf.h); the number
+// is in r7 there.
 bool in_exit_group(const Registers& registers, std::size_t size) {
   constexpr unsigned long kExitGroupOf32Bit = 248;
   if (size == sizeof(Registers)) return registers.regs[8] == SYS_exit_group;

@@ -8,7 +8,8 @@
 
 namespace cowtrace::process {
 
-// Whether the stopped task `tid` is inside exit_group(2), also as a 32-bit program; nullopt: its registers cannot be read.
+// Whether the stopped task `tid` is inside exit_group(2), also as a 32-bit program; nullopt: its
+// registers cannot be read.
 std::optional<bool> is_in_exit_group(pid_t tid);
 
 }  // namespace cowtrace::process

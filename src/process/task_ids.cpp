@@ -22,14 +22,19 @@ Result<pid_t> status_field(pid_t tid, std::string_view field) {
   pid_t number = 0;
   if (at == std::string::npos) return fail(path, "a field is missing");
   const char* first = text->data() + at + field.size();
-  if (std::from_chars(first, text->data() + text->size(), number).ec != std::errc{}) return fail(path, "a field is no number");
+  if (std::from_chars(first, text->data() + text->size(), number).ec != std::errc{})
+    return fail(path, "a field is no number");
   return number;
 }
 
 }  // namespace
 
-Result<pid_t> thread_group(pid_t tid) { return status_field(tid, "\nTgid:\t"); }
+Result<pid_t> thread_group(pid_t tid) {
+  return status_field(tid, "\nTgid:\t");
+}
 
-pid_t tracer_of(pid_t tid) { return status_field(tid, "\nTracerPid:\t").value_or(0); }
+pid_t tracer_of(pid_t tid) {
+  return status_field(tid, "\nTracerPid:\t").value_or(0);
+}
 
 }  // namespace cowtrace::process

@@ -27,7 +27,8 @@ struct FreeFrame {
 
 enum class Base : std::uint8_t { None, Sp, Bp, Bx, Cfa };
 
-// What an expression comes to, without the registers' values: a register and an offset, or what is kept there.
+// What an expression comes to, without the registers' values: a register and an offset, or what is
+// kept there.
 struct Value {
   Base base = Base::None;
   std::int64_t offset = 0;
@@ -35,10 +36,12 @@ struct Value {
   [[nodiscard]] bool is_number() const { return base == Base::None && !loaded; }
 };
 
-std::int64_t sum(std::int64_t a, std::uint64_t b) { return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + b); }
+std::int64_t sum(std::int64_t a, std::uint64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + b);
+}
 
-// As far as it is needed: registers with offsets, what compilers write for realigned stacks and signal frames, and what linkers write for the
-// PLT, where the address of the instruction decides.
+// As far as it is needed: registers with offsets, what compilers write for realigned stacks and
+// signal frames, and what linkers write for the PLT, where the address of the instruction decides.
 class Evaluation {
  public:
   explicit Evaluation(std::uint64_t address) : address_(address) {}
@@ -54,24 +57,33 @@ class Evaluation {
  private:
   bool take(const Dwarf_Op& operation) {
     const unsigned atom = operation.atom;
-    if (atom >= DW_OP_lit0 && atom <= DW_OP_lit31) return push({Base::None, atom - DW_OP_lit0, false});
-    if (atom >= DW_OP_breg0 && atom <= DW_OP_breg31) return push_register(atom - DW_OP_breg0, operation.number);
+    if (atom >= DW_OP_lit0 && atom <= DW_OP_lit31)
+      return push({Base::None, atom - DW_OP_lit0, false});
+    if (atom >= DW_OP_breg0 && atom <= DW_OP_breg31)
+      return push_register(atom - DW_OP_breg0, operation.number);
     switch (atom) {
-      case DW_OP_bregx: return push_register(operation.number, operation.number2);
-      case DW_OP_call_frame_cfa: return push({Base::Cfa, 0, false});
+      case DW_OP_bregx:
+        return push_register(operation.number, operation.number2);
+      case DW_OP_call_frame_cfa:
+        return push({Base::Cfa, 0, false});
       case DW_OP_const1u:
       case DW_OP_const1s:
       case DW_OP_const2u:
       case DW_OP_const2s:
       case DW_OP_const4u:
-      case DW_OP_const4s: return push({Base::None, static_cast<std::int64_t>(operation.number), false});
-      case DW_OP_plus_uconst: return add(operation.number);
-      case DW_OP_deref: return load();
+      case DW_OP_const4s:
+        return push({Base::None, static_cast<std::int64_t>(operation.number), false});
+      case DW_OP_plus_uconst:
+        return add(operation.number);
+      case DW_OP_deref:
+        return load();
       case DW_OP_plus:
       case DW_OP_and:
       case DW_OP_ge:
-      case DW_OP_shl: return combine(atom);
-      default: return false;
+      case DW_OP_shl:
+        return combine(atom);
+      default:
+        return false;
     }
   }
 
@@ -83,11 +95,16 @@ class Evaluation {
 
   bool push_register(std::uint64_t number, std::uint64_t offset) {
     switch (number) {
-      case kSp: return push({Base::Sp, sum(0, offset), false});
-      case kBp: return push({Base::Bp, sum(0, offset), false});
-      case kBx: return push({Base::Bx, sum(0, offset), false});
-      case kIp: return push({Base::None, sum(static_cast<std::int64_t>(address_), offset), false});
-      default: return false;
+      case kSp:
+        return push({Base::Sp, sum(0, offset), false});
+      case kBp:
+        return push({Base::Bp, sum(0, offset), false});
+      case kBx:
+        return push({Base::Bx, sum(0, offset), false});
+      case kIp:
+        return push({Base::None, sum(static_cast<std::int64_t>(address_), offset), false});
+      default:
+        return false;
     }
   }
 
@@ -99,7 +116,8 @@ class Evaluation {
   }
 
   bool load() {
-    if (depth_ == 0 || stack_[depth_ - 1].loaded || stack_[depth_ - 1].base == Base::None) return false;
+    if (depth_ == 0 || stack_[depth_ - 1].loaded || stack_[depth_ - 1].base == Base::None)
+      return false;
     stack_[depth_ - 1].loaded = true;
     return true;
   }
@@ -130,12 +148,20 @@ bool set_cfa(Dwarf_Frame* frame, std::uint64_t address, Rule& rule) {
   std::size_t count = 0;
   if (dwarf_frame_cfa(frame, &operations, &count) != 0 || count == 0) return false;
   const auto value = Evaluation(address).of({operations, count});
-  if (!value || value->offset > Rule::kMostOffset || value->offset < -Rule::kMostOffset) return false;
+  if (!value || value->offset > Rule::kMostOffset || value->offset < -Rule::kMostOffset)
+    return false;
   switch (value->base) {
-    case Base::Sp: rule.base = Rule::Register::Sp; break;
-    case Base::Bp: rule.base = Rule::Register::Bp; break;
-    case Base::Bx: rule.base = Rule::Register::Bx; break;
-    default: return false;
+    case Base::Sp:
+      rule.base = Rule::Register::Sp;
+      break;
+    case Base::Bp:
+      rule.base = Rule::Register::Bp;
+      break;
+    case Base::Bx:
+      rule.base = Rule::Register::Bx;
+      break;
+    default:
+      return false;
   }
   rule.offset = static_cast<std::int32_t>(value->offset);
   rule.loaded = value->loaded;
@@ -148,7 +174,9 @@ Found find_kept(Dwarf_Frame* frame, unsigned number, std::uint64_t address, Rule
   std::array<Dwarf_Op, 3> memory{};
   Dwarf_Op* operations = nullptr;
   std::size_t count = 0;
-  if (dwarf_frame_register(frame, static_cast<int>(number), memory.data(), &operations, &count) != 0) return Found::Inexpressible;
+  if (dwarf_frame_register(frame, static_cast<int>(number), memory.data(), &operations, &count) !=
+      0)
+    return Found::Inexpressible;
   if (count == 0) {
     kept = {};
     return operations == nullptr ? Found::Kept : Found::Undefined;
@@ -156,12 +184,21 @@ Found find_kept(Dwarf_Frame* frame, unsigned number, std::uint64_t address, Rule
   const auto value = Evaluation(address).of({operations, count});
   if (!value || value->loaded || value->offset % 8 != 0) return Found::Inexpressible;
   const std::int64_t words = value->offset / 8;
-  if (words < std::numeric_limits<std::int8_t>::min() || words > std::numeric_limits<std::int8_t>::max()) return Found::Inexpressible;
+  if (words < std::numeric_limits<std::int8_t>::min() ||
+      words > std::numeric_limits<std::int8_t>::max())
+    return Found::Inexpressible;
   switch (value->base) {
-    case Base::Cfa: kept.from = Rule::From::Cfa; break;
-    case Base::Bp: kept.from = Rule::From::Bp; break;
-    case Base::Sp: kept.from = Rule::From::Sp; break;
-    default: return Found::Inexpressible;
+    case Base::Cfa:
+      kept.from = Rule::From::Cfa;
+      break;
+    case Base::Bp:
+      kept.from = Rule::From::Bp;
+      break;
+    case Base::Sp:
+      kept.from = Rule::From::Sp;
+      break;
+    default:
+      return Found::Inexpressible;
   }
   kept.words = static_cast<std::int8_t>(words);
   return Found::Kept;
@@ -171,7 +208,8 @@ Found find_kept(Dwarf_Frame* frame, unsigned number, std::uint64_t address, Rule
 
 std::unique_ptr<UnwindTable> UnwindTable::open(std::shared_ptr<const ElfFile> elf) {
   GElf_Ehdr header;
-  if (gelf_getehdr(elf->handle(), &header) == nullptr || header.e_machine != EM_X86_64) return nullptr;
+  if (gelf_getehdr(elf->handle(), &header) == nullptr || header.e_machine != EM_X86_64)
+    return nullptr;
   if (!is_harmless_cfi(*elf)) return nullptr;
   CfiHandle cfi(dwarf_getcfi_elf(elf->handle()));
   if (cfi == nullptr) return nullptr;
@@ -190,8 +228,10 @@ std::optional<UnwindRule> UnwindTable::rule_at(std::uint64_t address) {
     rule.kind = Rule::Kind::Outermost;
     return rule;
   }
-  // That functions leave bx as it was, libdw does not know (0.188 has another register in its place), and calls it undefined.
-  if (ip == Found::Kept && rule.ip.from != Rule::From::Same && find_kept(raw, kBp, address, rule.bp) == Found::Kept &&
+  // That functions leave bx as it was, libdw does not know (0.188 has another register in its
+  // place), and calls it undefined.
+  if (ip == Found::Kept && rule.ip.from != Rule::From::Same &&
+      find_kept(raw, kBp, address, rule.bp) == Found::Kept &&
       find_kept(raw, kBx, address, rule.bx) != Found::Inexpressible && set_cfa(raw, address, rule))
     rule.kind = Rule::Kind::Caller;
   return rule;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The .eh_frame of one ELF file: how to get from a function to its caller where there are no frame pointers. Read by libdw; the file is
-// untrusted.
+// The .eh_frame of one ELF file: how to get from a function to its caller where there are no frame
+// pointers. Read by libdw; the file is untrusted.
 #pragma once
 
 #include <elfutils/libdw.h>
@@ -16,10 +16,12 @@ namespace cowtrace::process {
 
 class UnwindTable {
  public:
-  // nullptr if the file has none, or it is malformed, too large, as no compiler writes it, or of another machine than x86-64.
+  // nullptr if the file has none, or it is malformed, too large, as no compiler writes it, or of
+  // another machine than x86-64.
   [[nodiscard]] static std::unique_ptr<UnwindTable> open(std::shared_ptr<const ElfFile> elf);
 
-  // The rule at the instruction that holds `address` (before the load bias); none if nothing is said of it.
+  // The rule at the instruction that holds `address` (before the load bias); none if nothing is
+  // said of it.
   [[nodiscard]] std::optional<UnwindRule> rule_at(std::uint64_t address);
 
  private:
@@ -28,7 +30,8 @@ class UnwindTable {
   };
   using CfiHandle = std::unique_ptr<Dwarf_CFI, EndCfi>;
 
-  UnwindTable(std::shared_ptr<const ElfFile> elf, CfiHandle cfi) : elf_(std::move(elf)), cfi_(std::move(cfi)) {}
+  UnwindTable(std::shared_ptr<const ElfFile> elf, CfiHandle cfi)
+      : elf_(std::move(elf)), cfi_(std::move(cfi)) {}
 
   std::shared_ptr<const ElfFile> elf_;
   CfiHandle cfi_;

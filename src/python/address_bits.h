@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bit for each address of an image at which an object may begin. Takes memory only where bits were set, however large the mappings are.
+// A bit for each address of an image at which an object may begin. Takes memory only where bits
+// were set, however large the mappings are.
 #pragma once
 
 #include <bit>
@@ -35,24 +36,30 @@ class AddressBits {
   }
 
   static constexpr std::uint64_t kWordsPerPage = kPageSize / kGrain / 64;
-  // The page of the image that `address` is in, and bits that are set in that page, in all of it or before `address`.
-  [[nodiscard]] static std::uint64_t page_of(const MemoryImage::Region& region, std::uint64_t address) {
+  // The page of the image that `address` is in, and bits that are set in that page, in all of it or
+  // before `address`.
+  [[nodiscard]] static std::uint64_t page_of(const MemoryImage::Region& region,
+                                             std::uint64_t address) {
     return region.first_page + (address - region.start) / kPageSize;
   }
   [[nodiscard]] std::uint32_t count_in_page(std::uint64_t page) const {
     int count = 0;
-    for (std::uint64_t i = 0; i < kWordsPerPage; ++i) count += std::popcount(words_[page * kWordsPerPage + i]);
+    for (std::uint64_t i = 0; i < kWordsPerPage; ++i)
+      count += std::popcount(words_[page * kWordsPerPage + i]);
     return static_cast<std::uint32_t>(count);
   }
-  [[nodiscard]] std::uint32_t count_before(const MemoryImage::Region& region, std::uint64_t address) const {
+  [[nodiscard]] std::uint32_t count_before(const MemoryImage::Region& region,
+                                           std::uint64_t address) const {
     const std::uint64_t number = number_of(region, address);
     int count = std::popcount(words_[number / 64] & ((std::uint64_t{1} << number % 64) - 1));
-    for (std::uint64_t i = number / 64 / kWordsPerPage * kWordsPerPage; i < number / 64; ++i) count += std::popcount(words_[i]);
+    for (std::uint64_t i = number / 64 / kWordsPerPage * kWordsPerPage; i < number / 64; ++i)
+      count += std::popcount(words_[i]);
     return static_cast<std::uint32_t>(count);
   }
 
  private:
-  [[nodiscard]] static std::uint64_t number_of(const MemoryImage::Region& region, std::uint64_t address) {
+  [[nodiscard]] static std::uint64_t number_of(const MemoryImage::Region& region,
+                                               std::uint64_t address) {
     return (region.first_page * kPageSize + (address - region.start)) / kGrain;
   }
 

@@ -14,10 +14,13 @@ constexpr std::uint64_t kMostLookedAt = 100'000;  // of the dict of sys, when on
 
 }  // namespace
 
-std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& layout, std::uint64_t address) {
+std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& layout,
+                                       std::uint64_t address) {
   const auto& at = layout.dict_keys;
   KeyTable table;
-  if (address == 0 || address % 8 != 0 || !image.has(address, static_cast<std::uint64_t>(at.indices))) return std::nullopt;
+  if (address == 0 || address % 8 != 0 ||
+      !image.has(address, static_cast<std::uint64_t>(at.indices)))
+    return std::nullopt;
   table.address = address;
   std::uint64_t slots = 0, index_bytes = 0;
   table.entry_size = static_cast<std::uint32_t>(at.general_entry_size);
@@ -25,7 +28,9 @@ std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& l
     const auto log2_size = image.load<std::uint8_t>(address + at.log2_size);
     const auto log2_index_bytes = image.load<std::uint8_t>(address + at.log2_index_bytes);
     // An index has one to eight bytes.
-    if (log2_size > kMostLog2Entries || log2_index_bytes < log2_size || log2_index_bytes > log2_size + 3) return std::nullopt;
+    if (log2_size > kMostLog2Entries || log2_index_bytes < log2_size ||
+        log2_index_bytes > log2_size + 3)
+      return std::nullopt;
     slots = std::uint64_t{1} << log2_size;
     index_bytes = std::uint64_t{1} << log2_index_bytes;
     // DICT_KEYS_GENERAL is 0; where all keys are str there are no hashes.
@@ -52,7 +57,9 @@ std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& l
   if (table.used > usable) table.used = usable;
   // shared_keys_usable_size(): what is in use, and what is still to be given.
   const bool shrinks = layout.version >= Version{3, 11} && at.usable != kAbsent;
-  table.room = shrinks ? std::min(usable, table.used + std::min(usable, image.word(address + at.usable))) : usable;
+  table.room =
+      shrinks ? std::min(usable, table.used + std::min(usable, image.word(address + at.usable)))
+              : usable;
   return table;
 }
 
@@ -65,18 +72,23 @@ std::optional<Dict> read_dict(const MemoryImage& image, const Layout& layout, st
   if (values == 0) return read;
   const MemoryImage::Region* region = image.region_at(values);
   if (region == nullptr || values % 8 != 0) return std::nullopt;
-  const std::uint64_t header = layout.dict_values.values != kAbsent ? static_cast<std::uint64_t>(layout.dict_values.values) : 0;
+  const std::uint64_t header = layout.dict_values.values != kAbsent
+                                   ? static_cast<std::uint64_t>(layout.dict_values.values)
+                                   : 0;
   read.values = values + header;
   read.values_start = values;
   const std::uint64_t capacity =
-      layout.dict_values.capacity != kAbsent ? image.load<std::uint8_t>(values + layout.dict_values.capacity) : keys->room;
+      layout.dict_values.capacity != kAbsent
+          ? image.load<std::uint8_t>(values + layout.dict_values.capacity)
+          : keys->room;
   read.values_end = read.values + capacity * 8;
   if (read.values_end > region->end) return std::nullopt;
   if (read.keys.used > capacity) read.keys.used = capacity;
   return read;
 }
 
-std::optional<std::uint64_t> find_text_key(const TypeTable& types, std::uint64_t dict, std::string_view key) {
+std::optional<std::uint64_t> find_text_key(const TypeTable& types, std::uint64_t dict,
+                                           std::string_view key) {
   const auto read = read_dict(types.image(), types.layout(), dict);
   if (!read) return std::nullopt;
   for (std::uint64_t i = 0; i < read->keys.used && i < kMostLookedAt; ++i) {

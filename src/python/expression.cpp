@@ -21,8 +21,13 @@ struct Constant {
   std::optional<std::int64_t> index;
 };
 
-bool is_name_start(char c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_name_start(char c) {
+  return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 void append_utf8(std::string& out, std::uint32_t point) {
   if (point < 0x80) {
@@ -32,10 +37,12 @@ void append_utf8(std::string& out, std::uint32_t point) {
   const int more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
   constexpr unsigned kFirst[] = {0, 0xc0, 0xe0, 0xf0};
   out.push_back(static_cast<char>(kFirst[more] | point >> 6 * more));
-  for (int i = more - 1; i >= 0; --i) out.push_back(static_cast<char>(0x80 | (point >> 6 * i & 0x3f)));
+  for (int i = more - 1; i >= 0; --i)
+    out.push_back(static_cast<char>(0x80 | (point >> 6 * i & 0x3f)));
 }
 
-// Reads from left to right; the first thing that is wrong is kept, and from then on nothing matches.
+// Reads from left to right; the first thing that is wrong is kept, and from then on nothing
+// matches.
 class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
@@ -65,8 +72,7 @@ class Parser {
       }
       skip_blanks();
     }
-    if (failed())
-      return fail(fmt::format("{}, at character {}", why_, where_ + 1));
+    if (failed()) return fail(fmt::format("{}, at character {}", why_, where_ + 1));
     return expression;
   }
 
@@ -82,7 +88,8 @@ class Parser {
   bool take(std::string_view word) {
     if (failed() || !text_.substr(at_).starts_with(word)) return false;
     const std::size_t after = at_ + word.size();
-    if (after < text_.size() && (is_name_start(text_[after]) || is_digit(text_[after]))) return false;
+    if (after < text_.size() && (is_name_start(text_[after]) || is_digit(text_[after])))
+      return false;
     at_ = after;
     return true;
   }
@@ -109,7 +116,8 @@ class Parser {
       key.repr = repr_of(*key.text);
       return key;
     }
-    if (peek() == 'b' && at_ + 1 < text_.size() && (text_[at_ + 1] == '\'' || text_[at_ + 1] == '"')) {
+    if (peek() == 'b' && at_ + 1 < text_.size() &&
+        (text_[at_ + 1] == '\'' || text_[at_ + 1] == '"')) {
       ++at_;
       return {repr_of_bytes(quoted(true)), {}, {}};
     }
@@ -174,23 +182,39 @@ class Parser {
     const char c = peek();
     ++at_;
     switch (c) {
-      case '\\': case '\'': case '"': out.push_back(c); return;
-      case 'n': out.push_back('\n'); return;
-      case 'r': out.push_back('\r'); return;
-      case 't': out.push_back('\t'); return;
+      case '\\':
+      case '\'':
+      case '"':
+        out.push_back(c);
+        return;
+      case 'n':
+        out.push_back('\n');
+        return;
+      case 'r':
+        out.push_back('\r');
+        return;
+      case 't':
+        out.push_back('\t');
+        return;
       case 'x': {
         const std::uint32_t byte = hex(2);
-        if (bytes) out.push_back(static_cast<char>(byte));
-        else append_utf8(out, byte);
+        if (bytes)
+          out.push_back(static_cast<char>(byte));
+        else
+          append_utf8(out, byte);
         return;
       }
-      case 'u': case 'U': {
+      case 'u':
+      case 'U': {
         const std::uint32_t point = hex(c == 'u' ? 4 : 8);
-        if (bytes || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) error("no such character");
-        else append_utf8(out, point);
+        if (bytes || point > 0x10ffff || (point >= 0xd800 && point < 0xe000))
+          error("no such character");
+        else
+          append_utf8(out, point);
         return;
       }
-      default: error("an escape that is not known");
+      default:
+        error("an escape that is not known");
     }
   }
 
@@ -198,7 +222,8 @@ class Parser {
     const std::string_view number = text_.substr(std::min(at_, text_.size()), digits);
     std::uint32_t value = 0;
     const auto read = std::from_chars(number.data(), number.data() + number.size(), value, 16);
-    if (number.size() != digits || read.ptr != number.data() + digits) error(fmt::format("{} hexadecimal digits are expected", digits));
+    if (number.size() != digits || read.ptr != number.data() + digits)
+      error(fmt::format("{} hexadecimal digits are expected", digits));
     at_ += number.size();
     return value;
   }
@@ -210,6 +235,8 @@ class Parser {
 
 }  // namespace
 
-Result<Expression> parse_expression(std::string_view text) { return Parser(text).parse(); }
+Result<Expression> parse_expression(std::string_view text) {
+  return Parser(text).parse();
+}
 
 }  // namespace cowtrace::python

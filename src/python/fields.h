@@ -17,9 +17,11 @@ struct FieldOfWrite {
 };
 
 // `address` is in the object, or in what precedes it.
-[[nodiscard]] FieldOfWrite field_of(const TypeTable& types, std::uint64_t object, const Type& type, std::uint64_t address);
+[[nodiscard]] FieldOfWrite field_of(const TypeTable& types, std::uint64_t object, const Type& type,
+                                    std::uint64_t address);
 // `address` is in memory that `object` owns, from `start` on.
-[[nodiscard]] FieldOfWrite field_of_table(const TypeTable& types, std::uint64_t object, const Type& type, Table table, std::uint64_t start,
+[[nodiscard]] FieldOfWrite field_of_table(const TypeTable& types, std::uint64_t object,
+                                          const Type& type, Table table, std::uint64_t start,
                                           std::uint64_t address);
 
 }  // namespace cowtrace::python

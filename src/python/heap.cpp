@@ -15,7 +15,8 @@ namespace {
 
 using model::Cause;
 
-constexpr std::uint64_t kReadable = 2 << 20;  // bytes of an image that stay readable between two questions
+constexpr std::uint64_t kReadable =
+    2 << 20;  // bytes of an image that stay readable between two questions
 
 }  // namespace
 
@@ -32,7 +33,9 @@ Heap::Walked& Heap::walked() {
 }
 
 const Pools& Heap::pools() {
-  if (pools_ == nullptr) pools_ = std::make_unique<Pools>(*image_, runtime_, before_ != nullptr ? before_->pools().found_at() : 0);
+  if (pools_ == nullptr)
+    pools_ = std::make_unique<Pools>(*image_, runtime_,
+                                     before_ != nullptr ? before_->pools().found_at() : 0);
   return *pools_;
 }
 
@@ -60,7 +63,8 @@ Place Heap::describe(std::uint32_t node, const Type& type) {
   return place;
 }
 
-// What was made readable for earlier questions. Names are read from the image in which the objects were found.
+// What was made readable for earlier questions. Names are read from the image in which the objects
+// were found.
 void Heap::forget() {
   image_->forget(kReadable);
   if (before_ != nullptr) before_->image_->forget(kReadable);
@@ -73,12 +77,14 @@ std::optional<Place> Heap::at(std::uint64_t address) {
     if (auto place = in_node(node, address)) return place;
   if (const std::uint32_t node = index.after(address); node != HeapIndex::kNone)
     if (auto place = in_node(node, address)) return place;
-  if (const HeapIndex::OwnedTable* table = index.table_at(address); table != nullptr && in_one_block(table->start, address))
+  if (const HeapIndex::OwnedTable* table = index.table_at(address);
+      table != nullptr && in_one_block(table->start, address))
     if (auto place = in_table(*table, address)) return place;
   return in_pool(address);
 }
 
-// How long a table is, its owner says, which need not be true; but nothing is longer than its block.
+// How long a table is, its owner says, which need not be true; but nothing is longer than its
+// block.
 bool Heap::in_one_block(std::uint64_t start, std::uint64_t address) {
   const auto pool = pools().pool_at(address);
   if (!pool) return true;
@@ -91,7 +97,9 @@ bool Heap::in_one_block(std::uint64_t start, std::uint64_t address) {
 std::optional<Place> Heap::in_node(std::uint32_t node, std::uint64_t address) {
   const std::uint64_t object = walked().index.nodes()[node].address;
   const Type* type = type_now(node);
-  if (type == nullptr || address < object - type->before || address >= object + types_.size_of(object, *type)) return std::nullopt;
+  if (type == nullptr || address < object - type->before ||
+      address >= object + types_.size_of(object, *type))
+    return std::nullopt;
   Place place = describe(node, *type);
   set_field(place, *type, address);
   return place;
@@ -111,8 +119,14 @@ std::optional<Place> Heap::in_pool(std::uint64_t address) {
   const auto pool = pools_now.pool_at(address);
   if (!pool) {
     if (!pools_now.in_arena(address)) return std::nullopt;
-    return Place{address & ~(pools_now.pool_size() - 1), pools_now.pool_size(), "<unused pool>", "pymalloc pool", {}, "unused",
-                 Cause::Allocator, false};
+    return Place{address & ~(pools_now.pool_size() - 1),
+                 pools_now.pool_size(),
+                 "<unused pool>",
+                 "pymalloc pool",
+                 {},
+                 "unused",
+                 Cause::Allocator,
+                 false};
   }
   const auto block = pools_now.block_at(*pool, address);
   if (block && !block->free) return in_block(*block, address);
@@ -127,7 +141,8 @@ std::optional<Place> Heap::in_pool(std::uint64_t address) {
 }
 
 std::optional<Place> Heap::in_block(const Block& block, std::uint64_t address) {
-  // The whole block is its object's, also what C code keeps behind it (the frame of a generator, values of attributes).
+  // The whole block is its object's, also what C code keeps behind it (the frame of a generator,
+  // values of attributes).
   const HeapIndex& index = walked().index;
   if (const std::uint32_t node = index.at_or_before(block.address + 32); node != HeapIndex::kNone) {
     const std::uint64_t object = index.nodes()[node].address;
@@ -143,12 +158,21 @@ std::optional<Place> Heap::in_block(const Block& block, std::uint64_t address) {
     if (type == nullptr || type->before != before) continue;
     const std::uint64_t size = types_.size_of(block.address + before, *type);
     if (before + size > block.size) continue;
-    Place place{block.address + before, size, fmt::format("<{}>", type->name), type->name, {}, {}, Cause::Value, false,
+    Place place{block.address + before,
+                size,
+                fmt::format("<{}>", type->name),
+                type->name,
+                {},
+                {},
+                Cause::Value,
+                false,
                 is_kept(types_, runtime_, block.address + before, *type)};
     set_field(place, *type, address);
     return place;
   }
-  return Place{block.address, block.size, fmt::format("<block of {} bytes>", block.size), "memory", {}, "data", Cause::Native, false};
+  return Place{block.address, block.size, fmt::format("<block of {} bytes>", block.size),
+               "memory",      {},         "data",
+               Cause::Native, false};
 }
 
 void Heap::set_field(Place& place, const Type& type, std::uint64_t address) {
@@ -157,8 +181,10 @@ void Heap::set_field(Place& place, const Type& type, std::uint64_t address) {
   place.cause = field.cause;
 }
 
-void Heap::set_table_field(Place& place, const Type& type, const HeapIndex::OwnedTable& table, std::uint64_t address) {
-  const FieldOfWrite field = field_of_table(types_, place.object, type, table.kind, table.start, address);
+void Heap::set_table_field(Place& place, const Type& type, const HeapIndex::OwnedTable& table,
+                           std::uint64_t address) {
+  const FieldOfWrite field =
+      field_of_table(types_, place.object, type, table.kind, table.start, address);
   place.field = field.name;
   place.cause = field.cause;
 }
@@ -180,7 +206,8 @@ std::vector<Place> Heap::in(std::uint64_t start, std::uint64_t end) {
     }
     found.push_back(describe(node, *type));
   };
-  if (const std::uint32_t node = heap.index.at_or_before(start - 1); node != HeapIndex::kNone && start != 0) {
+  if (const std::uint32_t node = heap.index.at_or_before(start - 1);
+      node != HeapIndex::kNone && start != 0) {
     const std::uint64_t object = heap.index.nodes()[node].address;
     const Type* type = type_now(node);
     if (type != nullptr && object + types_.size_of(object, *type) > start) add(node);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The answer to "what is at this address?" in one image of one CPython: object, field, and what kind of write it is. The object graph is
-// walked at the first question.
+// The answer to "what is at this address?" in one image of one CPython: object, field, and what
+// kind of write it is. The object graph is walked at the first question.
 #pragma once
 
 #include <cstdint>
@@ -23,26 +23,28 @@ struct Place {
   std::uint64_t size = 0;    // of the object itself
   std::string name;          // dotted; "<dict>" where no name leads there
   std::string type;
-  std::string group;         // the same with the items of large containers taken together; empty where that is the name
-  std::string field;         // "refcount", "keys entry 'n'", ...; empty when only the object was asked for
+  std::string group;  // the same with the items of large containers taken together; empty where
+                      // that is the name
+  std::string field;  // "refcount", "keys entry 'n'", ...; empty when only the object was asked for
   model::Cause cause = model::Cause::Unknown;
-  bool evaluable = false;    // `name` gives this object when Python evaluates it
-  bool kept = false;         // is_kept()
+  bool evaluable = false;         // `name` gives this object when Python evaluates it
+  bool kept = false;              // is_kept()
   std::uint64_t group_items = 0;  // of the container in `group`; 0: not known
 };
 
 class Heap {
  public:
-  // `before`: the heap of an image that this one differs little from, if there is one. Its names are used where the same object is still
-  // at the same address.
-  Heap(std::shared_ptr<const MemoryImage> image, Runtime runtime, std::shared_ptr<Heap> before = nullptr);
+  // `before`: the heap of an image that this one differs little from, if there is one. Its names
+  // are used where the same object is still at the same address.
+  Heap(std::shared_ptr<const MemoryImage> image, Runtime runtime,
+       std::shared_ptr<Heap> before = nullptr);
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
   // None where no memory of Python's is known to be.
   [[nodiscard]] std::optional<Place> at(std::uint64_t address);
-  // The objects that overlap [start, end), ascending; items of a large container as one (size 0), `name` then ends with "[...]".
-  // So are objects of one type without a name: "<tuple>".
+  // The objects that overlap [start, end), ascending; items of a large container as one (size 0),
+  // `name` then ends with "[...]". So are objects of one type without a name: "<tuple>".
   [[nodiscard]] std::vector<Place> in(std::uint64_t start, std::uint64_t end);
 
   [[nodiscard]] const MemoryImage& image() const { return *image_; }
@@ -58,7 +60,8 @@ class Heap {
 
  private:
   struct Walked {
-    Walked(const TypeTable& types, const Runtime& runtime) : index(types, runtime), names(types, index, runtime) {}
+    Walked(const TypeTable& types, const Runtime& runtime)
+        : index(types, runtime), names(types, index, runtime) {}
     HeapIndex index;
     Names names;
   };
@@ -67,14 +70,16 @@ class Heap {
   [[nodiscard]] bool in_one_block(std::uint64_t start, std::uint64_t address);
   void forget();
   [[nodiscard]] std::optional<Place> in_node(std::uint32_t node, std::uint64_t address);
-  [[nodiscard]] std::optional<Place> in_table(const HeapIndex::OwnedTable& table, std::uint64_t address);
+  [[nodiscard]] std::optional<Place> in_table(const HeapIndex::OwnedTable& table,
+                                              std::uint64_t address);
   [[nodiscard]] std::optional<Place> in_pool(std::uint64_t address);
   [[nodiscard]] std::optional<Place> in_block(const Block& block, std::uint64_t address);
   // The same object as when the graph was walked; nullptr if it is another one now.
   [[nodiscard]] const Type* type_now(std::uint32_t node);
   [[nodiscard]] Place describe(std::uint32_t node, const Type& type);
   void set_field(Place& place, const Type& type, std::uint64_t address);
-  void set_table_field(Place& place, const Type& type, const HeapIndex::OwnedTable& table, std::uint64_t address);
+  void set_table_field(Place& place, const Type& type, const HeapIndex::OwnedTable& table,
+                       std::uint64_t address);
 
   std::shared_ptr<const MemoryImage> image_;
   Runtime runtime_;

@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t kGrain = AddressBits::kGrain;
 constexpr std::uint64_t kFewReadable = 4 << 20;  // bytes
 constexpr std::size_t kMostThreads = 10'000;
-constexpr std::size_t kMostFrames = 10'000;         // of one thread
+constexpr std::size_t kMostFrames = 10'000;  // of one thread
 constexpr std::size_t kMostFramesOfAll = 200'000;
 
 }  // namespace
@@ -33,10 +33,17 @@ class HeapVisitor {
   };
 
   HeapVisitor(HeapIndex& index, const TypeTable& types, const Runtime& runtime)
-      : index_(index), types_(types), image_(types.image()), runtime_(runtime), references_(types), seen_(image_), waits_(image_) {
+      : index_(index),
+        types_(types),
+        image_(types.image()),
+        runtime_(runtime),
+        references_(types),
+        seen_(image_),
+        waits_(image_) {
     const std::uint64_t words = image_.words();
     index_.budget_ = words * 4 + 1'000'000;
-    // An object for each eight words is more than there are, and to grow would cost more than the walk; what is not used takes no memory.
+    // An object for each eight words is more than there are, and to grow would cost more than the
+    // walk; what is not used takes no memory.
     index_.nodes_.reserve(words / 8);
     index_.tables_.reserve(words / 24);
     image_.expect_walk();
@@ -95,19 +102,31 @@ class HeapVisitor {
     refer(edge, slot, target);
   }
 
-  // References whose names are long, or are none in Python, wait until the others have come to their end.
+  // References whose names are long, or are none in Python, wait until the others have come to
+  // their end.
   bool waits(const MemoryImage::Region& region, const Reference& one) {
     int turn = 0;
     switch (one.edge) {
-      case Edge::DictKey: case Edge::SetItem: turn = 1; break;
-      case Edge::Subclass: case Edge::WeakReference: turn = 2; break;
-      case Edge::Local: case Edge::Temporary: case Edge::Word: turn = 3; break;
+      case Edge::DictKey:
+      case Edge::SetItem:
+        turn = 1;
+        break;
+      case Edge::Subclass:
+      case Edge::WeakReference:
+        turn = 2;
+        break;
+      case Edge::Local:
+      case Edge::Temporary:
+      case Edge::Word:
+        turn = 3;
+        break;
       case Edge::Field:
         if (!kFields[one.slot].python) turn = 3;
         // A tuple there becomes a dict when Python code asks for it.
         if (one.slot == static_cast<std::uint32_t>(FieldId::Annotations)) turn = 3;
         break;
-      default: break;
+      default:
+        break;
     }
     if (turn <= turn_) return false;
     // The keys of many dicts are the same ones: the first that leads to an object is enough.
@@ -144,14 +163,20 @@ class HeapVisitor {
     const HeapIndex::Node& node = nodes[next_ + kTables];
     const Layout& layout = types_.layout();
     switch (index_.node_types_[node.type]->kind) {
-      case Kind::Dict: image_.prefetch(image_.word(node.address + layout.dict.keys)); break;
-      case Kind::List: image_.prefetch(image_.word(node.address + layout.list.items)); break;
-      default: break;
+      case Kind::Dict:
+        image_.prefetch(image_.word(node.address + layout.dict.keys));
+        break;
+      case Kind::List:
+        image_.prefetch(image_.word(node.address + layout.list.items));
+        break;
+      default:
+        break;
     }
   }
 
-  // Objects that are made one after the other lie side by side, and one page serves many of them: few pages at a time are enough. Where
-  // they are scattered pages are asked for again and again, and more of them stay.
+  // Objects that are made one after the other lie side by side, and one page serves many of them:
+  // few pages at a time are enough. Where they are scattered pages are asked for again and again,
+  // and more of them stay.
   void keep_few_readable() {
     constexpr std::uint64_t kWorthIt = 6;  // looks for each page that was made readable
     if (std::exchange(looks_, 0) >= kWorthIt * most_readable_ / kPageSize)
@@ -171,9 +196,11 @@ class HeapVisitor {
       const HeapIndex::Node node = index_.nodes_[next_];
       const Type& type = *index_.node_types_[node.type];
       references_.visit(node.address, type, *this);
-      if (type.kind == Kind::Type) references_.subclasses(image_.word(node.address + types_.layout().type.subclasses), *this);
+      if (type.kind == Kind::Type)
+        references_.subclasses(image_.word(node.address + types_.layout().type.subclasses), *this);
       if (type.kind == Kind::Type && !static_dicts_.empty())
-        if (const auto found = static_dicts_.find(node.address); found != static_dicts_.end()) static_type(found->second);
+        if (const auto found = static_dicts_.find(node.address); found != static_dicts_.end())
+          static_type(found->second);
     }
   }
 
@@ -198,8 +225,11 @@ class HeapVisitor {
       if (type.kind == Kind::Module) follow_state(node.address);
       // What is behind the slots of a generator's frame that are in use is left from before.
       const std::uint64_t size =
-          type.kind == Kind::Generator ? type.basicsize : std::min<std::uint64_t>(types_.size_of(node.address, type), 64 * 1024);
-      for (std::uint64_t at = 16; at + 8 <= size; at += 8) refer(Edge::Word, static_cast<std::uint32_t>(at), image_.word(node.address + at));
+          type.kind == Kind::Generator
+              ? type.basicsize
+              : std::min<std::uint64_t>(types_.size_of(node.address, type), 64 * 1024);
+      for (std::uint64_t at = 16; at + 8 <= size; at += 8)
+        refer(Edge::Word, static_cast<std::uint32_t>(at), image_.word(node.address + at));
       follow();
       follow_classes();
     }
@@ -228,40 +258,56 @@ class HeapVisitor {
   void static_type(std::uint64_t entry) {
     const auto& at = types_.layout().static_type;
     refer(Edge::TypeDict, 0, image_.word(entry + at.tp_dict));
-    if (at.tp_weaklist != kAbsent) refer(Edge::WeakReference, 0, image_.word(entry + at.tp_weaklist));
+    if (at.tp_weaklist != kAbsent)
+      refer(Edge::WeakReference, 0, image_.word(entry + at.tp_weaklist));
     if (at.tp_subclasses == kAbsent) return;
-    refer(Edge::Field, static_cast<std::uint32_t>(FieldId::Subclasses), image_.word(entry + at.tp_subclasses));
+    refer(Edge::Field, static_cast<std::uint32_t>(FieldId::Subclasses),
+          image_.word(entry + at.tp_subclasses));
     references_.subclasses(image_.word(entry + at.tp_subclasses), *this);
   }
 
   static bool has_unknown_words(const Type& type) {
     switch (type.kind) {
-      case Kind::Other: case Kind::Module: case Kind::Dict: case Kind::Generator: case Kind::Deque: case Kind::Type: case Kind::Code: return true;
-      default: return type.heap();
+      case Kind::Other:
+      case Kind::Module:
+      case Kind::Dict:
+      case Kind::Generator:
+      case Kind::Deque:
+      case Kind::Type:
+      case Kind::Code:
+        return true;
+      default:
+        return type.heap();
     }
   }
 
   // The C structure of a module's state is an allocation of its own.
   void follow_state(std::uint64_t module) {
     settle();
-    const std::uint64_t state = image_.word(module + static_cast<std::uint64_t>(types_.layout().module.state));
+    const std::uint64_t state =
+        image_.word(module + static_cast<std::uint64_t>(types_.layout().module.state));
     if (state == 0 || state % 16 != 0) return;
     // PyModuleDef.m_size (Include/moduleobject.h); 3.15 keeps no definition.
     constexpr std::uint64_t kDefinition = 24, kSize = 56, kUsual = 512, kMost = 64 * 1024;
-    std::uint64_t size = types_.layout().version < Version{3, 15} ? image_.word(image_.word(module + kDefinition) + kSize) : kUsual;
+    std::uint64_t size = types_.layout().version < Version{3, 15}
+                             ? image_.word(image_.word(module + kDefinition) + kSize)
+                             : kUsual;
     if (size == 0 || size > kMost) size = kUsual;
     if (!image_.has(state, size) || !table(Table::State, state, state + size)) return;
-    for (std::uint64_t at = 0; at + 8 <= size; at += 8) refer(Edge::Word, static_cast<std::uint32_t>(at), image_.word(state + at));
+    for (std::uint64_t at = 0; at + 8 <= size; at += 8)
+      refer(Edge::Word, static_cast<std::uint32_t>(at), image_.word(state + at));
   }
 
   // 3.12 and later.
   void find_static_dicts() {
     const Layout& layout = types_.layout();
     const auto& at = layout.static_type;
-    if (layout.interpreter.types_builtins == kAbsent || at.size == kAbsent || at.type == kAbsent) return;
+    if (layout.interpreter.types_builtins == kAbsent || at.size == kAbsent || at.type == kAbsent)
+      return;
     const auto take = [&](Offset array, int count) {
       for (int i = 0; array != kAbsent && i < count; ++i) {
-        const std::uint64_t entry = runtime_.interpreter + static_cast<std::uint64_t>(array) + static_cast<std::uint64_t>(i * at.size);
+        const std::uint64_t entry = runtime_.interpreter + static_cast<std::uint64_t>(array) +
+                                    static_cast<std::uint64_t>(i * at.size);
         const std::uint64_t type = image_.word(entry + at.type);
         if (type != 0 && types_.find(type) != nullptr) static_dicts_.emplace(type, entry);
       }
@@ -277,7 +323,8 @@ class HeapVisitor {
   References references_;
   AddressBits seen_;   // is a node or begins a table
   AddressBits waits_;  // is in waiting_[1]
-  std::unordered_map<std::uint64_t, std::uint64_t> static_dicts_;  // static type -> managed_static_type_state
+  std::unordered_map<std::uint64_t, std::uint64_t>
+      static_dicts_;  // static type -> managed_static_type_state
   std::uint32_t parent_ = HeapIndex::kNone;
   std::size_t next_ = 0, next_class_ = 0, next_word_ = 0;
   static constexpr int kTurns = 4;
@@ -286,10 +333,11 @@ class HeapVisitor {
   std::array<Reference, 16> coming_;
   std::size_t coming_end_ = 0;
   std::uint64_t most_readable_ = kFewReadable;  // bytes
-  std::uint64_t looks_ = 0;                     // at references, since the last time so many bytes were readable
+  std::uint64_t looks_ = 0;  // at references, since the last time so many bytes were readable
 };
 
-// What the functions that are running hold. Names of locals hang on the code: `worker.<locals>.cache`.
+// What the functions that are running hold. Names of locals hang on the code:
+// `worker.<locals>.cache`.
 void HeapVisitor::threads() {
   const Layout& layout = types_.layout();
   const auto& at = layout.interpreter_frame;
@@ -303,10 +351,13 @@ void HeapVisitor::threads() {
   std::uint64_t thread = image_.word(runtime_.interpreter + layout.interpreter.threads_head);
   for (std::uint32_t t = 0; thread != 0 && t < kMostThreads; ++t) {
     std::uint64_t frame = layout.thread.cframe != kAbsent
-                              ? image_.word(image_.word(thread + layout.thread.cframe) + layout.thread.cframe_current_frame)
+                              ? image_.word(image_.word(thread + layout.thread.cframe) +
+                                            layout.thread.cframe_current_frame)
                               : image_.word(thread + layout.thread.frame);
-    for (std::size_t depth = 0; frame != 0 && depth < kMostFrames && running.size() < kMostFramesOfAll; ++depth) {
-      const std::uint64_t code = image_.word(frame + (objects ? layout.frame.code : at.executable)) & ~std::uint64_t{7};
+    for (std::size_t depth = 0;
+         frame != 0 && depth < kMostFrames && running.size() < kMostFramesOfAll; ++depth) {
+      const std::uint64_t code =
+          image_.word(frame + (objects ? layout.frame.code : at.executable)) & ~std::uint64_t{7};
       running.push_back({frame, code, t});
       node_of_code.emplace(code, HeapIndex::kNone);
       frame = image_.word(frame + (objects ? layout.frame.back : at.previous));
@@ -342,7 +393,8 @@ void HeapVisitor::gc_lists() {
   const auto& gc = types_.layout().gc;
   std::vector<std::uint64_t> heads;
   if (gc.generations != kAbsent)
-    for (int i = 0; i < gc.generation_count; ++i) heads.push_back(runtime_.gc + gc.generations + i * gc.generation_size);
+    for (int i = 0; i < gc.generation_count; ++i)
+      heads.push_back(runtime_.gc + gc.generations + i * gc.generation_size);
   if (gc.young != kAbsent) heads.push_back(runtime_.gc + gc.young);
   if (gc.old != kAbsent)
     for (int i = 0; i < 2; ++i) heads.push_back(runtime_.gc + gc.old + i * gc.generation_size);
@@ -359,12 +411,15 @@ void HeapVisitor::gc_lists() {
 
 HeapIndex::HeapIndex(const TypeTable& types, const Runtime& runtime) {
   walk(types, runtime);
-  std::sort(tables_.begin(), tables_.end(), [](const OwnedTable& a, const OwnedTable& b) { return a.start < b.start; });
+  std::sort(tables_.begin(), tables_.end(),
+            [](const OwnedTable& a, const OwnedTable& b) { return a.start < b.start; });
 }
 
-// The bits of the nodes are in the order of their addresses: how many are before it says which one a node is.
+// The bits of the nodes are in the order of their addresses: how many are before it says which one
+// a node is.
 void HeapVisitor::sort_nodes() {
-  for (const HeapIndex::OwnedTable& table : index_.tables_) seen_.clear(*image_.region_at(table.start), table.start);
+  for (const HeapIndex::OwnedTable& table : index_.tables_)
+    seen_.clear(*image_.region_at(table.start), table.start);
   std::vector<std::uint64_t> in_use((image_.pages() + 63) / 64);
   for (const HeapIndex::Node& node : index_.nodes_) {
     const std::uint64_t page = AddressBits::page_of(*image_.region_at(node.address), node.address);
@@ -380,7 +435,8 @@ void HeapVisitor::sort_nodes() {
   for (std::uint32_t i = 0; i < index_.nodes_.size(); ++i) {
     const std::uint64_t address = index_.nodes_[i].address;
     const MemoryImage::Region& region = *image_.region_at(address);
-    index_.by_address_[before_page[AddressBits::page_of(region, address)] + seen_.count_before(region, address)] = i;
+    index_.by_address_[before_page[AddressBits::page_of(region, address)] +
+                       seen_.count_before(region, address)] = i;
   }
 }
 
@@ -392,12 +448,14 @@ void HeapIndex::walk(const TypeTable& types, const Runtime& runtime) {
   visitor.threads();
   visitor.follow();
   visitor.follow_classes();
-  visitor.words(Edge::Interpreter, runtime.interpreter, runtime.interpreter + layout.interpreter.size);
+  visitor.words(Edge::Interpreter, runtime.interpreter,
+                runtime.interpreter + layout.interpreter.size);
   visitor.follow();
   visitor.follow_classes();
   visitor.follow_words();
   if (layout.runtime.static_objects != kAbsent)
-    for (std::uint64_t at = runtime.address + layout.runtime.static_objects; at < runtime.address + layout.runtime.size; at += 16)
+    for (std::uint64_t at = runtime.address + layout.runtime.static_objects;
+         at < runtime.address + layout.runtime.size; at += 16)
       visitor.root(Edge::Static, 0, at);
   for (const MemoryImage::Region& region : types.image().regions())
     if (region.writable && (region.module != nullptr || region.start == runtime.module_end))
@@ -412,8 +470,9 @@ void HeapIndex::walk(const TypeTable& types, const Runtime& runtime) {
 }
 
 std::size_t HeapIndex::first_from(std::uint64_t address) const {
-  const auto found = std::lower_bound(by_address_.begin(), by_address_.end(), address,
-                                      [this](std::uint32_t node, std::uint64_t value) { return nodes_[node].address < value; });
+  const auto found = std::lower_bound(
+      by_address_.begin(), by_address_.end(), address,
+      [this](std::uint32_t node, std::uint64_t value) { return nodes_[node].address < value; });
   return static_cast<std::size_t>(found - by_address_.begin());
 }
 
@@ -433,15 +492,17 @@ std::uint32_t HeapIndex::find(std::uint64_t address) const {
 }
 
 const HeapIndex::OwnedTable* HeapIndex::table_at(std::uint64_t address) const {
-  const auto behind = std::upper_bound(tables_.begin(), tables_.end(), address,
-                                       [](std::uint64_t value, const OwnedTable& table) { return value < table.start; });
+  const auto behind = std::upper_bound(
+      tables_.begin(), tables_.end(), address,
+      [](std::uint64_t value, const OwnedTable& table) { return value < table.start; });
   if (behind == tables_.begin()) return nullptr;
   const OwnedTable& table = *std::prev(behind);
   return address < table.end ? &table : nullptr;
 }
 
 std::size_t HeapIndex::bytes_used() const {
-  return nodes_.size() * sizeof(Node) + tables_.size() * sizeof(OwnedTable) + by_address_.size() * sizeof(std::uint32_t);
+  return nodes_.size() * sizeof(Node) + tables_.size() * sizeof(OwnedTable) +
+         by_address_.size() * sizeof(std::uint32_t);
 }
 
 }  // namespace cowtrace::python

@@ -14,7 +14,8 @@ namespace {
 bool is_small(const std::string& number) {
   int value = 0;
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-  return error == std::errc() && end == number.data() + number.size() && value >= -5 && value <= 256;
+  return error == std::errc() && end == number.data() + number.size() && value >= -5 &&
+         value <= 256;
 }
 
 // Nothing, or one character of Latin-1, in UTF-8.
@@ -25,12 +26,15 @@ bool is_short(const std::string& text) {
 
 }  // namespace
 
-bool is_kept(const TypeTable& types, const Runtime& runtime, std::uint64_t object, const Type& type) {
+bool is_kept(const TypeTable& types, const Runtime& runtime, std::uint64_t object,
+             const Type& type) {
   // Static storage of the interpreter's own file.
   if (object >= runtime.module_start && object < runtime.module_end) return true;
   // To 3.10 these are made when the interpreter starts.
   if (type.heap() || runtime.layout.version >= Version{3, 11}) return false;
-  const auto size = [&] { return types.image().word(object + static_cast<std::uint64_t>(types.layout().object.var_size)); };
+  const auto size = [&] {
+    return types.image().word(object + static_cast<std::uint64_t>(types.layout().object.var_size));
+  };
   switch (type.kind) {
     case Kind::Integer: {
       const auto number = repr_at(types, object);
@@ -40,9 +44,12 @@ bool is_kept(const TypeTable& types, const Runtime& runtime, std::uint64_t objec
       const auto text = text_at(types, object, 2);
       return text && is_short(*text);
     }
-    case Kind::Bytes: return size() < 2;
-    case Kind::Tuple: return size() == 0;
-    default: return false;
+    case Kind::Bytes:
+      return size() < 2;
+    case Kind::Tuple:
+      return size() == 0;
+    default:
+      return false;
   }
 }
 

@@ -14,7 +14,7 @@ namespace cowtrace::python {
 namespace {
 
 constexpr std::uint64_t kReadAtOnce = 256 * 1024;  // stays in the cache until it is compressed
-constexpr std::size_t kMostModules = 4096;  // each is an open file
+constexpr std::size_t kMostModules = 4096;         // each is an open file
 
 bool is_wanted(const process::MapsEntry& entry) {
   if (entry.shared() || !entry.readable() || entry.executable()) return false;
@@ -22,8 +22,10 @@ bool is_wanted(const process::MapsEntry& entry) {
 }
 
 bool continues(const MemoryImage::Region& region, const process::MapsEntry& entry) {
-  return region.end == entry.start && region.path == entry.path && region.writable == entry.writable() && region.device == entry.device &&
-         region.inode == entry.inode && (!entry.is_file() || region.file_offset + (region.end - region.start) == entry.offset);
+  return region.end == entry.start && region.path == entry.path &&
+         region.writable == entry.writable() && region.device == entry.device &&
+         region.inode == entry.inode &&
+         (!entry.is_file() || region.file_offset + (region.end - region.start) == entry.offset);
 }
 
 // Where the pages that the file has end in the region. A file may have been cut off since.
@@ -32,17 +34,22 @@ std::uint64_t end_in_file(const MemoryImage::Region& region) {
   if (fstat(region.module->elf()->file(), &about) != 0 || about.st_size <= 0) return region.start;
   const auto size = static_cast<std::uint64_t>(about.st_size);
   if (size <= region.file_offset) return region.start;
-  return region.start + std::min(region.end - region.start, (size - region.file_offset + kPageSize - 1) / kPageSize * kPageSize);
+  return region.start +
+         std::min(region.end - region.start,
+                  (size - region.file_offset + kPageSize - 1) / kPageSize * kPageSize);
 }
 
 // Reads pages, many at once where they follow each other, and puts them into the store.
 class PageReader {
  public:
-  PageReader(process::ProcMem& memory, PageStore& store) : memory_(memory), store_(store), buffer_(kReadAtOnce) {}
+  PageReader(process::ProcMem& memory, PageStore& store)
+      : memory_(memory), store_(store), buffer_(kReadAtOnce) {}
 
-  // The number of the page goes to ids[at], which holds that of a page of zeros; at the latest when finish() is called.
+  // The number of the page goes to ids[at], which holds that of a page of zeros; at the latest when
+  // finish() is called.
   void add(std::uint64_t page, std::vector<PageStore::Id>& ids, std::size_t at) {
-    if (pages_ != 0 && (page != start_ + pages_ * kPageSize || &ids != ids_ || at != first_ + pages_ || pages_ == kReadAtOnce / kPageSize))
+    if (pages_ != 0 && (page != start_ + pages_ * kPageSize || &ids != ids_ ||
+                        at != first_ + pages_ || pages_ == kReadAtOnce / kPageSize))
       finish();
     if (pages_++ != 0) return;
     start_ = page;
@@ -57,7 +64,8 @@ class PageReader {
       // Unmapped or dropped since: it stays zero.
       const std::uint64_t whole = got ? *got / kPageSize * kPageSize : 0;
       for (std::uint64_t at = from; at < from + whole; at += kPageSize)
-        (*ids_)[first_ + at / kPageSize] = store_.add(std::span<const std::byte, kPageSize>(buffer_.data() + at, kPageSize));
+        (*ids_)[first_ + at / kPageSize] =
+            store_.add(std::span<const std::byte, kPageSize>(buffer_.data() + at, kPageSize));
       bytes_read_ += whole;
       from += std::max(whole, kPageSize);
     }
@@ -135,7 +143,8 @@ void MemoryImage::make_regions(process::ModuleCache& modules, pid_t tid, const L
   }
 }
 
-// What does not fit is left out from the largest mapping on: Python's own structures are in small ones.
+// What does not fit is left out from the largest mapping on: Python's own structures are in small
+// ones.
 void MemoryImage::leave_out(const Limits& limits) {
   std::vector<std::uint64_t> resident(regions_.size());
   std::uint64_t total = 0, space = 0;
@@ -160,16 +169,19 @@ void MemoryImage::leave_out(const Limits& limits) {
     bytes_left_out_ += resident[i];
     regions_[i].end = regions_[i].start;
   };
-  std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return resident[a] > resident[b]; });
+  std::sort(by_size.begin(), by_size.end(),
+            [&](std::size_t a, std::size_t b) { return resident[a] > resident[b]; });
   for (const std::size_t i : by_size)
     if (total > limits.max_bytes || size_of(i) > limits.max_region) drop(i);
   if (space > limits.max_space) {
-    std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return size_of(a) > size_of(b); });
+    std::sort(by_size.begin(), by_size.end(),
+              [&](std::size_t a, std::size_t b) { return size_of(a) > size_of(b); });
     for (std::size_t i = 0; i < by_size.size() && space > limits.max_space; ++i) drop(by_size[i]);
   }
   if (count > limits.max_regions) {
     // Too many of them: those that have least in them.
-    std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) { return resident[a] < resident[b]; });
+    std::sort(by_size.begin(), by_size.end(),
+              [&](std::size_t a, std::size_t b) { return resident[a] < resident[b]; });
     for (std::size_t i = 0; i < by_size.size() && count > limits.max_regions; ++i)
       if (size_of(by_size[i]) != 0) drop(by_size[i]);
   }
@@ -177,7 +189,8 @@ void MemoryImage::leave_out(const Limits& limits) {
 }
 
 // Of what `before` has, only pages are read whose frame is another one and those of `written`.
-Status MemoryImage::read_pages(pid_t tid, const MemoryImage* before, const std::unordered_set<std::uint64_t>& written) {
+Status MemoryImage::read_pages(pid_t tid, const MemoryImage* before,
+                               const std::unordered_set<std::uint64_t>& written) {
   auto memory = process::ProcMem::open(tid);
   if (!memory) return tl::unexpected(memory.error());
   PageReader reader(*memory, *store_);
@@ -191,7 +204,8 @@ Status MemoryImage::read_pages(pid_t tid, const MemoryImage* before, const std::
     if (before != nullptr && !written.contains(page)) {
       const auto frame = before->frames_.frame_at(page);
       const Region* had = before->region_at(page);
-      if (frame && frame->frame() == entry.frame() && had != nullptr && is_set(had->kept, (page - had->start) / kPageSize)) {
+      if (frame && frame->frame() == entry.frame() && had != nullptr &&
+          is_set(had->kept, (page - had->start) / kPageSize)) {
         region.ids.push_back(id_of(*had, (page - had->start) / kPageSize));
         return;
       }
@@ -205,37 +219,43 @@ Status MemoryImage::read_pages(pid_t tid, const MemoryImage* before, const std::
 }
 
 void MemoryImage::note_kept() {
-  bytes_kept_ += regions_.capacity() * sizeof(Region) + frames_.bytes_used() + maps_.capacity() * sizeof(process::MapsEntry);
+  bytes_kept_ += regions_.capacity() * sizeof(Region) + frames_.bytes_used() +
+                 maps_.capacity() * sizeof(process::MapsEntry);
   for (Region& region : regions_) {
     std::uint32_t before = 0;
     for (std::size_t i = 0; i < region.kept.size(); ++i) {
       region.rank[i] = before;
       before += static_cast<std::uint32_t>(std::popcount(region.kept[i]));
     }
-    bytes_kept_ += region.kept.size() * (sizeof(std::uint64_t) + sizeof(std::uint32_t)) + region.ids.capacity() * sizeof(PageStore::Id);
+    bytes_kept_ += region.kept.size() * (sizeof(std::uint64_t) + sizeof(std::uint32_t)) +
+                   region.ids.capacity() * sizeof(PageStore::Id);
   }
 }
 
-Result<std::shared_ptr<MemoryImage>> MemoryImage::take(pid_t tid, process::ModuleCache& modules, const Limits& limits) {
+Result<std::shared_ptr<MemoryImage>> MemoryImage::take(pid_t tid, process::ModuleCache& modules,
+                                                       const Limits& limits) {
   return take_after(nullptr, {}, tid, modules, limits);
 }
 
-Result<std::shared_ptr<MemoryImage>> MemoryImage::take_after(std::shared_ptr<const MemoryImage> before,
-                                                             const std::unordered_set<std::uint64_t>& written, pid_t tid,
-                                                             process::ModuleCache& modules, const Limits& limits) {
+Result<std::shared_ptr<MemoryImage>> MemoryImage::take_after(
+    std::shared_ptr<const MemoryImage> before, const std::unordered_set<std::uint64_t>& written,
+    pid_t tid, process::ModuleCache& modules, const Limits& limits) {
   std::shared_ptr<MemoryImage> image(new MemoryImage);
   if (auto status = image->look_at(tid, true); !status) return tl::unexpected(status.error());
   image->make_regions(modules, tid, limits);
   if (image->regions_.empty()) return fail("cannot keep an image of a process", "it has no memory");
   image->store_ = before != nullptr ? before->store_ : std::make_shared<PageStore>();
   const std::uint64_t stored = image->store_->bytes_used();
-  if (auto status = image->read_pages(tid, before.get(), written); !status) return tl::unexpected(status.error());
+  if (auto status = image->read_pages(tid, before.get(), written); !status)
+    return tl::unexpected(status.error());
   image->bytes_kept_ = image->store_->bytes_used() - stored;
   image->note_kept();
   return image;
 }
 
-Result<std::shared_ptr<MemoryImage>> MemoryImage::look_into(pid_t tid, process::ModuleCache& modules, const Limits& limits) {
+Result<std::shared_ptr<MemoryImage>> MemoryImage::look_into(pid_t tid,
+                                                            process::ModuleCache& modules,
+                                                            const Limits& limits) {
   std::shared_ptr<MemoryImage> image(new MemoryImage);
   if (auto status = image->look_at(tid, false); !status) return tl::unexpected(status.error());
   image->make_regions(modules, tid, limits);
@@ -266,8 +286,9 @@ std::uint64_t MemoryImage::pages_changed_since(const MemoryImage& before) const 
 }
 
 const MemoryImage::Region* MemoryImage::find_region(std::uint64_t address) const {
-  const auto after = std::upper_bound(regions_.begin(), regions_.end(), address,
-                                      [](std::uint64_t value, const Region& region) { return value < region.start; });
+  const auto after = std::upper_bound(
+      regions_.begin(), regions_.end(), address,
+      [](std::uint64_t value, const Region& region) { return value < region.start; });
   if (after == regions_.begin()) return nullptr;
   const auto found = std::prev(after);
   if (address >= found->end) return nullptr;
@@ -275,11 +296,13 @@ const MemoryImage::Region* MemoryImage::find_region(std::uint64_t address) const
   return &*found;
 }
 
-// Pages of a file that the process has not changed are as they are in the file. nullptr: the page is zeros.
+// Pages of a file that the process has not changed are as they are in the file. nullptr: the page
+// is zeros.
 const std::byte* MemoryImage::make_readable(const Region& region, std::uint64_t page) const {
   const std::uint64_t address = region.start + page * kPageSize;
   const auto make = [&] {
-    return std::span<std::byte, kPageSize>(readable_.make(region.first_page + page, live_ || region.module != nullptr), kPageSize);
+    return std::span<std::byte, kPageSize>(
+        readable_.make(region.first_page + page, live_ || region.module != nullptr), kPageSize);
   };
   if (is_set(region.kept, page)) {
     const auto bytes = make();
@@ -291,13 +314,14 @@ const std::byte* MemoryImage::make_readable(const Region& region, std::uint64_t 
   const auto bytes = make();
   // Only what is resident is read of a process. Beyond the end of a file there are zeros.
   const bool read_live = live_ && live_->read(address, bytes);
-  if (!read_live && region.module != nullptr && address < region.in_file_end)
-    [[maybe_unused]] const ssize_t got = pread(region.module->elf()->file(), bytes.data(), kPageSize,
-                                               static_cast<off_t>(region.file_offset + page * kPageSize));
+  if (!read_live && region.module != nullptr && address < region.in_file_end) [[maybe_unused]]
+    const ssize_t got = pread(region.module->elf()->file(), bytes.data(), kPageSize,
+                              static_cast<off_t>(region.file_offset + page * kPageSize));
   return bytes.data();
 }
 
-void MemoryImage::copy(const Region& region, std::uint64_t address, std::byte* out, std::uint64_t size) const {
+void MemoryImage::copy(const Region& region, std::uint64_t address, std::byte* out,
+                       std::uint64_t size) const {
   for (std::uint64_t done = 0; done < size;) {
     const std::uint64_t offset = address + done - region.start;
     const std::uint64_t piece = std::min(size - done, kPageSize - offset % kPageSize);
@@ -344,7 +368,9 @@ Result<std::size_t> MemoryImage::read(std::uint64_t address, std::span<std::byte
     copy(*region, from, out.data() + done, size);
     done += size;
   }
-  if (done == 0) return fail("cannot read memory at " + hex(address), "the image of the process does not have it");
+  if (done == 0)
+    return fail("cannot read memory at " + hex(address),
+                "the image of the process does not have it");
   return done;
 }
 

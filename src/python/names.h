@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dotted names, as a Python programmer writes them: `myapp.config.RULES[12]['re']`, `json.decoder.JSONDecoder.decode`,
-// `worker.<locals>.cache`. A name that is marked as evaluable gives the same object when Python evaluates it in the same process.
+// Dotted names, as a Python programmer writes them: `myapp.config.RULES[12]['re']`,
+// `json.decoder.JSONDecoder.decode`, `worker.<locals>.cache`. A name that is marked as evaluable
+// gives the same object when Python evaluates it in the same process.
 #pragma once
 
 #include <array>
@@ -20,7 +21,7 @@ namespace cowtrace::python {
 struct Name {
   std::string text;
   bool evaluable = true;
-  bool known = true;  // false: no reference with a name leads there
+  bool known = true;        // false: no reference with a name leads there
   std::uint64_t items = 0;  // of the innermost container that `[...]` stands for; 0: there is none
 };
 
@@ -73,18 +74,22 @@ class Names {
   const MemoryImage& image_;
   const HeapIndex& index_;
   const Runtime& runtime_;
-  std::unordered_map<std::uint64_t, std::unordered_map<std::string, std::uint64_t>> dicts_;  // of modules and types, by text
+  std::unordered_map<std::uint64_t, std::unordered_map<std::string, std::uint64_t>>
+      dicts_;  // of modules and types, by text
   std::unordered_map<std::uint32_t, std::optional<std::string>> qualified_;
   std::array<Prefix, 256> prefixes_;
-  using KeyTexts = std::array<std::pair<std::uint64_t, std::optional<std::string>>, 256>;  // by the address of the key
+  using KeyTexts = std::array<std::pair<std::uint64_t, std::optional<std::string>>,
+                              256>;  // by the address of the key
   KeyTexts key_reprs_, key_texts_;
-  // Items of one container follow each other, and instances of one class share a table: the last one is the next one.
+  // Items of one container follow each other, and instances of one class share a table: the last
+  // one is the next one.
   std::pair<std::uint64_t, std::optional<Dict>> last_dict_;
   std::pair<std::uint64_t, std::optional<KeyTable>> last_key_table_;
   std::pair<std::uint32_t, std::uint64_t> last_items_ = {HeapIndex::kNone, 0};  // of a node
-  Ranks dict_ranks_, set_ranks_, subclass_ranks_;    // by object
-  Ranks variable_ranks_, cell_ranks_, free_ranks_;   // by the address of co_localspluskinds
-  std::unordered_map<std::string, std::uint64_t> reached_;  // what the attributes of a dotted name lead to
+  Ranks dict_ranks_, set_ranks_, subclass_ranks_;                               // by object
+  Ranks variable_ranks_, cell_ranks_, free_ranks_;  // by the address of co_localspluskinds
+  std::unordered_map<std::string, std::uint64_t>
+      reached_;  // what the attributes of a dotted name lead to
 };
 
 }  // namespace cowtrace::python

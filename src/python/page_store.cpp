@@ -26,7 +26,8 @@ PageStore::Id PageStore::add(std::span<const std::byte, kPageSize> page) {
     used_ = chunks_.size() == 1 ? kUnit : 0;  // kZeros is no place
   }
   std::byte* const out = chunks_.back().get() + used_;
-  const int got = LZ4_compress_default(reinterpret_cast<const char*>(page.data()), reinterpret_cast<char*>(out + kHeader), kPageSize,
+  const int got = LZ4_compress_default(reinterpret_cast<const char*>(page.data()),
+                                       reinterpret_cast<char*>(out + kHeader), kPageSize,
                                        static_cast<int>(kPageSize - 1));
   const auto size = static_cast<std::uint16_t>(got > 0 ? got : kPageSize);
   if (got <= 0) std::memcpy(out + kHeader, page.data(), kPageSize);
@@ -51,7 +52,8 @@ void PageStore::get(Id id, std::span<std::byte, kPageSize> out) const {
   if (size == kPageSize)
     std::memcpy(out.data(), kept + kHeader, kPageSize);
   else
-    LZ4_decompress_safe(reinterpret_cast<const char*>(kept + kHeader), reinterpret_cast<char*>(out.data()), size, kPageSize);
+    LZ4_decompress_safe(reinterpret_cast<const char*>(kept + kHeader),
+                        reinterpret_cast<char*>(out.data()), size, kPageSize);
 }
 
 }  // namespace cowtrace::python

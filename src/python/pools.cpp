@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kAlignment = 16;
 constexpr std::uint32_t kSizeClasses = 32;
-constexpr std::size_t kProbed = 16;            // pools that must all agree on the array of arenas
+constexpr std::size_t kProbed = 16;  // pools that must all agree on the array of arenas
 constexpr std::uint64_t kMostArenas = 1 << 22;
 
 }  // namespace
@@ -37,11 +37,15 @@ std::optional<Pool> Pools::read_pool(std::uint64_t address) const {
   pool.free_block = image_.word(address + at.freeblock);
   const auto header = static_cast<std::uint32_t>(at.header_size);
   const auto last = image_.load<std::uint32_t>(address + at.max_next_offset);
-  const std::uint32_t capacity = (static_cast<std::uint32_t>(pool_size_) - header) / pool.block_size;
-  if (last != pool_size_ - pool.block_size || pool.next_offset < header || pool.next_offset > pool_size_) return std::nullopt;
-  if ((pool.next_offset - header) % pool.block_size != 0 || pool.used == 0 || pool.used > capacity) return std::nullopt;
-  if (pool.free_block != 0 &&
-      (pool.free_block - address >= pool_size_ || (pool.free_block - address - header) % pool.block_size != 0))
+  const std::uint32_t capacity =
+      (static_cast<std::uint32_t>(pool_size_) - header) / pool.block_size;
+  if (last != pool_size_ - pool.block_size || pool.next_offset < header ||
+      pool.next_offset > pool_size_)
+    return std::nullopt;
+  if ((pool.next_offset - header) % pool.block_size != 0 || pool.used == 0 || pool.used > capacity)
+    return std::nullopt;
+  if (pool.free_block != 0 && (pool.free_block - address >= pool_size_ ||
+                               (pool.free_block - address - header) % pool.block_size != 0))
     return std::nullopt;
   return pool;
 }
@@ -51,7 +55,8 @@ std::vector<std::uint64_t> Pools::some_pools() const {
   for (const MemoryImage::Region& region : image_.regions()) {
     if (!region.writable || region.module != nullptr) continue;
     const std::uint64_t first = (region.start + pool_size_ - 1) / pool_size_ * pool_size_;
-    for (std::uint64_t at = first; at + pool_size_ <= region.end && found.size() < kProbed; at += pool_size_)
+    for (std::uint64_t at = first; at + pool_size_ <= region.end && found.size() < kProbed;
+         at += pool_size_)
       if (read_pool(at)) found.push_back(at);
   }
   return found;
@@ -68,7 +73,8 @@ bool Pools::owns_pools(std::uint64_t array, const std::vector<std::uint64_t>& po
   return true;
 }
 
-// Where the interpreter's state says; else by what the pools say: a word of its data that leads to arenas which hold them all.
+// Where the interpreter's state says; else by what the pools say: a word of its data that leads to
+// arenas which hold them all.
 void Pools::find_arenas(const Runtime& runtime, std::uint64_t likely) {
   const std::vector<std::uint64_t> pools = some_pools();
   if (pools.empty()) return;
@@ -86,7 +92,8 @@ void Pools::find_arenas(const Runtime& runtime, std::uint64_t likely) {
       if (at == start || at % kPageSize == 0) at = image_.skip_holes(at, end);
       if (at >= end) break;
       const std::uint64_t array = image_.word(at);
-      if (array % 8 != 0 || array == 0 || !image_.has(array, 8) || !owns_pools(array, pools)) continue;
+      if (array % 8 != 0 || array == 0 || !image_.has(array, 8) || !owns_pools(array, pools))
+        continue;
       load(array);
       found_at_ = at;
       return true;
@@ -102,7 +109,8 @@ void Pools::find_arenas(const Runtime& runtime, std::uint64_t likely) {
     if (data) data_end = region.end;
     if ((data || bss) && region.writable && scan(region.start, region.end)) return;
   }
-  if (layout_.interpreter.size != kAbsent) scan(runtime.interpreter, runtime.interpreter + layout_.interpreter.size);
+  if (layout_.interpreter.size != kAbsent)
+    scan(runtime.interpreter, runtime.interpreter + layout_.interpreter.size);
 }
 
 void Pools::load(std::uint64_t array) {
@@ -113,7 +121,8 @@ void Pools::load(std::uint64_t array) {
   for (std::uint64_t i = 0; i < most; ++i) {
     if (!image_.has(array + i * size, size)) break;
     const std::uint64_t arena = image_.word(array + i * size + layout_.arena.address);
-    if (arena != 0 && arena % 4096 == 0 && image_.region_at(arena) != nullptr) arenas_.push_back(arena);
+    if (arena != 0 && arena % 4096 == 0 && image_.region_at(arena) != nullptr)
+      arenas_.push_back(arena);
   }
   std::sort(arenas_.begin(), arenas_.end());
 }
@@ -128,7 +137,8 @@ std::optional<Pool> Pools::pool_at(std::uint64_t address) const {
   if (after == arenas_.begin()) return std::nullopt;
   const std::uint64_t arena = *std::prev(after);
   const std::uint64_t pool = address & ~(pool_size_ - 1);
-  if (address - arena >= arena_size_ || pool < arena || pool + pool_size_ > arena + arena_size_) return std::nullopt;
+  if (address - arena >= arena_size_ || pool < arena || pool + pool_size_ > arena + arena_size_)
+    return std::nullopt;
   return read_pool(pool);
 }
 

@@ -28,11 +28,13 @@ struct Block {
 
 class Pools {
  public:
-  // Without arenas (another allocator, or they were not found) every answer is none. `likely`: where another image of the same family leads to
-  // them, or 0; there it is looked before all of the interpreter's data is.
+  // Without arenas (another allocator, or they were not found) every answer is none. `likely`:
+  // where another image of the same family leads to them, or 0; there it is looked before all of
+  // the interpreter's data is.
   Pools(const MemoryImage& image, const Runtime& runtime, std::uint64_t likely = 0);
 
-  // The sane pool that holds `address`, its header included; none if no arena has it or the pool is unused.
+  // The sane pool that holds `address`, its header included; none if no arena has it or the pool is
+  // unused.
   [[nodiscard]] std::optional<Pool> pool_at(std::uint64_t address) const;
   // In a pool's header or its tail: none.
   [[nodiscard]] std::optional<Block> block_at(const Pool& pool, std::uint64_t address) const;
@@ -40,7 +42,8 @@ class Pools {
 
   [[nodiscard]] std::size_t arenas() const { return arenas_.size(); }
   [[nodiscard]] std::uint64_t pool_size() const { return pool_size_; }
-  // The word of the interpreter's data that leads to the arenas; 0 if it was not looked for, or not found.
+  // The word of the interpreter's data that leads to the arenas; 0 if it was not looked for, or not
+  // found.
   [[nodiscard]] std::uint64_t found_at() const { return found_at_; }
 
  private:

@@ -29,6 +29,8 @@ void ReadablePages::clear(std::uint64_t keep) {
   if (keep == 0) pages_.shrink_to_fit();
 }
 
-void ReadablePages::expect_many() { madvise(memory_.data(), count_ * kPageSize, MADV_HUGEPAGE); }
+void ReadablePages::expect_many() {
+  madvise(memory_.data(), count_ * kPageSize, MADV_HUGEPAGE);
+}
 
 }  // namespace cowtrace::python

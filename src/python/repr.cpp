@@ -12,17 +12,20 @@ namespace cowtrace::python {
 namespace {
 
 constexpr std::size_t kLongestKey = 200;
-constexpr std::uint64_t kMostDigits = 8;   // of 30 bits
+constexpr std::uint64_t kMostDigits = 8;  // of 30 bits
 constexpr std::uint64_t kMostShown = 8;
 constexpr int kDeepestShown = 3;
 
 constexpr std::array<std::string_view, 35> kKeywords = {
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else",
-    "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise",
-    "return", "try", "while", "with", "yield"};
+    "False", "None",     "True",  "and",    "as",   "assert", "async",  "await",    "break",
+    "class", "continue", "def",   "del",    "elif", "else",   "except", "finally",  "for",
+    "from",  "global",   "if",    "import", "in",   "is",     "lambda", "nonlocal", "not",
+    "or",    "pass",     "raise", "return", "try",  "while",  "with",   "yield"};
 
 std::string quoted(std::string_view text, bool bytes) {
-  const char quote = text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"' : '\'';
+  const char quote =
+      text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"'
+                                                                                            : '\'';
   std::string out = bytes ? "b" : "";
   out.push_back(quote);
   for (const char c : text) {
@@ -53,7 +56,8 @@ std::optional<std::string> integer_at(const TypeTable& types, std::uint64_t obje
   std::uint64_t digits = 0;
   bool negative = false;
   if (at.tag != kAbsent) {
-    // lv_tag: number of digits in the high bits; sign 0 positive, 1 zero, 2 negative (Include/internal/pycore_long.h, 3.12).
+    // lv_tag: number of digits in the high bits; sign 0 positive, 1 zero, 2 negative
+    // (Include/internal/pycore_long.h, 3.12).
     const std::uint64_t tag = image.word(object + at.tag);
     digits = tag >> 3;
     negative = (tag & 3) == 2;
@@ -66,7 +70,8 @@ std::optional<std::string> integer_at(const TypeTable& types, std::uint64_t obje
   if (digits > kMostDigits) return std::nullopt;
   // To decimal, nine digits at a time.
   std::array<std::uint32_t, kMostDigits> value{};
-  for (std::uint64_t i = 0; i < digits; ++i) value[i] = image.load<std::uint32_t>(object + at.digits + i * 4);
+  for (std::uint64_t i = 0; i < digits; ++i)
+    value[i] = image.load<std::uint32_t>(object + at.digits + i * 4);
   std::string text;
   for (;;) {
     std::uint64_t rest = 0;
@@ -94,7 +99,8 @@ std::optional<std::string> tuple_at(const TypeTable& types, std::uint64_t object
   constexpr std::size_t kLongestShown = 1000;
   std::string text = "(";
   for (std::uint64_t i = 0; i < count; ++i) {
-    const auto item = repr_within(types, image.word(object + types.layout().tuple.items + i * 8), depth + 1);
+    const auto item =
+        repr_within(types, image.word(object + types.layout().tuple.items + i * 8), depth + 1);
     if (!item || text.size() + item->size() > kLongestShown) return std::nullopt;
     text += *item;
     if (i + 1 < count) text += ", ";
@@ -122,15 +128,19 @@ std::optional<std::string> repr_within(const TypeTable& types, std::uint64_t obj
       if (!bytes) return std::nullopt;
       return quoted(*bytes, true);
     }
-    case Kind::Tuple: return type->name == "tuple" ? tuple_at(types, object, depth) : std::nullopt;
-    case Kind::None: return "None";
-    default: return std::nullopt;
+    case Kind::Tuple:
+      return type->name == "tuple" ? tuple_at(types, object, depth) : std::nullopt;
+    case Kind::None:
+      return "None";
+    default:
+      return std::nullopt;
   }
 }
 
 }  // namespace
 
-std::optional<std::string> text_at(const TypeTable& types, std::uint64_t object, std::size_t limit) {
+std::optional<std::string> text_at(const TypeTable& types, std::uint64_t object,
+                                   std::size_t limit) {
   const Type* type = types.type_of(object);
   if (type == nullptr || type->kind != Kind::Text) return std::nullopt;
   // Reading an image changes nothing in it.
@@ -139,10 +149,16 @@ std::optional<std::string> text_at(const TypeTable& types, std::uint64_t object,
   return std::move(text->utf8);
 }
 
-std::optional<std::string> repr_at(const TypeTable& types, std::uint64_t object) { return repr_within(types, object, 0); }
+std::optional<std::string> repr_at(const TypeTable& types, std::uint64_t object) {
+  return repr_within(types, object, 0);
+}
 
-std::string repr_of(std::string_view text) { return quoted(text, false); }
-std::string repr_of_bytes(std::string_view bytes) { return quoted(bytes, true); }
+std::string repr_of(std::string_view text) {
+  return quoted(text, false);
+}
+std::string repr_of_bytes(std::string_view bytes) {
+  return quoted(bytes, true);
+}
 
 bool is_identifier(std::string_view text) {
   if (text.empty() || (text[0] >= '0' && text[0] <= '9')) return false;

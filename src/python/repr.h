@@ -13,9 +13,11 @@
 namespace cowtrace::python {
 
 // The text of a str object; none if `object` is none, or if its text is longer than `limit` bytes.
-[[nodiscard]] std::optional<std::string> text_at(const TypeTable& types, std::uint64_t object, std::size_t limit);
+[[nodiscard]] std::optional<std::string> text_at(const TypeTable& types, std::uint64_t object,
+                                                 std::size_t limit);
 
-// repr() of a str, int, bytes, bool, None or a tuple of these; none of anything else, and of what is too long to be read by people.
+// repr() of a str, int, bytes, bool, None or a tuple of these; none of anything else, and of what
+// is too long to be read by people.
 [[nodiscard]] std::optional<std::string> repr_at(const TypeTable& types, std::uint64_t object);
 
 // repr() of a str with this text.

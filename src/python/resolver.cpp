@@ -8,10 +8,12 @@
 namespace cowtrace::python {
 namespace {
 
-// Each fork has an image, and a program may fork very often. A report asks about one page in all processes that had it before it goes on
-// to the next page, so the images of some processes stay readable.
-constexpr std::size_t kMostAsked = 32;               // images that stay readable
-constexpr std::uint64_t kReadableUnasked = 1 << 20;  // bytes of each of them but the one that was asked last
+// Each fork has an image, and a program may fork very often. A report asks about one page in all
+// processes that had it before it goes on to the next page, so the images of some processes stay
+// readable.
+constexpr std::size_t kMostAsked = 32;  // images that stay readable
+constexpr std::uint64_t kReadableUnasked =
+    1 << 20;  // bytes of each of them but the one that was asked last
 
 }  // namespace
 
@@ -55,7 +57,8 @@ std::shared_ptr<const void> PythonResolver::finish() {
 }
 
 const model::Object* PythonResolver::intern(const Place& place) {
-  const auto [found, is_new] = objects_.try_emplace({place.object, place.size, place.name, place.type});
+  const auto [found, is_new] =
+      objects_.try_emplace({place.object, place.size, place.name, place.type});
   if (is_new) {
     model::Object& object = found->second;
     object.kind = model::ObjectKind::Python;
@@ -78,7 +81,8 @@ const PythonResolver::Known::Write& PythonResolver::write_in(Heap& heap, std::ui
   return known->second;
 }
 
-std::span<const model::Object* const> PythonResolver::objects_of(Heap& heap, std::uint64_t start, std::uint64_t end) {
+std::span<const model::Object* const> PythonResolver::objects_of(Heap& heap, std::uint64_t start,
+                                                                 std::uint64_t end) {
   Known& of_heap = known_[&heap];
   const auto [known, is_new] = of_heap.ranges.try_emplace({start, end});
   if (is_new) {
@@ -86,26 +90,31 @@ std::span<const model::Object* const> PythonResolver::objects_of(Heap& heap, std
     for (const Place& place : heap.in(start, end)) of_heap.objects.push_back(intern(place));
     known->second.second = static_cast<std::uint32_t>(of_heap.objects.size());
   }
-  return std::span(of_heap.objects).subspan(known->second.first, known->second.second - known->second.first);
+  return std::span(of_heap.objects)
+      .subspan(known->second.first, known->second.second - known->second.first);
 }
 
-model::Write PythonResolver::write_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) {
+model::Write PythonResolver::write_at(model::SpaceId space, std::uint64_t address,
+                                      std::uint64_t time_ns) {
   check_interrupt();
   model::Write write = others_->write_at(space, address, time_ns);
   if (hurried_) return write;
   if (write.object != nullptr && write.object->kind == model::ObjectKind::Registered) return write;
   Heap* heap = heap_at(space, time_ns);
   if (heap == nullptr) return write;
-  if (const auto& known = write_in(*heap, address); known.object != nullptr) return {known.object, known.cause, *known.field};
+  if (const auto& known = write_in(*heap, address); known.object != nullptr)
+    return {known.object, known.cause, *known.field};
   if (write.cause == model::Cause::Unknown) write.cause = model::Cause::Native;
   return write;
 }
 
-const model::Object* PythonResolver::object_at(model::SpaceId space, std::uint64_t address, std::uint64_t time_ns) {
+const model::Object* PythonResolver::object_at(model::SpaceId space, std::uint64_t address,
+                                               std::uint64_t time_ns) {
   return write_at(space, address, time_ns).object;
 }
 
-std::vector<const model::Object*> PythonResolver::objects_in(model::SpaceId space, std::uint64_t start, std::uint64_t end,
+std::vector<const model::Object*> PythonResolver::objects_in(model::SpaceId space,
+                                                             std::uint64_t start, std::uint64_t end,
                                                              std::uint64_t time_ns) {
   check_interrupt();
   std::vector<const model::Object*> found = others_->objects_in(space, start, end, time_ns);
@@ -114,29 +123,37 @@ std::vector<const model::Object*> PythonResolver::objects_in(model::SpaceId spac
   if (heap == nullptr) return found;
   const auto objects = objects_of(*heap, start, end);
   found.insert(found.end(), objects.begin(), objects.end());
-  std::stable_sort(found.begin(), found.end(), [](const auto* a, const auto* b) { return a->address < b->address; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto* a, const auto* b) { return a->address < b->address; });
   return found;
 }
 
-std::vector<model::StackFrame> PythonResolver::frames_at(model::SpaceId space, std::uint64_t ip, bool is_return_address,
+std::vector<model::StackFrame> PythonResolver::frames_at(model::SpaceId space, std::uint64_t ip,
+                                                         bool is_return_address,
                                                          std::uint64_t time_ns) {
   auto frames = others_->frames_at(space, ip, is_return_address, time_ns);
   const Heap* heap = heap_at(space, time_ns);
-  if (heap == nullptr || ip < heap->runtime().module_start || ip >= heap->runtime().module_end) return frames;
+  if (heap == nullptr || ip < heap->runtime().module_start || ip >= heap->runtime().module_end)
+    return frames;
   for (model::StackFrame& frame : frames) frame.interpreter = true;
   return frames;
 }
 
 const CodeInfo* PythonResolver::code_at(model::SpaceId space, std::uint64_t code, Heap& heap) {
   auto [found, is_new] = codes_.try_emplace({space, code});
-  if (!found->second && heap.types().type_of(code) != nullptr && heap.types().type_of(code)->kind == Kind::Code)
+  if (!found->second && heap.types().type_of(code) != nullptr &&
+      heap.types().type_of(code)->kind == Kind::Code)
     // Reading an image changes nothing in it.
-    found->second = read_code(const_cast<MemoryImage&>(heap.image()), heap.runtime().layout, code, 0);
+    found->second =
+        read_code(const_cast<MemoryImage&>(heap.image()), heap.runtime().layout, code, 0);
   return found->second ? &*found->second : nullptr;
 }
 
-std::vector<model::StackFrame> PythonResolver::python_frames(model::SpaceId space, const model::PythonFrame& frame, std::uint64_t time_ns) {
-  // Frames that the interpreter makes for itself, as entries from C (FRAME_OWNED_BY_CSTACK, _INTERPRETER).
+std::vector<model::StackFrame> PythonResolver::python_frames(model::SpaceId space,
+                                                             const model::PythonFrame& frame,
+                                                             std::uint64_t time_ns) {
+  // Frames that the interpreter makes for itself, as entries from C (FRAME_OWNED_BY_CSTACK,
+  // _INTERPRETER).
   constexpr std::uint8_t kFirstInternalOwner = 3;
   Heap* heap = heap_at(space, time_ns);
   if (heap == nullptr || frame.owner >= kFirstInternalOwner) return {};
@@ -151,7 +168,9 @@ std::vector<model::StackFrame> PythonResolver::python_frames(model::SpaceId spac
   model::StackFrame named;
   named.function = code->qualname.empty() ? code->name : code->qualname;
   named.file = code->file;
-  named.line = offset <= UINT32_MAX ? code->line(version, static_cast<std::uint32_t>(offset)).value_or(0) : 0;
+  named.line = offset <= UINT32_MAX
+                   ? code->line(version, static_cast<std::uint32_t>(offset)).value_or(0)
+                   : 0;
   named.python = true;
   return {named};
 }

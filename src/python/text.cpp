@@ -96,7 +96,8 @@ std::optional<Text> read_text(process::RemoteMemory& memory, const Layout& layou
     text.utf8.resize(count);
     const auto out = std::as_writable_bytes(std::span(text.utf8));
     if (count != 0 && !memory.read_exact(found->address, out)) return std::nullopt;
-    if (std::all_of(text.utf8.begin(), text.utf8.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
+    if (std::all_of(text.utf8.begin(), text.utf8.end(),
+                    [](char c) { return static_cast<unsigned char>(c) < 0x80; }))
       return text;
     text.utf8.clear();
   }

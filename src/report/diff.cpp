@@ -38,13 +38,15 @@ Result<const DiffFormat*> diff_format_of_file(std::string_view path) {
   constexpr std::string_view kSpeedscope = ".speedscope.json";
   for (const DiffFormat& format : kDiffFormats)
     if (path.ends_with(format.suffix) && !path.ends_with(kSpeedscope)) return &format;
-  return fail(fmt::format("cannot write '{}'", printable(path)), "its suffix names no format of a diff", "use one of " + list(&DiffFormat::suffix));
+  return fail(fmt::format("cannot write '{}'", printable(path)),
+              "its suffix names no format of a diff", "use one of " + list(&DiffFormat::suffix));
 }
 
 Result<const DiffFormat*> diff_format_named(std::string_view name) {
   for (const DiffFormat& format : kDiffFormats)
     if (format.name == name) return &format;
-  return fail(fmt::format("there is no format '{}' of a diff", printable(name)), "", "use one of " + list(&DiffFormat::name));
+  return fail(fmt::format("there is no format '{}' of a diff", printable(name)), "",
+              "use one of " + list(&DiffFormat::name));
 }
 
 }  // namespace cowtrace::report

@@ -13,11 +13,14 @@
 namespace cowtrace::report {
 
 // Each fails when `out` did not take everything. All text of traced programs is made harmless.
-[[nodiscard]] Status write_diff_text(const analysis::Comparison& comparison, const ReportOptions& options, std::ostream& out);
+[[nodiscard]] Status write_diff_text(const analysis::Comparison& comparison,
+                                     const ReportOptions& options, std::ostream& out);
 // Schema "cowtrace.diff/1" (docs/diff.schema.json).
-[[nodiscard]] Status write_diff_json(const analysis::Comparison& comparison, const ReportOptions& options, std::ostream& out);
+[[nodiscard]] Status write_diff_json(const analysis::Comparison& comparison,
+                                     const ReportOptions& options, std::ostream& out);
 // One page that needs nothing else and may load nothing.
-[[nodiscard]] Status write_diff_html(const analysis::Comparison& comparison, const ReportOptions& options, std::ostream& out);
+[[nodiscard]] Status write_diff_html(const analysis::Comparison& comparison,
+                                     const ReportOptions& options, std::ostream& out);
 
 struct DiffFormat {
   std::string_view suffix;  // of -o FILE

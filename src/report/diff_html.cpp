@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The comparison as a page that opens anywhere: numbers, bars that need no colour, tables that sort.
+// The comparison as a page that opens anywhere: numbers, bars that need no colour, tables that
+// sort.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -31,12 +32,23 @@ std::string escaped(std::string_view text) {
   std::string result;
   for (const char c : text) {
     switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      case '\'': result += "&#39;"; break;
-      default: result += c;
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      case '\'':
+        result += "&#39;";
+        break;
+      default:
+        result += c;
     }
   }
   return result;
@@ -44,7 +56,8 @@ std::string escaped(std::string_view text) {
 
 // A hash as a Content-Security-Policy has it: base64 of its 32 bytes.
 std::string base64_of_hex(std::string_view hex_digits) {
-  static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  static constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   unsigned bits = 0;
   int have = 0;
@@ -66,11 +79,14 @@ class DiffHtml {
     begin();
     summary();
     totals();
-    for (const Section section : {Section::Causes, Section::Phases, Section::Objects, Section::Types, Section::Sites, Section::Mappings, Section::Roles,
-                                  Section::Mechanisms})
+    for (const Section section :
+         {Section::Causes, Section::Phases, Section::Objects, Section::Types, Section::Sites,
+          Section::Mappings, Section::Roles, Section::Mechanisms})
       table(section);
     advice();
-    out_ << "<footer>cowtrace " << escaped(options_.version) << "</footer>\n<script>" << kDiffScript << "</script>\n</body>\n</html>\n" << std::flush;
+    out_ << "<footer>cowtrace " << escaped(options_.version) << "</footer>\n<script>" << kDiffScript
+         << "</script>\n</body>\n</html>\n"
+         << std::flush;
   }
 
  private:
@@ -87,9 +103,13 @@ class DiffHtml {
   void noise(const Change& change);
   void bars(const Change& change, std::uint64_t largest);
   void advice();
-  void number(const std::string& text, double value) { out_ << fmt::format("<td data-value=\"{:.0f}\">{}</td>", value, escaped(text)); }
+  void number(const std::string& text, double value) {
+    out_ << fmt::format("<td data-value=\"{:.0f}\">{}</td>", value, escaped(text));
+  }
 
-  [[nodiscard]] bool several() const { return comparison_.before.size() > 1 || comparison_.after.size() > 1; }
+  [[nodiscard]] bool several() const {
+    return comparison_.before.size() > 1 || comparison_.after.size() > 1;
+  }
 
   const Comparison& comparison_;
   const ReportOptions& options_;
@@ -99,31 +119,41 @@ class DiffHtml {
 void DiffHtml::begin() {
   out_ << "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width\">\n"
-       << fmt::format("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; "
-                      "script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n",
-                      base64_of_hex(kDiffStyleHash), base64_of_hex(kDiffScriptHash))
+       << fmt::format(
+              "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+              "style-src 'sha256-{}'; "
+              "script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n",
+              base64_of_hex(kDiffStyleHash), base64_of_hex(kDiffScriptHash))
        << "<title>cowtrace diff</title>\n<style>" << kDiffStyle << "</style>\n</head>\n<body>\n";
 }
 
 void DiffHtml::summary() {
   out_ << "<h1>" << escaped(diff_headline(comparison_)) << "</h1>\n";
-  if (const std::string reason = diff_reason(comparison_); !reason.empty()) out_ << "<p>" << escaped(reason) << "</p>\n";
+  if (const std::string reason = diff_reason(comparison_); !reason.empty())
+    out_ << "<p>" << escaped(reason) << "</p>\n";
   if (!comparison_.warnings.empty()) {
     out_ << "<ul class=\"warnings\">\n";
-    for (const std::string& warning : comparison_.warnings) out_ << "<li>" << escaped(warning) << "</li>\n";
+    for (const std::string& warning : comparison_.warnings)
+      out_ << "<li>" << escaped(warning) << "</li>\n";
     out_ << "</ul>\n";
   }
   out_ << "<dl>\n";
   runs("before", comparison_.before);
   runs("after", comparison_.after);
-  out_ << "<dt>noise</dt><dd>" << escaped(comparison_.noise_known ? std::string(analysis::kNoiseRule) : noise_words(comparison_)) << "</dd>\n</dl>\n"
-       << "<p class=\"key\">Bars: above, outlined: before; below, filled: after. A click on a title sorts.</p>\n";
+  out_ << "<dt>noise</dt><dd>"
+       << escaped(comparison_.noise_known ? std::string(analysis::kNoiseRule)
+                                          : noise_words(comparison_))
+       << "</dd>\n</dl>\n"
+       << "<p class=\"key\">Bars: above, outlined: before; below, filled: after. A click on a "
+          "title sorts.</p>\n";
 }
 
 void DiffHtml::runs(std::string_view side, const std::vector<analysis::RunFigures>& runs) {
   out_ << "<dt>" << side << "</dt><dd>";
   for (std::size_t i = 0; i < runs.size(); ++i)
-    out_ << (i != 0 ? ", " : "") << escaped(fmt::format("{} ({} copied)", printable(runs[i].trace), human_bytes(runs[i].copied_bytes)));
+    out_ << (i != 0 ? ", " : "")
+         << escaped(fmt::format("{} ({} copied)", printable(runs[i].trace),
+                                human_bytes(runs[i].copied_bytes)));
   out_ << "</dd>\n";
 }
 
@@ -131,8 +161,8 @@ void DiffHtml::titles(const std::vector<std::string_view>& titles) {
   out_ << "<div class=\"scroll\"><table>\n<thead><tr>";
   for (const std::string_view title : titles) {
     const bool of_words = title == "TYPE" || title == "bars" || title == "noise";
-    out_ << (of_words ? "<th scope=\"col\" class=\"word\">" : "<th scope=\"col\">") << "<button type=\"button\">" << escaped(title)
-         << "</button></th>";
+    out_ << (of_words ? "<th scope=\"col\" class=\"word\">" : "<th scope=\"col\">")
+         << "<button type=\"button\">" << escaped(title) << "</button></th>";
   }
   out_ << "</tr></thead>\n<tbody>\n";
 }
@@ -153,16 +183,26 @@ void DiffHtml::counts(const Change& change) {
 }
 
 void DiffHtml::noise(const Change& change) {
-  if (comparison_.noise_known) out_ << "<td class=\"word\">" << (!change.noise.value_or(false) ? "" : change.difference == 0 ? "same" : "noise") << "</td>";
+  if (comparison_.noise_known)
+    out_ << "<td class=\"word\">"
+         << (!change.noise.value_or(false) ? ""
+             : change.difference == 0      ? "same"
+                                           : "noise")
+         << "</td>";
 }
 
 void DiffHtml::bars(const Change& change, std::uint64_t largest) {
   constexpr double kLongest = 158;
-  const auto length = [&](std::uint64_t value) { return largest == 0 ? 0 : kLongest * static_cast<double>(value) / static_cast<double>(largest); };
-  out_ << fmt::format("<td data-value=\"{:.0f}\"><svg width=\"160\" height=\"18\" aria-hidden=\"true\"><rect class=\"before\" x=\"1\" y=\"2\" "
-                      "width=\"{:.1f}\" height=\"6\"/><rect class=\"after\" x=\"1\" y=\"10\" width=\"{:.1f}\" height=\"6\"/></svg></td>",
-                      static_cast<double>(std::max(change.before.median, change.after.median)), length(change.before.median),
-                      length(change.after.median));
+  const auto length = [&](std::uint64_t value) {
+    return largest == 0 ? 0 : kLongest * static_cast<double>(value) / static_cast<double>(largest);
+  };
+  out_ << fmt::format(
+      "<td data-value=\"{:.0f}\"><svg width=\"160\" height=\"18\" aria-hidden=\"true\"><rect "
+      "class=\"before\" x=\"1\" y=\"2\" "
+      "width=\"{:.1f}\" height=\"6\"/><rect class=\"after\" x=\"1\" y=\"10\" width=\"{:.1f}\" "
+      "height=\"6\"/></svg></td>",
+      static_cast<double>(std::max(change.before.median, change.after.median)),
+      length(change.before.median), length(change.after.median));
 }
 
 void DiffHtml::totals() {
@@ -197,11 +237,13 @@ void DiffHtml::name(Section section, const analysis::RowName& name) {
   out_ << "<td class=\"name\">";
   if (section != Section::Sites) {
     out_ << escaped(row_words(section, name)) << "</td>";
-    if (section == Section::Objects) out_ << "<td class=\"word\">" << escaped(type_words(name.type, name.kind)) << "</td>";
+    if (section == Section::Objects)
+      out_ << "<td class=\"word\">" << escaped(type_words(name.type, name.kind)) << "</td>";
     return;
   }
   out_ << (name.stack.empty() ? "(no stack)" : "<ol>");
-  for (const model::StackFrame& frame : name.stack) out_ << "<li>" << escaped(described(frame, kLongestFrame)) << "</li>";
+  for (const model::StackFrame& frame : name.stack)
+    out_ << "<li>" << escaped(described(frame, kLongestFrame)) << "</li>";
   out_ << (name.stack.empty() ? "</td>" : "</ol></td>");
 }
 
@@ -224,19 +266,26 @@ void DiffHtml::table(Section section) {
   out_ << "<h2>" << escaped(words.title) << "</h2>\n";
   std::vector<std::string_view> columns = {words.column};
   if (section == Section::Objects) columns.emplace_back("TYPE");
-  columns.insert(columns.end(), {"bars", section == Section::Mechanisms ? "bytes before" : "copied before", "after", "difference"});
+  columns.insert(columns.end(),
+                 {"bars", section == Section::Mechanisms ? "bytes before" : "copied before",
+                  "after", "difference"});
   if (several()) columns.insert(columns.end(), {"runs before", "runs after"});
-  columns.insert(columns.end(), {section == Section::Mechanisms ? "count before" : "breaks before", "after", "difference"});
-  const std::string items = std::string(section == Section::Roles ? "processes" : "objects") + " before";
+  columns.insert(columns.end(), {section == Section::Mechanisms ? "count before" : "breaks before",
+                                 "after", "difference"});
+  const std::string items =
+      std::string(section == Section::Roles ? "processes" : "objects") + " before";
   if (!words.items.empty()) columns.insert(columns.end(), {items, "after", "difference"});
   if (comparison_.noise_known) columns.emplace_back("noise");
   titles(columns);
   std::uint64_t largest = 0;
-  for (const ChangedRow& one : rows) largest = std::max({largest, one.bytes.before.median, one.bytes.after.median});
+  for (const ChangedRow& one : rows)
+    largest = std::max({largest, one.bytes.before.median, one.bytes.after.median});
   const std::size_t shown = std::min(rows.size(), kMostRows);
   for (std::size_t i = 0; i < shown; ++i) row(section, rows[i], largest);
   out_ << "</tbody></table></div>\n";
-  if (rows.size() > shown) out_ << fmt::format("<p>and {} more: -o FILE.json has all</p>\n", human_count(rows.size() - shown));
+  if (rows.size() > shown)
+    out_ << fmt::format("<p>and {} more: -o FILE.json has all</p>\n",
+                        human_count(rows.size() - shown));
 }
 
 void DiffHtml::advice() {
@@ -249,7 +298,8 @@ void DiffHtml::advice() {
 
 }  // namespace
 
-Status write_diff_html(const Comparison& comparison, const ReportOptions& options, std::ostream& out) {
+Status write_diff_html(const Comparison& comparison, const ReportOptions& options,
+                       std::ostream& out) {
   DiffHtml(comparison, options, out).write();
   if (!out) return fail("the HTML of the diff is incomplete", "its file did not take all of it");
   return {};

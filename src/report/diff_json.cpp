@@ -22,7 +22,9 @@ Json text_or_null(const std::string& text) {
   return text.empty() ? Json(nullptr) : Json(text);
 }
 
-Json spread_json(const analysis::Spread& spread) { return {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}}; }
+Json spread_json(const analysis::Spread& spread) {
+  return {{"median", spread.median}, {"min", spread.least}, {"max", spread.most}};
+}
 
 Json change_json(const Change& change) {
   return {{"before", spread_json(change.before)},
@@ -31,7 +33,9 @@ Json change_json(const Change& change) {
           {"noise", change.noise ? Json(*change.noise) : Json(nullptr)}};
 }
 
-Json change_json(const std::optional<Change>& change) { return change ? change_json(*change) : Json(nullptr); }
+Json change_json(const std::optional<Change>& change) {
+  return change ? change_json(*change) : Json(nullptr);
+}
 
 Json runs_json(const std::vector<analysis::RunFigures>& runs) {
   Json list = Json::array();
@@ -65,17 +69,22 @@ Json named_frame_json(const model::StackFrame& frame) {
 
 Json name_json(Section section, const analysis::RowName& name) {
   switch (section) {
-    case Section::Mechanisms: return {{"mechanism", name.name}};
-    case Section::Causes: return {{"cause", name.name}};
-    case Section::Phases: return {{"phase", name.name}};
+    case Section::Mechanisms:
+      return {{"mechanism", name.name}};
+    case Section::Causes:
+      return {{"cause", name.name}};
+    case Section::Phases:
+      return {{"phase", name.name}};
     case Section::Objects:
       return {{"name", name.name}, {"type", text_or_null(name.type)}, {"kind", name.kind}};
     case Section::Types:
       return {{"type", text_or_null(name.name)}, {"kind", name.kind}};
     case Section::Mappings:
       return {{"label", text_or_null(name.name)}};
-    case Section::Roles: return {{"command", name.name}, {"generation", name.generation}};
-    case Section::Sites: break;
+    case Section::Roles:
+      return {{"command", name.name}, {"generation", name.generation}};
+    case Section::Sites:
+      break;
   }
   Json stack = Json::array();
   for (const model::StackFrame& frame : name.stack) stack.push_back(named_frame_json(frame));
@@ -89,7 +98,8 @@ Json row_json(Section section, const ChangedRow& row) {
     json["bytes"] = change_json(row.bytes);
     return json;
   }
-  if (section == Section::Objects || section == Section::Types) json["objects"] = change_json(row.items);
+  if (section == Section::Objects || section == Section::Types)
+    json["objects"] = change_json(row.items);
   if (section == Section::Roles) json["processes"] = change_json(row.items);
   json["breaks"] = change_json(row.breaks);
   json["copied_bytes"] = change_json(row.bytes);
@@ -98,22 +108,27 @@ Json row_json(Section section, const ChangedRow& row) {
 
 Json advice_change_json(const analysis::AdviceChange& change) {
   const auto side = [](std::uint64_t runs, const std::optional<analysis::Spread>& saves) {
-    return Json{{"runs", runs}, {"saves_at_most_bytes", saves ? spread_json(*saves) : Json(nullptr)}};
+    return Json{{"runs", runs},
+                {"saves_at_most_bytes", saves ? spread_json(*saves) : Json(nullptr)}};
   };
-  return {{"id", change.id}, {"before", side(change.runs_before, change.saves_before)}, {"after", side(change.runs_after, change.saves_after)}};
+  return {{"id", change.id},
+          {"before", side(change.runs_before, change.saves_before)},
+          {"after", side(change.runs_after, change.saves_after)}};
 }
 
 struct Key {
   Section section;
   const char* key;
 };
-constexpr Key kKeys[] = {{Section::Mechanisms, "mechanisms"}, {Section::Causes, "causes"}, {Section::Phases, "phases"}, {Section::Objects, "objects"},
-                         {Section::Types, "types"},           {Section::Sites, "sites"},   {Section::Mappings, "mappings"},
-                         {Section::Roles, "roles"}};
+constexpr Key kKeys[] = {{Section::Mechanisms, "mechanisms"}, {Section::Causes, "causes"},
+                         {Section::Phases, "phases"},         {Section::Objects, "objects"},
+                         {Section::Types, "types"},           {Section::Sites, "sites"},
+                         {Section::Mappings, "mappings"},     {Section::Roles, "roles"}};
 
 }  // namespace
 
-Status write_diff_json(const analysis::Comparison& comparison, const ReportOptions& options, std::ostream& out) {
+Status write_diff_json(const analysis::Comparison& comparison, const ReportOptions& options,
+                       std::ostream& out) {
   JsonStream json(out);
   json.member("schema", "cowtrace.diff/1");
   json.member("version", options.version);

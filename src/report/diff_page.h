@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The style and the script of a diff's page, from the files beside this one, with their SHA-256 in hexadecimal digits.
+// The style and the script of a diff's page, from the files beside this one, with their SHA-256 in
+// hexadecimal digits.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The comparison for people. The first line says what the change saved or cost; what makes the sides hard to compare comes right after it.
+// The comparison for people. The first line says what the change saved or cost; what makes the
+// sides hard to compare comes right after it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -80,13 +81,17 @@ std::vector<SiteRow> together(const std::vector<ChangedRow>& rows, std::size_t r
 class DiffText {
  public:
   DiffText(const Comparison& comparison, const ReportOptions& options, std::ostream& out)
-      : comparison_(comparison), options_(options), width_(std::max<std::size_t>(options.width, 80)), out_(out) {}
+      : comparison_(comparison),
+        options_(options),
+        width_(std::max<std::size_t>(options.width, 80)),
+        out_(out) {}
 
   void write() {
     head();
     totals();
-    for (const Section section : {Section::Causes, Section::Phases, Section::Objects, Section::Types, Section::Sites, Section::Mappings, Section::Roles,
-                                  Section::Mechanisms})
+    for (const Section section :
+         {Section::Causes, Section::Phases, Section::Objects, Section::Types, Section::Sites,
+          Section::Mappings, Section::Roles, Section::Mechanisms})
       rows(section);
     advice();
     last_warning();
@@ -107,16 +112,21 @@ class DiffText {
   void advice();
   void last_warning();
   void paragraph(const std::string& text, Paint paint, std::size_t hanging);
-  void title(std::string_view text) { out_ << '\n' << painted(text, Paint::Bold, options_.color) << '\n'; }
+  void title(std::string_view text) {
+    out_ << '\n' << painted(text, Paint::Bold, options_.color) << '\n';
+  }
 
-  [[nodiscard]] bool several() const { return comparison_.before.size() > 1 || comparison_.after.size() > 1; }
+  [[nodiscard]] bool several() const {
+    return comparison_.before.size() > 1 || comparison_.after.size() > 1;
+  }
   // "~ -8.0 KiB": noise is marked.
   [[nodiscard]] static std::string marked(const Change& change, std::string text) {
     return change.noise.value_or(false) && change.difference != 0 ? "~ " + std::move(text) : text;
   }
   // " x4", " x4 -> 8"; nothing for one.
   [[nodiscard]] static std::string how_many(const Change& items) {
-    if (items.difference != 0) return fmt::format(" x{} -> {}", items.before.median, items.after.median);
+    if (items.difference != 0)
+      return fmt::format(" x{} -> {}", items.before.median, items.after.median);
     return items.before.median == 1 ? std::string() : fmt::format(" x{}", items.before.median);
   }
   [[nodiscard]] std::vector<TextTable::Column> number_columns(std::string_view breaks) const;
@@ -148,33 +158,43 @@ void DiffText::field(std::string_view name, std::string_view text) {
 void DiffText::runs(std::string_view side, const std::vector<analysis::RunFigures>& runs) {
   constexpr std::size_t kMostNamed = 10;
   std::string text;
-  for (std::size_t i = 0; i < std::min(runs.size(), kMostNamed); ++i) text += (text.empty() ? "" : ", ") + printable(runs[i].trace);
+  for (std::size_t i = 0; i < std::min(runs.size(), kMostNamed); ++i)
+    text += (text.empty() ? "" : ", ") + printable(runs[i].trace);
   if (runs.size() > kMostNamed) text += fmt::format(" and {} more", runs.size() - kMostNamed);
   field(side, text);
 }
 
 void DiffText::head() {
   paragraph(diff_headline(comparison_), Paint::Bold, 0);
-  if (const std::string reason = diff_reason(comparison_); !reason.empty()) paragraph(reason, Paint::Plain, 2);
-  for (const std::string& warning : comparison_.warnings) paragraph("! " + warning, Paint::Warning, 2);
+  if (const std::string reason = diff_reason(comparison_); !reason.empty())
+    paragraph(reason, Paint::Plain, 2);
+  for (const std::string& warning : comparison_.warnings)
+    paragraph("! " + warning, Paint::Warning, 2);
   runs("before", comparison_.before);
   runs("after", comparison_.after);
   field("noise", noise_words(comparison_));
 }
 
 void DiffText::totals() {
-  std::vector<TextTable::Column> columns = {{"", Align::Left}, {"BEFORE"}, {"AFTER"}, {"DIFFERENCE"}};
-  if (several()) columns.insert(columns.end(), {{"RUNS BEFORE", Align::Right, true}, {"RUNS AFTER", Align::Right, true}});
+  std::vector<TextTable::Column> columns = {
+      {"", Align::Left}, {"BEFORE"}, {"AFTER"}, {"DIFFERENCE"}};
+  if (several())
+    columns.insert(columns.end(),
+                   {{"RUNS BEFORE", Align::Right, true}, {"RUNS AFTER", Align::Right, true}});
   TextTable table(columns);
-  const auto add = [&](std::string name, const Change& change, auto&& human, auto&& difference, auto&& range) {
-    Cells cells = {std::move(name), human(change.before.median), human(change.after.median), marked(change, difference(change.difference))};
+  const auto add = [&](std::string name, const Change& change, auto&& human, auto&& difference,
+                       auto&& range) {
+    Cells cells = {std::move(name), human(change.before.median), human(change.after.median),
+                   marked(change, difference(change.difference))};
     if (several()) cells.insert(cells.end(), {range(change.before), range(change.after)});
     table.add(std::move(cells));
   };
   add("breaks", comparison_.breaks, human_count, signed_count, count_range);
   add("copied", comparison_.copied_bytes, human_bytes, signed_bytes, bytes_range);
-  if (comparison_.inherited_bytes) add("inherited", *comparison_.inherited_bytes, human_bytes, signed_bytes, bytes_range);
-  if (comparison_.still_shared_bytes) add("shared", *comparison_.still_shared_bytes, human_bytes, signed_bytes, bytes_range);
+  if (comparison_.inherited_bytes)
+    add("inherited", *comparison_.inherited_bytes, human_bytes, signed_bytes, bytes_range);
+  if (comparison_.still_shared_bytes)
+    add("shared", *comparison_.still_shared_bytes, human_bytes, signed_bytes, bytes_range);
   add("processes", comparison_.processes, human_count, signed_count, count_range);
   title("Totals");
   table.print(out_, width_, options_.color);
@@ -187,7 +207,8 @@ std::vector<TextTable::Column> DiffText::number_columns(std::string_view breaks)
 }
 
 DiffText::Cells DiffText::numbers(const ChangedRow& row) const {
-  Cells cells = {signed_count(row.breaks.difference), human_bytes(row.bytes.before.median), human_bytes(row.bytes.after.median),
+  Cells cells = {signed_count(row.breaks.difference), human_bytes(row.bytes.before.median),
+                 human_bytes(row.bytes.after.median),
                  marked(row.bytes, signed_bytes(row.bytes.difference))};
   if (several()) cells.push_back(human_bytes(width_of(row.bytes)));
   return cells;
@@ -195,12 +216,16 @@ DiffText::Cells DiffText::numbers(const ChangedRow& row) const {
 
 void DiffText::rows(Section section) {
   const std::vector<ChangedRow>& rows = comparison_.of(section);
-  const bool only_unknown = section == Section::Causes && rows.size() == 1 && rows.front().name.name == "unknown";
+  const bool only_unknown =
+      section == Section::Causes && rows.size() == 1 && rows.front().name.name == "unknown";
   // Nothing about phases where no program copied while it ended.
-  const bool only_work = section == Section::Phases &&
-                         std::none_of(rows.begin(), rows.end(), [](const auto& row) { return row.name.name == model::name(model::Phase::Ending); });
+  const bool only_work =
+      section == Section::Phases && std::none_of(rows.begin(), rows.end(), [](const auto& row) {
+        return row.name.name == model::name(model::Phase::Ending);
+      });
   if (rows.empty() || only_unknown || only_work) return;
-  const bool all = section == Section::Causes || section == Section::Phases || section == Section::Mechanisms;
+  const bool all =
+      section == Section::Causes || section == Section::Phases || section == Section::Mechanisms;
   const std::size_t shown = all ? rows.size() : std::min(rows.size(), options_.rows);
   title(section_words(section).title);
   if (section != Section::Sites) {
@@ -237,8 +262,10 @@ void DiffText::table(Section section, const std::vector<ChangedRow>& rows, std::
 }
 
 void DiffText::sites(const std::vector<SiteRow>& rows, std::size_t shown) {
-  const std::string titles = fmt::format("  {:>8}  {:>9}  {:>9}  {:>12}", "BREAKS", "BEFORE", "AFTER", "DIFFERENCE");
-  out_ << painted(fmt::format("{}  {}", titles, "WRITTEN BY"), Paint::Faint, options_.color) << '\n';
+  const std::string titles =
+      fmt::format("  {:>8}  {:>9}  {:>9}  {:>12}", "BREAKS", "BEFORE", "AFTER", "DIFFERENCE");
+  out_ << painted(fmt::format("{}  {}", titles, "WRITTEN BY"), Paint::Faint, options_.color)
+       << '\n';
   const auto put = [&](std::string_view before, std::string_view text) {
     out_ << fmt::format("{:{}}{}\n", before, kSiteNumbers, text);
   };
@@ -262,8 +289,11 @@ void DiffText::and_more(const std::vector<ChangedRow>& rows, std::size_t shown) 
     after += rows[i].bytes.after.median;
     noise += rows[i].bytes.noise.value_or(false) ? 1 : 0;
   }
-  const std::string of_noise = comparison_.noise_known ? fmt::format(" ({} unchanged or noise)", human_count(noise)) : std::string();
-  out_ << fmt::format("  and {} more{}: {} before, {} after\n", human_count(rows.size() - shown), of_noise, human_bytes(before), human_bytes(after));
+  const std::string of_noise = comparison_.noise_known
+                                   ? fmt::format(" ({} unchanged or noise)", human_count(noise))
+                                   : std::string();
+  out_ << fmt::format("  and {} more{}: {} before, {} after\n", human_count(rows.size() - shown),
+                      of_noise, human_bytes(before), human_bytes(after));
 }
 
 void DiffText::advice() {
@@ -277,12 +307,15 @@ void DiffText::last_warning() {
   const std::size_t count = comparison_.warnings.size();
   if (count == 0) return;
   out_ << '\n';
-  paragraph(fmt::format("! these sides are hard to compare: see the {} at the top", counted(count, "warning", "warnings")), Paint::Warning, 2);
+  paragraph(fmt::format("! these sides are hard to compare: see the {} at the top",
+                        counted(count, "warning", "warnings")),
+            Paint::Warning, 2);
 }
 
 }  // namespace
 
-Status write_diff_text(const Comparison& comparison, const ReportOptions& options, std::ostream& out) {
+Status write_diff_text(const Comparison& comparison, const ReportOptions& options,
+                       std::ostream& out) {
   DiffText(comparison, options, out).write();
   if (!out) return fail("the text of the diff is incomplete", "its file did not take all of it");
   return {};

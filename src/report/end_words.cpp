@@ -14,12 +14,14 @@ std::string end_words(const analysis::ProcessSummary& process) {
   const int status = static_cast<int>(*process.wait_status);
   if (!WIFSIGNALED(status)) return fmt::format("with status {}", WEXITSTATUS(status));
   const char* name = sigabbrev_np(WTERMSIG(status));
-  return name != nullptr ? fmt::format("by SIG{}", name) : fmt::format("by signal {}", WTERMSIG(status));
+  return name != nullptr ? fmt::format("by SIG{}", name)
+                         : fmt::format("by signal {}", WTERMSIG(status));
 }
 
 bool ran_another_program(const analysis::ProcessSummary& process) {
   // A command begins with its exec.
-  return std::any_of(process.exec_ns.begin(), process.exec_ns.end(), [&](std::uint64_t exec_ns) { return exec_ns > process.start_ns; });
+  return std::any_of(process.exec_ns.begin(), process.exec_ns.end(),
+                     [&](std::uint64_t exec_ns) { return exec_ns > process.start_ns; });
 }
 
 }  // namespace cowtrace::report

@@ -18,7 +18,8 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// What is after the last space of a line is its weight; flamegraph.pl takes a second number before it for one, too.
+// What is after the last space of a line is its weight; flamegraph.pl takes a second number before
+// it for one, too.
 bool ends_like_a_weight(std::string_view name) {
   const std::size_t space = name.rfind(' ');
   if (space == std::string_view::npos || space + 1 == name.size()) return false;
@@ -47,7 +48,8 @@ Status FoldedReporter::write(const analysis::Report& report, std::ostream& out) 
   for (const analysis::BreakStack& stack : analysis::break_stacks(report, options_.filter, false)) {
     std::string line = folded(command_of(summary.processes[stack.process.value]));
     const auto& frames = names.of(stack);
-    for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) line += ';' + folded(*frame);
+    for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame)
+      line += ';' + folded(*frame);
     weights[std::move(line)] += stack.count.bytes;
   }
   for (const auto& [line, bytes] : weights) out << line << ' ' << bytes << '\n';

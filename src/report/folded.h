@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brendan Gregg's folded stacks, for flamegraph.pl, inferno and others: one line a stack, outermost first, with the
-// bytes that were copied.
+// Brendan Gregg's folded stacks, for flamegraph.pl, inferno and others: one line a stack, outermost
+// first, with the bytes that were copied.
 //
 //   server;main;serve;fill_table;memset 49152
 //   server;(lost events) 8192

@@ -26,8 +26,8 @@ std::string described_python(const model::StackFrame& frame, std::size_t room) {
   const std::string where = place(frame);
   if (where.empty()) return fitted(function, room);
   constexpr std::size_t kAround = 3;  // " (" and ")"
-  const std::size_t for_function =
-      std::min(columns(function), std::max(room / 2, room - std::min(room, columns(where) + kAround)));
+  const std::size_t for_function = std::min(
+      columns(function), std::max(room / 2, room - std::min(room, columns(where) + kAround)));
   const std::size_t left = room - std::min(room, for_function + kAround);
   return fmt::format("{} ({})", fitted(function, for_function), fitted(where, left, Cut::Start));
 }

@@ -8,7 +8,8 @@ namespace cowtrace::report {
 GzipWriter::GzipWriter(std::ostream& out) : out_(out) {
   constexpr int kGzip = 16 + MAX_WBITS;  // zlib's way to ask for a gzip header
   constexpr int kMemory = 8;             // zlib's default
-  works_ = deflateInit2(&stream_, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzip, kMemory, Z_DEFAULT_STRATEGY) == Z_OK;
+  works_ = deflateInit2(&stream_, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzip, kMemory,
+                        Z_DEFAULT_STRATEGY) == Z_OK;
 }
 
 GzipWriter::~GzipWriter() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compresses on the way to a stream. The same input gives the same bytes: there is no name and no time in the header.
+// Compresses on the way to a stream. The same input gives the same bytes: there is no name and no
+// time in the header.
 #pragma once
 
 #include <zlib.h>
@@ -18,7 +19,8 @@ class GzipWriter {
   GzipWriter& operator=(const GzipWriter&) = delete;
 
   void write(std::string_view bytes) { deflate_all(bytes, Z_NO_FLUSH); }
-  // Nothing may be written after it. False if zlib had no memory; what the stream did not take it knows itself.
+  // Nothing may be written after it. False if zlib had no memory; what the stream did not take it
+  // knows itself.
   [[nodiscard]] bool finish();
 
  private:

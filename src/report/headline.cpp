@@ -38,18 +38,23 @@ std::string audit_verdict(const analysis::Summary& summary) {
 }
 
 std::string why_nothing_was_shared(std::size_t processes) {
-  if (processes == 1) return "nothing was shared: the only process was started by exec and forked nothing";
-  return fmt::format("nothing was shared: each of the {} processes was started by exec, which begins with memory of its own (spawn, not fork)",
-                     human_count(processes));
+  if (processes == 1)
+    return "nothing was shared: the only process was started by exec and forked nothing";
+  return fmt::format(
+      "nothing was shared: each of the {} processes was started by exec, which begins with memory "
+      "of its own (spawn, not fork)",
+      human_count(processes));
 }
 
 // What was inherited; not where exact snapshots were given up, or of what still runs.
 bool is_known_of_all(const analysis::Summary& summary) {
-  return std::all_of(summary.processes.begin(), summary.processes.end(),
-                     [](const auto& process) { return !process.forked_from || process.inherited_bytes; });
+  return std::all_of(summary.processes.begin(), summary.processes.end(), [](const auto& process) {
+    return !process.forked_from || process.inherited_bytes;
+  });
 }
 
-// What was copied while programs ended, where that is more than a tenth: it is avoided in other ways than the rest.
+// What was copied while programs ended, where that is more than a tenth: it is avoided in other
+// ways than the rest.
 std::string ending_part(const analysis::Totals& totals) {
   constexpr std::uint64_t kWorthSaying = 10;
   const std::uint64_t ending = totals.ending_bytes();
@@ -61,7 +66,8 @@ std::string ending_part(const analysis::Totals& totals) {
 
 bool nothing_was_shared(const analysis::Summary& summary) {
   return summary.totals.breaks == 0 && !summary.processes.empty() &&
-         std::all_of(summary.processes.begin(), summary.processes.end(), [](const auto& process) { return process.started_by_exec; });
+         std::all_of(summary.processes.begin(), summary.processes.end(),
+                     [](const auto& process) { return process.started_by_exec; });
 }
 
 std::string headline(const analysis::Summary& summary) {
@@ -69,7 +75,8 @@ std::string headline(const analysis::Summary& summary) {
   if (nothing_was_shared(summary)) return why_nothing_was_shared(summary.processes.size());
   std::string inherited;
   if (totals.inherited_bytes)
-    inherited = fmt::format("{}{} inherited", is_known_of_all(summary) ? "" : "at least ", human_bytes(*totals.inherited_bytes));
+    inherited = fmt::format("{}{} inherited", is_known_of_all(summary) ? "" : "at least ",
+                            human_bytes(*totals.inherited_bytes));
   if (totals.breaks == 0)
     return fmt::format("no shared page was broken by {}{}{}; {}",
                        counted(summary.processes.size(), "process", "processes"),

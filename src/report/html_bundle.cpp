@@ -5,13 +5,16 @@
 #include <cstddef>
 
 // A compiler takes minutes over an array of this size; the assembler copies the file.
-#define COWTRACE_EMBED(symbol, file)                       \
-  __asm__(                                                 \
-      ".section .rodata\n"                                 \
-      ".global " #symbol "_begin\n" #symbol "_begin:\n"    \
-      ".incbin \"" file "\"\n"                             \
-      ".global " #symbol "_end\n" #symbol "_end:\n"        \
-      ".byte 0\n"                                          \
+#define COWTRACE_EMBED(symbol, file)        \
+  __asm__(                                  \
+      ".section .rodata\n"                  \
+      ".global " #symbol "_begin\n" #symbol \
+      "_begin:\n"                           \
+      ".incbin \"" file                     \
+      "\"\n"                                \
+      ".global " #symbol "_end\n" #symbol   \
+      "_end:\n"                             \
+      ".byte 0\n"                           \
       ".previous\n")
 
 COWTRACE_EMBED(cowtrace_html_head, COWTRACE_WEB_DIR "/report.head.html");

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A table of numbers by columns, for HtmlSections. A column is a byte with the number of bytes that its largest value has, and then that
-// many planes: the lowest bytes of all rows, the next ones of all rows, and so on. Deflate finds more in that than in rows.
-// A *delta* column holds the differences of successive rows in zigzag order (0, -1, 1, -2, ...), and begins anew with each section.
+// A table of numbers by columns, for HtmlSections. A column is a byte with the number of bytes that
+// its largest value has, and then that many planes: the lowest bytes of all rows, the next ones of
+// all rows, and so on. Deflate finds more in that than in rows. A *delta* column holds the
+// differences of successive rows in zigzag order (0, -1, 1, -2, ...), and begins anew with each
+// section.
 #pragma once
 
 #include <cstdint>

@@ -94,7 +94,8 @@ void EventWriter::add_event(const PageGroup& group, const Touch& touch, std::uin
       facts.effect(facts.target(session.number_of(*touch.space), touch.place));
   const auto site = touch.is_break() ? what_.report.summary.site_index.of(touch) : std::nullopt;
   const bool by_another = touch.pid != 0 && touch.pid != session.process(group.process).pid;
-  const std::uint32_t number = object != PageObjects::kNone ? what_.objects.number(ObjectId(object)) : HtmlObjects::kNone;
+  const std::uint32_t number =
+      object != PageObjects::kNone ? what_.objects.number(ObjectId(object)) : HtmlObjects::kNone;
   events_.add({analysis::since(session.capture.started_ns, touch.last_ns),
                touch.address - std::min(touch.address, group.page), touch.count,
                touch.size / kPageSize, static_cast<std::uint64_t>(touch.mechanism),

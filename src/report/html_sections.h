@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data of an HTML report: named sections, compressed with deflate (zlib's container) and written as base64 while they are made.
+// The data of an HTML report: named sections, compressed with deflate (zlib's container) and
+// written as base64 while they are made.
 //
 //   stream  = section...
-//   section = kind (1 byte: 'J' or 'C'), length of name (1), name, length of body (4, little endian), body
+//   section = kind (1 byte: 'J' or 'C'), length of name (1), name, length of body (4, little
+//             endian), body
 //   'J'       a JSON value; lists of the same name continue each other
-//   'C'       rows (4), then each column of the table as the layout section lists them (html_columns.h)
+//   'C'       rows (4), then each column of the table as the layout section lists them
+//             (html_columns.h)
 #pragma once
 
 #include <zlib.h>

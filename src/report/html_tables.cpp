@@ -76,8 +76,8 @@ Json list_json(const Rows& rows, MakeJson&& make_json) {
 
 }  // namespace
 
-void write_html_meta(const analysis::Summary& summary, const ReportOptions& options, const HtmlObjects& objects,
-                     HtmlSections& sections) {
+void write_html_meta(const analysis::Summary& summary, const ReportOptions& options,
+                     const HtmlObjects& objects, HtmlSections& sections) {
   sections.json("layout", {{"objects", layout_json(kObjectColumns)},
                            {"sites", layout_json(kSiteColumns)},
                            {"siteFrames", layout_json(kSiteFrameColumns)},
@@ -86,30 +86,28 @@ void write_html_meta(const analysis::Summary& summary, const ReportOptions& opti
                            {"events", layout_json(kEventColumns)}});
   Json mechanisms = Json::array();
   for (const model::MechanismInfo& mechanism : model::kMechanismTable)
-    mechanisms.push_back({{"name", mechanism.name},
-                          {"is_break", mechanism.is_break},
-                          {"about", mechanism.about}});
+    mechanisms.push_back(
+        {{"name", mechanism.name}, {"is_break", mechanism.is_break}, {"about", mechanism.about}});
   Json kinds = Json::array();
   for (const auto kind : {model::ObjectKind::Registered, model::ObjectKind::Python,
                           model::ObjectKind::Symbol, model::ObjectKind::Mapping})
     kinds.push_back(model::name(kind));
-  sections.json("meta",
-                {{"version", options.version},
-                 {"headline", headline(summary)},
-                 {"nothing_was_shared", nothing_was_shared(summary)},
-                 {"warnings", warnings(summary)},
-                 {"mechanisms", mechanisms},
-                 {"causes", model::kCauseNames},
-                 {"phases", model::kPhaseNames},
-                 {"kinds", kinds},
-                 {"objects_left_out", objects.left_out()},
-                 {"capture", capture_json(summary.capture)},
-                 {"totals", totals_json(summary.totals)},
-                 {"processes", list_json(summary.processes, process_json)},
-                 {"stalls", list_json(summary.stalls, stall_json)},
-                 {"mappings", list_json(summary.mappings, mapping_json)},
-                 {"watches", list_json(summary.watches, watch_json)},
-                 {"advice", list_json(summary.advice, advice_json)}});
+  sections.json("meta", {{"version", options.version},
+                         {"headline", headline(summary)},
+                         {"nothing_was_shared", nothing_was_shared(summary)},
+                         {"warnings", warnings(summary)},
+                         {"mechanisms", mechanisms},
+                         {"causes", model::kCauseNames},
+                         {"phases", model::kPhaseNames},
+                         {"kinds", kinds},
+                         {"objects_left_out", objects.left_out()},
+                         {"capture", capture_json(summary.capture)},
+                         {"totals", totals_json(summary.totals)},
+                         {"processes", list_json(summary.processes, process_json)},
+                         {"stalls", list_json(summary.stalls, stall_json)},
+                         {"mappings", list_json(summary.mappings, mapping_json)},
+                         {"watches", list_json(summary.watches, watch_json)},
+                         {"advice", list_json(summary.advice, advice_json)}});
 }
 
 void write_html_sites(const analysis::Summary& summary, HtmlStrings& strings,

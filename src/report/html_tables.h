@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an HTML report holds beside pages and events: what the capture says of itself, objects, sites, and the texts of all of these.
+// What an HTML report holds beside pages and events: what the capture says of itself, objects,
+// sites, and the texts of all of these.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +50,8 @@ class HtmlObjects {
   std::vector<std::uint32_t> number_;  // the other way round
 };
 
-void write_html_meta(const analysis::Summary& summary, const ReportOptions& options, const HtmlObjects& objects,
-                     HtmlSections& sections);
+void write_html_meta(const analysis::Summary& summary, const ReportOptions& options,
+                     const HtmlObjects& objects, HtmlSections& sections);
 
 void write_html_sites(const analysis::Summary& summary, HtmlStrings& strings,
                       HtmlSections& sections);

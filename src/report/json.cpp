@@ -40,7 +40,9 @@ Status JsonReporter::write(const analysis::Report& report, std::ostream& out) {
   write_list(json, "sites", summary.sites, site_json);
   write_list(json, "allocators", summary.allocators, site_json);
   const auto& unknown = summary.allocators_unknown;
-  json.member("allocators_unknown", unknown ? Json{{"breaks", unknown->breaks}, {"copied_bytes", unknown->bytes}} : Json(nullptr));
+  json.member("allocators_unknown",
+              unknown ? Json{{"breaks", unknown->breaks}, {"copied_bytes", unknown->bytes}}
+                      : Json(nullptr));
   write_list(json, "mappings", summary.mappings, mapping_json);
   json.member("timeline_bucket_ns", summary.timeline_bucket_ns);
   write_list(json, "timeline", summary.timeline, timeline_json);

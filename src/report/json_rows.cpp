@@ -82,8 +82,7 @@ Json count_json(const analysis::BreakCount& count) {
 Json by_cause_json(const analysis::ByCause& by_cause) {
   Json json = Json::object();
   for (std::size_t c = 0; c < by_cause.size(); ++c)
-    if (by_cause[c].breaks != 0)
-      json[std::string(model::kCauseNames[c])] = count_json(by_cause[c]);
+    if (by_cause[c].breaks != 0) json[std::string(model::kCauseNames[c])] = count_json(by_cause[c]);
   return json;
 }
 

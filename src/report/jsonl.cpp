@@ -51,7 +51,8 @@ class Lines : public analysis::EventVisitor {
         object_written_(summary.objects.size()) {}
 
   void begin(const ReportOptions& options) {
-    Json line = {{"type", "capture"}, {"schema", "cowtrace.events/1"}, {"version", options.version}};
+    Json line = {
+        {"type", "capture"}, {"schema", "cowtrace.events/1"}, {"version", options.version}};
     line.update(capture_json(summary_.capture));
     line["filter"] = options.filter.conditions();
     put(line);
@@ -60,7 +61,9 @@ class Lines : public analysis::EventVisitor {
   void mark(const analysis::ProcessMark& mark) override {
     const analysis::ProcessSummary& process = summary_.processes[mark.process.value];
     using Kind = analysis::ProcessMark::Kind;
-    const char* type = mark.kind == Kind::Start ? "process" : mark.kind == Kind::Exec ? "exec" : "exit";
+    const char* type = mark.kind == Kind::Start  ? "process"
+                       : mark.kind == Kind::Exec ? "exec"
+                                                 : "exit";
     Json line = {{"type", type}, {"t_ns", mark.t_ns}};
     if (mark.kind == Kind::Start)
       line.update(process_json(process));
@@ -103,7 +106,8 @@ class Lines : public analysis::EventVisitor {
     line["ip"] = hex_or_null(event.ip);
     line["stack"] = row.site ? Json(*row.site) : Json(nullptr);
     line["written_bytes"] = row.written_bytes ? Json(*row.written_bytes) : Json(nullptr);
-    line["before"] = event.has_before ? Json(fmt::format("0x{:016x}", event.before)) : Json(nullptr);
+    line["before"] =
+        event.has_before ? Json(fmt::format("0x{:016x}", event.before)) : Json(nullptr);
     line["in_kernel"] = static_cast<bool>(event.in_kernel);
     line["late"] = static_cast<bool>(event.late);
     line["in_python"] = static_cast<bool>(event.in_python);

@@ -15,7 +15,9 @@ std::string quoted(std::string_view text) {
   return or_null(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-void append(fmt::memory_buffer& out, std::string_view text) { out.append(text.data(), text.data() + text.size()); }
+void append(fmt::memory_buffer& out, std::string_view text) {
+  out.append(text.data(), text.data() + text.size());
+}
 
 // Frame 0 is "not known", never a frame.
 void append_frame(fmt::memory_buffer& out, std::uint64_t frame) {
@@ -30,7 +32,8 @@ void append_mechanisms(fmt::memory_buffer& out, const analysis::ByMechanism& by_
   for (const model::MechanismInfo& mechanism : model::kMechanismTable) {
     const auto count = by_mechanism[static_cast<std::size_t>(mechanism.mechanism)];
     if (count == 0) continue;
-    fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}\"{}\":{}"), before, mechanism.name, count);
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}\"{}\":{}"), before, mechanism.name,
+                   count);
     before = ",";
   }
   append(out, before == "{" ? "{}" : "}");
@@ -45,16 +48,19 @@ std::string_view PageText::of(const analysis::PageRow& page) {
   }
   text_.clear();
   const auto out = std::back_inserter(text_);
-  fmt::format_to(out, FMT_COMPILE(R"({{"process":{},"pid":{},"address":"{:#x}","size":{},"breaks":{},"by_mechanism":)"), page.process.value, page.pid,
-                 page.address, page.size, page.breaks);
+  fmt::format_to(
+      out,
+      FMT_COMPILE(
+          R"({{"process":{},"pid":{},"address":"{:#x}","size":{},"breaks":{},"by_mechanism":)"),
+      page.process.value, page.pid, page.address, page.size, page.breaks);
   append_mechanisms(text_, page.by_mechanism);
   fmt::format_to(out, FMT_COMPILE(R"(,"cause":"{}","phase":)"), model::name(page.cause));
   if (page.phase)
     fmt::format_to(out, FMT_COMPILE("\"{}\""), model::name(*page.phase));
   else
     append(text_, "null");
-  fmt::format_to(out, FMT_COMPILE(R"(,"first_ns":{},"last_ns":{},"written":"{:#x}","old_frame":)"), page.first_ns,
-                 page.last_ns, page.written);
+  fmt::format_to(out, FMT_COMPILE(R"(,"first_ns":{},"last_ns":{},"written":"{:#x}","old_frame":)"),
+                 page.first_ns, page.last_ns, page.written);
   append_frame(text_, page.old_frame);
   append(text_, R"(,"new_frame":)");
   append_frame(text_, page.new_frame);

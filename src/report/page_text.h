@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rows of the JSON report that there are a million of, as text: to make a JSON value of each, and to destroy it, would be most of the time.
+// The rows of the JSON report that there are a million of, as text: to make a JSON value of each,
+// and to destroy it, would be most of the time.
 #pragma once
 
 #include <fmt/format.h>

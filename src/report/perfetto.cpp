@@ -67,7 +67,8 @@ void TraceWriter::describe_capture(const ReportOptions& options) {
   packets_.annotate("backend", capture.backend);
   packets_.annotate("kernel", capture.kernel);
   packets_.annotate("lost_events", capture.lost_events);
-  for (const std::string& text : capture.blind_spots) packets_.annotate("not seen", printable(text));
+  for (const std::string& text : capture.blind_spots)
+    packets_.annotate("not seen", printable(text));
   for (const std::string& text : capture.notes) packets_.annotate("note", printable(text));
   for (const std::string& text : options.filter.conditions())
     packets_.annotate("filter", printable(text));
@@ -86,8 +87,9 @@ void TraceWriter::describe_process(const analysis::ProcessSummary& process) {
     child.set_name(name);
     return child;
   };
-  add_child(Track::CopiedBytes, "copied bytes").mutable_counter()->set_unit(
-      pb::CounterDescriptor::UNIT_SIZE_BYTES);
+  add_child(Track::CopiedBytes, "copied bytes")
+      .mutable_counter()
+      ->set_unit(pb::CounterDescriptor::UNIT_SIZE_BYTES);
   add_child(Track::Breaks, "breaks");
   add_child(Track::Life, "fork, exec, exit");
 }
@@ -116,10 +118,11 @@ void TraceWriter::mark(const analysis::ProcessMark& mark) {
 void TraceWriter::event(const analysis::EventRow& row) {
   if (!row.touch.is_break()) return;
   const std::string_view mechanism = model::info(row.touch.mechanism).name;
-  pb::TrackEvent& event = packets_.add_instant(
-      row.t_ns, uuid(row.process, Track::Breaks),
-      row.cause == model::Cause::Unknown ? std::string(mechanism)
-                                         : fmt::format("{}: {}", mechanism, model::name(row.cause)));
+  pb::TrackEvent& event =
+      packets_.add_instant(row.t_ns, uuid(row.process, Track::Breaks),
+                           row.cause == model::Cause::Unknown
+                               ? std::string(mechanism)
+                               : fmt::format("{}: {}", mechanism, model::name(row.cause)));
   copied_bytes_[row.process.value] += row.touch.bytes();
   event.add_extra_counter_track_uuids(uuid(row.process, Track::CopiedBytes));
   event.add_extra_counter_values(static_cast<std::int64_t>(copied_bytes_[row.process.value]));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A trace for https://ui.perfetto.dev (proto/perfetto_trace.proto): for each process a counter of copied bytes, an
-// instant for each break with its stack and object, and marks where it begins and ends.
+// A trace for https://ui.perfetto.dev (proto/perfetto_trace.proto): for each process a counter of
+// copied bytes, an instant for each break with its stack and object, and marks where it begins and
+// ends.
 #pragma once
 
 #include <utility>

@@ -5,9 +5,9 @@ namespace cowtrace::report {
 
 namespace {
 
-constexpr int kPending = 512;                // packets in memory
-constexpr std::uint32_t kSequence = 1;       // there is one writer
-constexpr std::uint64_t kCategory = 1;       // the number of kCategoryName
+constexpr int kPending = 512;           // packets in memory
+constexpr std::uint32_t kSequence = 1;  // there is one writer
+constexpr std::uint64_t kCategory = 1;  // the number of kCategoryName
 constexpr const char* kCategoryName = "cow";
 
 }  // namespace
@@ -48,7 +48,8 @@ pb::TrackEvent& PerfettoPackets::add_instant(std::uint64_t t_ns, std::uint64_t t
 void PerfettoPackets::annotate(std::string_view key, const std::string& value) {
   if (value.empty()) return;
   annotation(key).set_string_value_iid(intern(strings_, value, [&](std::uint64_t iid) {
-    pb::InternedString& made = *packet_->mutable_interned_data()->add_debug_annotation_string_values();
+    pb::InternedString& made =
+        *packet_->mutable_interned_data()->add_debug_annotation_string_values();
     made.set_iid(iid);
     made.set_str(value);
   }));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The packets of a Perfetto trace, written as they are made. What recurs is sent once, in the first packet that refers
-// to it.
+// The packets of a Perfetto trace, written as they are made. What recurs is sent once, in the first
+// packet that refers to it.
 #pragma once
 
 #include <perfetto_trace.pb.h>
@@ -29,9 +29,15 @@ class PerfettoPackets {
   pb::TrackEvent& add_instant(std::uint64_t t_ns, std::uint64_t track, std::string_view name);
 
   // Each of the packet that was added last.
-  void annotate(std::string_view key, std::uint64_t value) { annotation(key).set_uint_value(value); }
-  void annotate_signed(std::string_view key, std::int64_t value) { annotation(key).set_int_value(value); }
-  void annotate_address(std::string_view key, std::uint64_t value) { annotation(key).set_pointer_value(value); }
+  void annotate(std::string_view key, std::uint64_t value) {
+    annotation(key).set_uint_value(value);
+  }
+  void annotate_signed(std::string_view key, std::int64_t value) {
+    annotation(key).set_int_value(value);
+  }
+  void annotate_address(std::string_view key, std::uint64_t value) {
+    annotation(key).set_pointer_value(value);
+  }
   // `value` is printable. Nothing if it is empty.
   void annotate(std::string_view key, const std::string& value);
   // `number` is one of this trace's; its frames, innermost first, are asked for once.

@@ -22,8 +22,8 @@ namespace {
 
 namespace profiles = perftools::profiles;
 
-// Writes the profile piece by piece: protobuf messages that follow each other are one message with the lists of both,
-// so what has many rows need never be in memory as a whole.
+// Writes the profile piece by piece: protobuf messages that follow each other are one message with
+// the lists of both, so what has many rows need never be in memory as a whole.
 class ProfileWriter {
  public:
   explicit ProfileWriter(std::ostream& out) : gzip_(out) { string(""); }
@@ -93,7 +93,8 @@ class ProfileWriter {
 
   std::uint64_t location(std::vector<Line> lines, const std::string& module) {
     const std::uint64_t in = mapping(module);
-    const auto [at, is_new] = locations_.emplace(std::pair(in, std::move(lines)), locations_.size() + 1);
+    const auto [at, is_new] =
+        locations_.emplace(std::pair(in, std::move(lines)), locations_.size() + 1);
     if (!is_new) return at->second;
     profiles::Location& made = *piece_.add_location();
     made.set_id(at->second);

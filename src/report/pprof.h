@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A profile for pprof and all that read its format (proto/profile.proto): breaks and copied bytes by stack, with
-// labels pid, process, cause, mechanism and object.
+// A profile for pprof and all that read its format (proto/profile.proto): breaks and copied bytes
+// by stack, with labels pid, process, cause, mechanism and object.
 #pragma once
 
 #include <utility>

@@ -17,7 +17,8 @@ struct ReportOptions {
   bool color = false;      // ANSI colours, for a terminal
   std::size_t width = 80;  // columns of the text report
   std::size_t rows = 10;   // of each table of the text report; what is left out is summed up
-  analysis::EventFilter filter;  // of the exports: events, stacks and profiles; not of the text and JSON reports
+  analysis::EventFilter
+      filter;  // of the exports: events, stacks and profiles; not of the text and JSON reports
 };
 
 class Reporter {

@@ -64,13 +64,15 @@ void write_profile(std::ostream& out, const std::vector<Sample>& samples, std::s
                    std::string_view unit, std::uint64_t analysis::BreakCount::*weight) {
   std::uint64_t sum = 0;
   for (const Sample& sample : samples) sum += sample.count.*weight;
-  out << fmt::format(R"({{"type": "sampled", "name": "{}", "unit": "{}", "startValue": 0, "endValue": {},)", name,
-                     unit, sum)
+  out << fmt::format(
+             R"({{"type": "sampled", "name": "{}", "unit": "{}", "startValue": 0, "endValue": {},)",
+             name, unit, sum)
       << '\n';
   write_array(out, "samples", samples.size(),
               [&](std::size_t i) { out << Json(samples[i].stack).dump(); });
   out << ",\n";
-  write_array(out, "weights", samples.size(), [&](std::size_t i) { out << samples[i].count.*weight; });
+  write_array(out, "weights", samples.size(),
+              [&](std::size_t i) { out << samples[i].count.*weight; });
   out << '}';
 }
 
@@ -107,8 +109,7 @@ Status SpeedscopeReporter::write(const analysis::Report& report, std::ostream& o
   out << ",\n";
   write_profile(out, samples, "breaks", "none", &analysis::BreakCount::breaks);
   out << "\n]\n}\n" << std::flush;
-  if (!out)
-    return fail("the speedscope profile is incomplete", "its file did not take all of it");
+  if (!out) return fail("the speedscope profile is incomplete", "its file did not take all of it");
   return {};
 }
 

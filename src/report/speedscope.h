@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A profile for https://www.speedscope.app, in its own file format: the same stacks weighed by copied bytes and by
-// breaks, each below the process that it was in.
+// A profile for https://www.speedscope.app, in its own file format: the same stacks weighed by
+// copied bytes and by breaks, each below the process that it was in.
 #pragma once
 
 #include <utility>

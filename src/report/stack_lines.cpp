@@ -35,7 +35,8 @@ std::size_t callers_left_out(std::size_t frames) {
 
 std::string callers_left_out_words(std::size_t least, std::size_t most) {
   if (most == 0) return {};
-  return least == most ? fmt::format("<- and {} more", most) : fmt::format("<- and {} to {} more", least, most);
+  return least == most ? fmt::format("<- and {} more", most)
+                       : fmt::format("<- and {} to {} more", least, most);
 }
 
 }  // namespace cowtrace::report

@@ -39,9 +39,12 @@ const std::vector<NamedFrame>& StackNames::of(const analysis::BreakStack& stack)
   static const std::vector<NamedFrame> kNoStack = {in_place_of("(no stack)")};
   static const std::vector<NamedFrame> kLost = {in_place_of("(lost events)")};
   switch (stack.known) {
-    case analysis::BreakStack::Known::Stack: return of_site(stack.site);
-    case analysis::BreakStack::Known::NoStack: return kNoStack;
-    case analysis::BreakStack::Known::Lost: return kLost;
+    case analysis::BreakStack::Known::Stack:
+      return of_site(stack.site);
+    case analysis::BreakStack::Known::NoStack:
+      return kNoStack;
+    case analysis::BreakStack::Known::Lost:
+      return kLost;
   }
   return kNoStack;
 }

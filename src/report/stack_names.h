@@ -15,24 +15,25 @@ namespace cowtrace::report {
 
 // One stack frame as these formats know it.
 struct NamedFrame {
-  std::string name;    // never empty
-  std::string file;    // of the source; empty if not known
+  std::string name;  // never empty
+  std::string file;  // of the source; empty if not known
   std::uint32_t line = 0;
-  std::string module;  // the ELF file; empty if not known, and for Python
+  std::string module;    // the ELF file; empty if not known, and for Python
   bool inlined = false;  // into the frame after it
   bool python = false;
 
   friend auto operator<=>(const NamedFrame&, const NamedFrame&) = default;
 };
 
-// A function without a name is called after its module, "[libc.so.6]": its address means nothing elsewhere.
+// A function without a name is called after its module, "[libc.so.6]": its address means nothing
+// elsewhere.
 NamedFrame named(const model::StackFrame& frame);
 
 // "python3"; "(unnamed)" if it never had a command.
 std::string command_of(const analysis::ProcessSummary& process);
 
-// The stack frames of what break_stacks() has summed up, innermost first; one in parentheses stands for stacks that
-// are not known. Named once a site.
+// The stack frames of what break_stacks() has summed up, innermost first; one in parentheses stands
+// for stacks that are not known. Named once a site.
 class StackNames {
  public:
   explicit StackNames(const analysis::Summary& summary)

@@ -15,13 +15,10 @@ namespace cowtrace::report {
 namespace {
 
 constexpr std::array kSections = {
-    &print_headline, &print_warnings,   &print_capture, &print_watches,
-    &print_processes, &print_audit,     &print_mechanisms, &print_stalls,
-    &print_causes,
-    &print_mappings, &print_objects,    &print_neighbours, &print_sites,
-    &print_allocators,
-    &print_advice,
-    &print_last_warning,
+    &print_headline,  &print_warnings,   &print_capture,    &print_watches,
+    &print_processes, &print_audit,      &print_mechanisms, &print_stalls,
+    &print_causes,    &print_mappings,   &print_objects,    &print_neighbours,
+    &print_sites,     &print_allocators, &print_advice,     &print_last_warning,
 };
 
 }  // namespace

@@ -18,7 +18,8 @@ void print_advice(const TextContext& context) {
       context.out << start << line << '\n';
       start.assign(kNumber, ' ');
     }
-    context.out << start << painted(analysis::path_of(advice), Paint::Faint, context.options.color) << '\n';
+    context.out << start << painted(analysis::path_of(advice), Paint::Faint, context.options.color)
+                << '\n';
   }
 }
 

@@ -77,7 +77,8 @@ std::vector<std::size_t> TextTable::widths(std::size_t available) const {
     std::size_t widest = columns_.size();
     for (std::size_t c = 0; c < columns_.size(); ++c)
       if (columns_[c].shrinks != 0 && widths[c] > kNarrowest &&
-          (widest == columns_.size() || widths[c] * columns_[c].shrinks > widths[widest] * columns_[widest].shrinks))
+          (widest == columns_.size() ||
+           widths[c] * columns_[c].shrinks > widths[widest] * columns_[widest].shrinks))
         widest = c;
     if (widest == columns_.size()) break;
     --widths[widest];

@@ -80,12 +80,14 @@ void print_causes(const TextContext& context) {
   const analysis::Totals& totals = context.summary.totals;
   const bool some_ending = totals.ending_bytes() != 0;
   if (only_unknown(by_cause) && !some_ending) return;
-  std::vector<TextTable::Column> columns = {{"CAUSE", Align::Left}, {"BREAKS"}, {"COPIED"}, {"", Align::Left}};
+  std::vector<TextTable::Column> columns = {
+      {"CAUSE", Align::Left}, {"BREAKS"}, {"COPIED"}, {"", Align::Left}};
   if (some_ending) columns.push_back({"WHILE ENDING"});
   TextTable table(columns);
   for (const std::size_t cause : by_bytes(by_cause)) {
-    std::vector<std::string> cells = {std::string(model::kCauseNames[cause]), human_count(by_cause[cause].breaks),
-                                      human_bytes(by_cause[cause].bytes), percent(by_cause[cause].bytes, totals.copied_bytes)};
+    std::vector<std::string> cells = {
+        std::string(model::kCauseNames[cause]), human_count(by_cause[cause].breaks),
+        human_bytes(by_cause[cause].bytes), percent(by_cause[cause].bytes, totals.copied_bytes)};
     const std::uint64_t ending = totals.ending_by_cause[cause].bytes;
     if (some_ending) cells.push_back(ending != 0 ? human_bytes(ending) : "-");
     table.add(std::move(cells));

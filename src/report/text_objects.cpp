@@ -58,7 +58,8 @@ void print_mappings(const TextContext& context) {
 
 namespace {
 
-// Objects that a reader does not tell apart: the items of a large container, and what has no name but its type.
+// Objects that a reader does not tell apart: the items of a large container, and what has no name
+// but its type.
 struct ObjectRow {
   std::string_view name, type;  // of the summary
   model::ObjectKind kind = model::ObjectKind::Mapping;
@@ -84,14 +85,16 @@ std::vector<ObjectRow> together(const std::vector<const ObjectSummary*>& objects
     const std::string_view name = object->group.empty() ? object->name : object->group;
     const std::size_t at =
         row_of.try_emplace({name, object->type, object->kind}, rows.size()).first->second;
-    if (at == rows.size()) rows.push_back({name, object->type, object->kind, 0, 0, 0, 0, 0, {}, {}});
+    if (at == rows.size())
+      rows.push_back({name, object->type, object->kind, 0, 0, 0, 0, 0, {}, {}});
     ObjectRow& row = rows[at];
     ++row.objects;
     row.items = std::max(row.items, object->group_items);
     row.size += object->size;
     row.breaks += object->breaks;
     row.copied_bytes += object->copied_bytes;
-    if (object->written_bytes) row.written_bytes = row.written_bytes.value_or(0) + *object->written_bytes;
+    if (object->written_bytes)
+      row.written_bytes = row.written_bytes.value_or(0) + *object->written_bytes;
     for (std::size_t cause = 0; cause < row.by_cause.size(); ++cause)
       row.by_cause[cause].add(object->by_cause[cause].breaks, object->by_cause[cause].bytes);
   }
@@ -111,7 +114,9 @@ std::vector<const ObjectRow*> sorted(const std::vector<ObjectRow>& rows) {
 
 // "3,141 of 50,000": objects that were written, of all items of their container.
 std::string items_of(const ObjectRow& row) {
-  if (row.items != 0) return fmt::format("{} of {}", human_count(row.objects), human_count(std::max(row.items, row.objects)));
+  if (row.items != 0)
+    return fmt::format("{} of {}", human_count(row.objects),
+                       human_count(std::max(row.items, row.objects)));
   return row.objects == 1 ? std::string() : human_count(row.objects);
 }
 
@@ -134,7 +139,9 @@ std::string name_of(const ObjectRow& row) {
              : fmt::format("{} ({} objects)", printable(row.name), human_count(row.objects));
 }
 
-std::string written(const ObjectRow& row) { return row.written_bytes ? human_bytes(*row.written_bytes) : std::string("-"); }
+std::string written(const ObjectRow& row) {
+  return row.written_bytes ? human_bytes(*row.written_bytes) : std::string("-");
+}
 
 }  // namespace
 
@@ -155,10 +162,17 @@ void print_objects(const TextContext& context) {
   const std::string_view title = "Objects that were written";
   if (python)
     print_top(context, title,
-              TextTable({{"OBJECT", Align::Left, 1}, {"TYPE", Align::Left, 2}, {"ITEMS"}, {"CAUSE", Align::Left, 1}, {"BREAKS"}, {"COPIED"}}),
+              TextTable({{"OBJECT", Align::Left, 1},
+                         {"TYPE", Align::Left, 2},
+                         {"ITEMS"},
+                         {"CAUSE", Align::Left, 1},
+                         {"BREAKS"},
+                         {"COPIED"}}),
               shown, [](const ObjectRow& row) {
-                return std::vector<std::string>{printable(row.name), type_of(row),
-                                                items_of(row), main_cause(row.by_cause), human_count(row.breaks), human_bytes(row.copied_bytes)};
+                return std::vector<std::string>{
+                    printable(row.name),     type_of(row),
+                    items_of(row),           main_cause(row.by_cause),
+                    human_count(row.breaks), human_bytes(row.copied_bytes)};
               });
   else
     print_top(context, title,
@@ -187,7 +201,8 @@ void print_neighbours(const TextContext& context) {
   std::vector<const ObjectSummary*> list;
   for (const ObjectSummary& object : context.summary.objects)
     // What nothing names but its type tells nobody anything here.
-    if (object.neighbour_breaks != 0 && !(object.kind == model::ObjectKind::Python && object.name.starts_with('<')))
+    if (object.neighbour_breaks != 0 &&
+        !(object.kind == model::ObjectKind::Python && object.name.starts_with('<')))
       list.push_back(&object);
   if (list.empty()) return;
   // What the program named itself comes before what its libraries happen to define.
@@ -203,7 +218,8 @@ void print_neighbours(const TextContext& context) {
   const std::size_t shown = std::min(list.size(), context.options.rows);
   for (std::size_t i = 0; i < shown; ++i)
     table.add({printable(list[i]->name), printable(list[i]->type),
-               std::string(model::name(list[i]->kind)), list[i]->size != 0 ? human_bytes(list[i]->size) : std::string("-"),
+               std::string(model::name(list[i]->kind)),
+               list[i]->size != 0 ? human_bytes(list[i]->size) : std::string("-"),
                human_count(list[i]->neighbour_breaks)});
   context.title("Innocent neighbours (on pages that writes to other objects broke)");
   context.print(table);

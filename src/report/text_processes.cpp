@@ -86,7 +86,9 @@ class Pids {
   void add(std::int32_t pid) {
     if (count_++ < kNamed) text_ += fmt::format("{}{}", text_.empty() ? "" : ", ", pid);
   }
-  [[nodiscard]] std::string words() const { return count_ > kNamed ? fmt::format("{}, ... ({} in all)", text_, human_count(count_)) : text_; }
+  [[nodiscard]] std::string words() const {
+    return count_ > kNamed ? fmt::format("{}, ... ({} in all)", text_, human_count(count_)) : text_;
+  }
   [[nodiscard]] bool none() const { return count_ == 0; }
 
  private:
@@ -112,9 +114,12 @@ void print_ends(const TextContext& context) {
     (known != by_end.end() ? known->second : others).add(process.pid);
   }
   std::string text;
-  for (const auto& [words, pids] : by_end) text += fmt::format("{}{}: {}", text.empty() ? "ended " : "; ", words, pids.words());
+  for (const auto& [words, pids] : by_end)
+    text += fmt::format("{}{}: {}", text.empty() ? "ended " : "; ", words, pids.words());
   if (!others.none()) text += "; otherwise: " + others.words();
-  if (!execs.none()) text += fmt::format("{}ran another program (exec): {}", text.empty() ? "" : "; ", execs.words());
+  if (!execs.none())
+    text +=
+        fmt::format("{}ran another program (exec): {}", text.empty() ? "" : "; ", execs.words());
   if (!text.empty()) context.paragraph(text, Paint::Plain, 2);
 }
 

@@ -110,7 +110,8 @@ void print_row(const TextContext& context, const Row& row) {
     put("", callers_left_out_words(row.least_left_out, row.most_left_out));
   std::string causes = main_causes(row.by_cause);
   if (row.ending != 0)
-    causes += fmt::format("{}while ending {}", causes.empty() ? "" : "; ", percent(row.ending, row.count.breaks));
+    causes += fmt::format("{}while ending {}", causes.empty() ? "" : "; ",
+                          percent(row.ending, row.count.breaks));
   if (!causes.empty())
     put("", "cause: " + fitted(causes, context.options.width - kNumbers - 7, Cut::End));
 }
@@ -141,11 +142,14 @@ void print_allocators(const TextContext& context) {
   const auto& unknown = context.summary.allocators_unknown;
   if (!unknown || (sites.empty() && unknown->breaks == 0)) return;
   context.title("Allocators (who first wrote the pages that were copied)");
-  context.out << "  Calls of malloc are not followed: memory that was freed and given out again\n  keeps its first writer.\n";
+  context.out << "  Calls of malloc are not followed: memory that was freed and given out again\n  "
+                 "keeps its first writer.\n";
   if (!sites.empty()) print_all(context, sites, "     BREAKS     COPIED  FIRST WRITTEN BY");
   if (unknown->breaks != 0)
-    context.out << fmt::format("  not known: {}, {} copied; first written before tracing, without a page\n  fault, or at another address\n",
-                               counted(unknown->breaks, "break", "breaks"), human_bytes(unknown->bytes));
+    context.out << fmt::format(
+        "  not known: {}, {} copied; first written before tracing, without a page\n  fault, or at "
+        "another address\n",
+        counted(unknown->breaks, "break", "breaks"), human_bytes(unknown->bytes));
 }
 
 }  // namespace cowtrace::report

@@ -35,7 +35,9 @@ Decades decades_of(const StallSummary& stall) {
   std::size_t decade = 0;
   for (std::size_t i = 0; i < stall.bucket.size(); ++i) {
     const bool bounded = i < StallSummary::kBounds.size();
-    while (kDecades[decade].below_ns != 0 && (!bounded || StallSummary::kBounds[i] > kDecades[decade].below_ns)) ++decade;
+    while (kDecades[decade].below_ns != 0 &&
+           (!bounded || StallSummary::kBounds[i] > kDecades[decade].below_ns))
+      ++decade;
     sums[decade] += stall.bucket[i];
   }
   return sums;
@@ -70,29 +72,35 @@ void print_stalls(const TextContext& context) {
   const auto& stalls = context.summary.stalls;
   if (stalls.empty()) return;
   const Range range = used(stalls);
-  std::vector<TextTable::Column> columns = {
-      {"PID"}, {"COMMAND", TextTable::Align::Left, 1}, {"FORKS"}, {"LONGEST"}, {"BREAKS"}, {"WAITED"}};
+  std::vector<TextTable::Column> columns = {{"PID"},    {"COMMAND", TextTable::Align::Left, 1},
+                                            {"FORKS"},  {"LONGEST"},
+                                            {"BREAKS"}, {"WAITED"}};
   for (std::size_t i = range.first; i <= range.last; ++i) columns.push_back({kDecades[i].title});
   TextTable table(columns);
   const std::size_t rows = std::min(context.options.rows, stalls.size());
   for (std::size_t row = 0; row < rows; ++row) {
     const StallSummary& stall = stalls[row];
     const analysis::ProcessSummary& process = context.summary.processes[stall.process.value];
-    std::vector<std::string> cells = {std::to_string(process.pid), printable(process.command),
+    std::vector<std::string> cells = {std::to_string(process.pid),
+                                      printable(process.command),
                                       stall.forks == 0 ? "-" : human_count(stall.forks),
                                       stall.forks == 0 ? "-" : human_duration(stall.fork_max_ns),
-                                      human_count(stall.breaks), human_duration(stall.break_total_ns)};
+                                      human_count(stall.breaks),
+                                      human_duration(stall.break_total_ns)};
     Decades sums = decades_of(stall);
     if (range.first < sums.size())
       sums[range.first] =
           std::accumulate(sums.begin(), sums.begin() + static_cast<std::ptrdiff_t>(range.first) + 1,
                           std::uint64_t{0});
-    for (std::size_t i = range.first; i <= range.last; ++i) cells.push_back(sums[i] == 0 ? "-" : human_count(sums[i]));
+    for (std::size_t i = range.first; i <= range.last; ++i)
+      cells.push_back(sums[i] == 0 ? "-" : human_count(sums[i]));
     table.add(std::move(cells));
   }
   context.title("Stalls (the longest fork; how long breaks kept their writers)");
   context.print(table);
-  if (rows < stalls.size()) context.out << fmt::format("  and {} more\n", counted(stalls.size() - rows, "process", "processes"));
+  if (rows < stalls.size())
+    context.out << fmt::format("  and {} more\n",
+                               counted(stalls.size() - rows, "process", "processes"));
 }
 
 }  // namespace cowtrace::report

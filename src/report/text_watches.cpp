@@ -25,7 +25,8 @@ std::string function_of(const WatchBreak& event) {
   return fmt::format("{} ({}:{})", printable(python->function), printable(file), python->line);
 }
 
-// "refcount, f (app.py:8)", or of a field that says more than the cause, "keys entry 'n', f (app.py:8)".
+// "refcount, f (app.py:8)", or of a field that says more than the cause, "keys entry 'n', f
+// (app.py:8)".
 std::string described(const WatchBreak& event) {
   const bool plain = event.field.empty() || event.field == model::name(event.cause);
   const std::string wrote = plain ? std::string(model::name(event.cause)) : printable(event.field);
@@ -50,16 +51,12 @@ std::string why(const WatchSummary& watch) {
 std::string state_of(const WatchSummary& watch) {
   if (watch.state != WatchSummary::State::Copied || watch.pages <= 1)
     return std::string(analysis::name(watch.state));
-  return fmt::format("copied {}/{}", human_count(watch.copied_pages),
-                     human_count(watch.pages));
+  return fmt::format("copied {}/{}", human_count(watch.copied_pages), human_count(watch.pages));
 }
 
 std::vector<std::string> cells(const WatchSummary& watch) {
-  return {std::to_string(watch.pid),
-          watch.address != 0 ? hex(watch.address) : "-",
-          state_of(watch),
-          watch.slot ? std::string(analysis::name(watch.slot->state)) : "-",
-          why(watch)};
+  return {std::to_string(watch.pid), watch.address != 0 ? hex(watch.address) : "-", state_of(watch),
+          watch.slot ? std::string(analysis::name(watch.slot->state)) : "-", why(watch)};
 }
 
 }  // namespace

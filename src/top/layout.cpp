@@ -20,11 +20,13 @@ using analysis::LiveSnapshot;
 using report::TextTable;
 using Align = TextTable::Align;
 
-constexpr std::size_t kHead = 4;   // title, rates, tabs, filter or what is not named
-constexpr std::size_t kFoot = 1;   // keys
-constexpr std::array<std::string_view, kTabs> kTabNames = {"overview", "processes", "objects", "types", "sites", "causes"};
+constexpr std::size_t kHead = 4;  // title, rates, tabs, filter or what is not named
+constexpr std::size_t kFoot = 1;  // keys
+constexpr std::array<std::string_view, kTabs> kTabNames = {"overview", "processes", "objects",
+                                                           "types",    "sites",     "causes"};
 constexpr std::array<std::string_view, 4> kOrderNames = {"copied", "breaks", "rate", "name"};
-constexpr std::string_view kKeys = "tab table  enter in  bksp out  s sort  p pause  h help  q leave";
+constexpr std::string_view kKeys =
+    "tab table  enter in  bksp out  s sort  p pause  h help  q leave";
 
 constexpr std::array<std::string_view, 19> kHelp = {
     "tab, right / left     the next table, the one before; 1 to 6: one of them",
@@ -50,12 +52,14 @@ constexpr std::array<std::string_view, 19> kHelp = {
 
 std::string rate_of(const analysis::LiveRow& row, std::uint64_t window_ns) {
   if (window_ns == 0) return "-";
-  return human_count(static_cast<std::uint64_t>(static_cast<double>(row.recent.breaks) * 1e9 / static_cast<double>(window_ns) + 0.5));
+  return human_count(static_cast<std::uint64_t>(
+      static_cast<double>(row.recent.breaks) * 1e9 / static_cast<double>(window_ns) + 0.5));
 }
 
 std::string byte_rate_of(const analysis::LiveRow& row, std::uint64_t window_ns) {
   if (window_ns == 0) return "-";
-  return human_bytes(static_cast<std::uint64_t>(static_cast<double>(row.recent.bytes) * 1e9 / static_cast<double>(window_ns)));
+  return human_bytes(static_cast<std::uint64_t>(static_cast<double>(row.recent.bytes) * 1e9 /
+                                                static_cast<double>(window_ns)));
 }
 
 // `left` and `right` at the two ends of a line; of the left one less if there is no room.
@@ -68,7 +72,8 @@ std::string ends(const std::string& left, const std::string& right, std::size_t 
 
 class Page {
  public:
-  Page(const LiveSnapshot& snapshot, const State& state, Size size) : snapshot_(snapshot), state_(state), size_(size) {}
+  Page(const LiveSnapshot& snapshot, const State& state, Size size)
+      : snapshot_(snapshot), state_(state), size_(size) {}
 
   void add(std::string text, Style style = Style::Plain) {
     lines_.push_back({report::fitted(text, size_.columns, report::Cut::End), style});
@@ -94,7 +99,9 @@ class Page {
   TextTable table_of(Tab tab, std::size_t first, std::size_t count);
   void section(Tab tab, std::string_view title, std::size_t room);
   void stack();
-  [[nodiscard]] std::size_t room() const { return size_.rows - std::min(size_.rows, lines_.size() + kFoot); }
+  [[nodiscard]] std::size_t room() const {
+    return size_.rows - std::min(size_.rows, lines_.size() + kFoot);
+  }
 
   const LiveSnapshot& snapshot_;
   const State& state_;
@@ -106,9 +113,12 @@ void Page::head(const std::string& command) {
   std::string right = human_duration(snapshot_.elapsed_ns);
   if (state_.paused) right = "PAUSED  " + right;
   add(ends("cowtrace top: " + printable(command), right, size_.columns), Style::Bold);
-  add(fmt::format("{} breaks/s  {}/s copied  total {} breaks, {}  {}", rate_of(snapshot_.total, snapshot_.window_ns),
-                  byte_rate_of(snapshot_.total, snapshot_.window_ns), human_count(snapshot_.total.count.breaks),
-                  human_bytes(snapshot_.total.count.bytes), report::counted(snapshot_.processes_alive, "process", "processes")));
+  add(fmt::format("{} breaks/s  {}/s copied  total {} breaks, {}  {}",
+                  rate_of(snapshot_.total, snapshot_.window_ns),
+                  byte_rate_of(snapshot_.total, snapshot_.window_ns),
+                  human_count(snapshot_.total.count.breaks),
+                  human_bytes(snapshot_.total.count.bytes),
+                  report::counted(snapshot_.processes_alive, "process", "processes")));
   tabs();
   remarks();
 }
@@ -119,19 +129,27 @@ void Page::tabs() {
     const bool here = i == static_cast<std::size_t>(state_.tab);
     text += fmt::format("{}{}{}", here ? "[" : " ", kTabNames[i], here ? "]" : " ");
   }
-  add(ends(text, fmt::format("by {}", kOrderNames[static_cast<std::size_t>(state_.order)]), size_.columns), Style::Faint);
+  add(ends(text, fmt::format("by {}", kOrderNames[static_cast<std::size_t>(state_.order)]),
+           size_.columns),
+      Style::Faint);
 }
 
 void Page::remarks() {
   std::string text;
-  for (const State::Step& step : state_.steps) text += (text.empty() ? "of " : " > ") + report::fitted(step.label, size_.columns / 2);
+  for (const State::Step& step : state_.steps)
+    text += (text.empty() ? "of " : " > ") + report::fitted(step.label, size_.columns / 2);
   if (!text.empty())
-    text += fmt::format(": {}, {}", report::counted(snapshot_.shown.count.breaks, "break", "breaks"), human_bytes(snapshot_.shown.count.bytes));
+    text +=
+        fmt::format(": {}, {}", report::counted(snapshot_.shown.count.breaks, "break", "breaks"),
+                    human_bytes(snapshot_.shown.count.bytes));
   if (snapshot_.request.filter != state_.filter) text += " (pending)";
   std::string right;
-  if (snapshot_.pending != 0) right += fmt::format("  {} not named yet", human_count(snapshot_.pending));
-  if (snapshot_.unnamed != 0) right += fmt::format("  {} without names", human_count(snapshot_.unnamed));
-  if (snapshot_.lost_events != 0) right += fmt::format("  {} LOST", human_count(snapshot_.lost_events));
+  if (snapshot_.pending != 0)
+    right += fmt::format("  {} not named yet", human_count(snapshot_.pending));
+  if (snapshot_.unnamed != 0)
+    right += fmt::format("  {} without names", human_count(snapshot_.unnamed));
+  if (snapshot_.lost_events != 0)
+    right += fmt::format("  {} LOST", human_count(snapshot_.lost_events));
   add(ends(text, right, size_.columns), snapshot_.lost_events != 0 ? Style::Warning : Style::Plain);
 }
 
@@ -139,36 +157,62 @@ void Page::help() {
   for (const std::string_view line : kHelp) add(std::string(line));
 }
 
-std::string name_and(const analysis::LiveProcess& process) { return printable(process.command) + (process.ended ? " (ended)" : ""); }
+std::string name_and(const analysis::LiveProcess& process) {
+  return printable(process.command) + (process.ended ? " (ended)" : "");
+}
 
 TextTable Page::table_of(Tab tab, std::size_t first, std::size_t count) {
   const auto numbers = [this](std::vector<std::string> cells, const analysis::LiveRow& row) {
-    cells.insert(cells.end(), {human_bytes(row.count.bytes), human_count(row.count.breaks), rate_of(row, snapshot_.window_ns)});
+    cells.insert(cells.end(), {human_bytes(row.count.bytes), human_count(row.count.breaks),
+                               rate_of(row, snapshot_.window_ns)});
     return cells;
   };
   const auto fill = [&](TextTable table, const auto& rows, auto&& cells) {
-    for (std::size_t i = first; i < std::min(rows.size(), first + count); ++i) table.add(numbers(cells(rows[i]), rows[i]));
+    for (std::size_t i = first; i < std::min(rows.size(), first + count); ++i)
+      table.add(numbers(cells(rows[i]), rows[i]));
     return table;
   };
   switch (tab) {
-    case Tab::Overview: break;
+    case Tab::Overview:
+      break;
     case Tab::Processes:
-      return fill(TextTable({{"PID"}, {"COMMAND", Align::Left, 1}, {"INHERITED"}, {"SHARED"}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
+      return fill(TextTable({{"PID"},
+                             {"COMMAND", Align::Left, 1},
+                             {"INHERITED"},
+                             {"SHARED"},
+                             {"COPIED"},
+                             {"BREAKS"},
+                             {"BRK/S"}}),
                   snapshot_.processes.rows, [](const analysis::LiveProcess& row) {
                     const std::string about = row.ended || !row.shared_bytes ? "" : "~";
-                    return std::vector<std::string>{std::to_string(row.pid), name_and(row), report::bytes_or_dash(row.inherited_bytes),
-                                                    about + report::bytes_or_dash(row.shared_bytes)};
+                    return std::vector<std::string>{
+                        std::to_string(row.pid), name_and(row),
+                        report::bytes_or_dash(row.inherited_bytes),
+                        about + report::bytes_or_dash(row.shared_bytes)};
                   });
     case Tab::Objects:
-      return fill(TextTable({{"OBJECT", Align::Left, 1}, {"TYPE", Align::Left, 2}, {"CAUSE", Align::Left}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
+      return fill(TextTable({{"OBJECT", Align::Left, 1},
+                             {"TYPE", Align::Left, 2},
+                             {"CAUSE", Align::Left},
+                             {"COPIED"},
+                             {"BREAKS"},
+                             {"BRK/S"}}),
                   snapshot_.objects.rows, [](const analysis::LiveObject& row) {
-                    const std::string type = row.type.empty() ? fmt::format("({})", model::name(row.kind)) : printable(row.type);
+                    const std::string type = row.type.empty()
+                                                 ? fmt::format("({})", model::name(row.kind))
+                                                 : printable(row.type);
                     return std::vector<std::string>{label_of(row), type, main_cause(row)};
                   });
     case Tab::Types:
-      return fill(TextTable({{"TYPE", Align::Left, 1}, {"OBJECTS"}, {"CAUSE", Align::Left}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
+      return fill(TextTable({{"TYPE", Align::Left, 1},
+                             {"OBJECTS"},
+                             {"CAUSE", Align::Left},
+                             {"COPIED"},
+                             {"BREAKS"},
+                             {"BRK/S"}}),
                   snapshot_.types.rows, [](const analysis::LiveType& row) {
-                    return std::vector<std::string>{label_of(row), human_count(row.objects), main_cause(row)};
+                    return std::vector<std::string>{label_of(row), human_count(row.objects),
+                                                    main_cause(row)};
                   });
     case Tab::Sites:
       return fill(TextTable({{"WRITTEN BY", Align::Left, 1, report::Cut::End},
@@ -179,13 +223,15 @@ TextTable Page::table_of(Tab tab, std::size_t first, std::size_t count) {
                   snapshot_.sites.rows, [](const analysis::LiveSite& row) {
                     return std::vector<std::string>{label_of(row), main_cause(row)};
                   });
-    case Tab::Causes: break;
+    case Tab::Causes:
+      break;
   }
-  return fill(TextTable({{"CAUSE", Align::Left}, {"SHARE"}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}), snapshot_.causes.rows,
-              [this](const analysis::LiveRow& row) {
+  return fill(TextTable({{"CAUSE", Align::Left}, {"SHARE"}, {"COPIED"}, {"BREAKS"}, {"BRK/S"}}),
+              snapshot_.causes.rows, [this](const analysis::LiveRow& row) {
                 std::uint64_t all = 0;
                 for (const analysis::LiveRow& one : snapshot_.causes.rows) all += one.count.bytes;
-                return std::vector<std::string>{label_of_cause(row.id), report::percent(row.count.bytes, all)};
+                return std::vector<std::string>{label_of_cause(row.id),
+                                                report::percent(row.count.bytes, all)};
               });
 }
 
@@ -225,7 +271,8 @@ void Page::stack() {
   const auto& frames = snapshot_.sites.rows[0].frames;
   add("Stack", Style::Bold);
   const std::size_t most = std::min(frames.size(), room() / 2);
-  for (std::size_t i = 0; i < most; ++i) add(fmt::format("  {}{}", i == 0 ? "" : "<- ", label_of(frames[i])));
+  for (std::size_t i = 0; i < most; ++i)
+    add(fmt::format("  {}{}", i == 0 ? "" : "<- ", label_of(frames[i])));
   if (most < frames.size()) add(fmt::format("  <- and {} more", frames.size() - most));
 }
 
@@ -234,7 +281,8 @@ void Page::overview() {
   for (const analysis::LiveRow& row : snapshot_.causes.rows) all += row.count.bytes;
   std::string causes;
   for (const analysis::LiveRow& row : snapshot_.causes.rows)
-    causes += fmt::format("{}{} {}", causes.empty() ? "Causes: " : ", ", label_of_cause(row.id), report::percent(row.count.bytes, all));
+    causes += fmt::format("{}{} {}", causes.empty() ? "Causes: " : ", ", label_of_cause(row.id),
+                          report::percent(row.count.bytes, all));
   add(causes.empty() ? "Causes: none yet" : causes);
   stack();
   std::vector<std::pair<Tab, std::string_view>> sections;
@@ -243,14 +291,18 @@ void Page::overview() {
   if (!state_.filter.site) sections.emplace_back(Tab::Sites, "Sites");
   for (std::size_t i = 0; i < sections.size(); ++i)
     // What one does not need is the next one's: two lines of titles, and its rows.
-    section(sections[i].first, sections[i].second, std::max<std::size_t>(3, room() / (sections.size() - i)));
+    section(sections[i].first, sections[i].second,
+            std::max<std::size_t>(3, room() / (sections.size() - i)));
 }
 
 }  // namespace
 
-std::size_t table_rows(Size size) { return size.rows > kHead + 1 + kFoot ? size.rows - kHead - 1 - kFoot : 1; }
+std::size_t table_rows(Size size) {
+  return size.rows > kHead + 1 + kFoot ? size.rows - kHead - 1 - kFoot : 1;
+}
 
-std::vector<Line> layout(const LiveSnapshot& snapshot, const State& state, const std::string& command, const std::string& said, Size size) {
+std::vector<Line> layout(const LiveSnapshot& snapshot, const State& state,
+                         const std::string& command, const std::string& said, Size size) {
   Page page(snapshot, state, size);
   if (state.help) {
     page.add("cowtrace top: keys and columns", Style::Bold);

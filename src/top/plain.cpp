@@ -21,20 +21,28 @@ constexpr std::size_t kName = 60;  // columns of a name
 
 std::string plain_line(const analysis::LiveSnapshot& snapshot) {
   const auto rate = [&](std::uint64_t of) {
-    return snapshot.window_ns == 0 ? 0 : static_cast<std::uint64_t>(static_cast<double>(of) * 1e9 / static_cast<double>(snapshot.window_ns) + 0.5);
+    return snapshot.window_ns == 0
+               ? 0
+               : static_cast<std::uint64_t>(
+                     static_cast<double>(of) * 1e9 / static_cast<double>(snapshot.window_ns) + 0.5);
   };
-  std::string line = fmt::format("cowtrace: {:>8}  {} breaks/s  {}/s copied  total {} breaks, {}  {}", human_duration(snapshot.elapsed_ns),
-                                 human_count(rate(snapshot.total.recent.breaks)), human_bytes(rate(snapshot.total.recent.bytes)),
-                                 human_count(snapshot.total.count.breaks), human_bytes(snapshot.total.count.bytes),
-                                 report::counted(snapshot.processes_alive, "process", "processes"));
-  if (snapshot.lost_events != 0) line += fmt::format("  {} LOST", human_count(snapshot.lost_events));
+  std::string line = fmt::format(
+      "cowtrace: {:>8}  {} breaks/s  {}/s copied  total {} breaks, {}  {}",
+      human_duration(snapshot.elapsed_ns), human_count(rate(snapshot.total.recent.breaks)),
+      human_bytes(rate(snapshot.total.recent.bytes)), human_count(snapshot.total.count.breaks),
+      human_bytes(snapshot.total.count.bytes),
+      report::counted(snapshot.processes_alive, "process", "processes"));
+  if (snapshot.lost_events != 0)
+    line += fmt::format("  {} LOST", human_count(snapshot.lost_events));
   // What there is most of: cause, object, site.
   const auto add = [&](const std::string& name) { line += "  " + report::fitted(name, kName); };
   if (!snapshot.causes.rows.empty()) add(label_of_cause(snapshot.causes.rows[0].id));
   if (!snapshot.objects.rows.empty()) add(label_of(snapshot.objects.rows[0]));
   if (!snapshot.sites.rows.empty()) {
     const auto& frames = snapshot.sites.rows[0].frames;
-    const auto named = std::find_if(frames.begin(), frames.end(), [](const model::StackFrame& frame) { return frame.why_unnamed.empty(); });
+    const auto named =
+        std::find_if(frames.begin(), frames.end(),
+                     [](const model::StackFrame& frame) { return frame.why_unnamed.empty(); });
     if (named != frames.end()) add(label_of(*named));
   }
   return line;

@@ -9,7 +9,9 @@
 
 namespace cowtrace::top {
 
-// "cowtrace:    3.00 s  1,003 breaks/s  3.9 MiB/s copied  total 3,010 breaks, 11.8 MiB  3 processes  refcount  app.DATA[...]  main (app.py:12)"
+// One line:
+//   cowtrace:    3.00 s  1,003 breaks/s  3.9 MiB/s copied  total 3,010 breaks, 11.8 MiB
+//   3 processes  refcount  app.DATA[...]  main (app.py:12)
 [[nodiscard]] std::string plain_line(const analysis::LiveSnapshot& snapshot);
 
 class PlainLines final : public View {

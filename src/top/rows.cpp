@@ -15,23 +15,34 @@ namespace {
 constexpr std::size_t kFrames = 4;         // of a site in one line
 constexpr std::size_t kLongestFrame = 60;  // columns
 
-std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view base_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 }  // namespace
 
-std::string label_of(const analysis::LiveProcess& process) { return fmt::format("{} {}", process.pid, printable(process.command)); }
+std::string label_of(const analysis::LiveProcess& process) {
+  return fmt::format("{} {}", process.pid, printable(process.command));
+}
 
-std::string label_of(const analysis::LiveObject& object) { return printable(object.name); }
+std::string label_of(const analysis::LiveObject& object) {
+  return printable(object.name);
+}
 
-std::string label_of(const analysis::LiveType& type) { return printable(type.name); }
+std::string label_of(const analysis::LiveType& type) {
+  return printable(type.name);
+}
 
 std::string label_of(const model::StackFrame& frame) {
   const std::string function = printable(frame.function);
   if (!frame.file.empty()) {
     const std::string file = printable(base_name(frame.file));
-    return frame.line != 0 ? fmt::format("{} ({}:{})", function, file, frame.line) : fmt::format("{} ({})", function, file);
+    return frame.line != 0 ? fmt::format("{} ({}:{})", function, file, frame.line)
+                           : fmt::format("{} ({})", function, file);
   }
-  return frame.module.empty() ? function : fmt::format("{} ({})", function, printable(base_name(frame.module)));
+  return frame.module.empty()
+             ? function
+             : fmt::format("{} ({})", function, printable(base_name(frame.module)));
 }
 
 std::string label_of(const analysis::LiveSite& site) {
@@ -44,8 +55,12 @@ std::string label_of(const analysis::LiveSite& site) {
   return label;
 }
 
-std::string label_of_cause(std::uint32_t id) { return std::string(model::kCauseNames[std::min<std::size_t>(id, model::kCauseNames.size() - 1)]); }
+std::string label_of_cause(std::uint32_t id) {
+  return std::string(model::kCauseNames[std::min<std::size_t>(id, model::kCauseNames.size() - 1)]);
+}
 
-std::string main_cause(const analysis::LiveRow& row) { return row.main_cause ? std::string(model::name(*row.main_cause)) : "-"; }
+std::string main_cause(const analysis::LiveRow& row) {
+  return row.main_cause ? std::string(model::name(*row.main_cause)) : "-";
+}
 
 }  // namespace cowtrace::top

@@ -49,27 +49,61 @@ class KeptSignals {
 
 Key key_of(int code) {
   switch (code) {
-    case KEY_UP: case 'k': return Key::Up;
-    case KEY_DOWN: case 'j': return Key::Down;
-    case KEY_PPAGE: return Key::PageUp;
-    case KEY_NPAGE: return Key::PageDown;
-    case KEY_HOME: case 'g': return Key::First;
-    case KEY_END: case 'G': return Key::Last;
-    case '\t': case KEY_RIGHT: case 'l': return Key::NextTab;
-    case KEY_BTAB: case KEY_LEFT: return Key::PreviousTab;
-    case KEY_ENTER: case '\r': case '\n': return Key::Enter;
-    case KEY_BACKSPACE: case 127: case '\b': case 27: case 'b': return Key::Back;
-    case 's': return Key::Sort;
-    case 'p': case ' ': return Key::Pause;
-    case 'h': case '?': return Key::Help;
-    case 'q': case 'Q': return Key::Quit;
-    default: break;
+    case KEY_UP:
+    case 'k':
+      return Key::Up;
+    case KEY_DOWN:
+    case 'j':
+      return Key::Down;
+    case KEY_PPAGE:
+      return Key::PageUp;
+    case KEY_NPAGE:
+      return Key::PageDown;
+    case KEY_HOME:
+    case 'g':
+      return Key::First;
+    case KEY_END:
+    case 'G':
+      return Key::Last;
+    case '\t':
+    case KEY_RIGHT:
+    case 'l':
+      return Key::NextTab;
+    case KEY_BTAB:
+    case KEY_LEFT:
+      return Key::PreviousTab;
+    case KEY_ENTER:
+    case '\r':
+    case '\n':
+      return Key::Enter;
+    case KEY_BACKSPACE:
+    case 127:
+    case '\b':
+    case 27:
+    case 'b':
+      return Key::Back;
+    case 's':
+      return Key::Sort;
+    case 'p':
+    case ' ':
+      return Key::Pause;
+    case 'h':
+    case '?':
+      return Key::Help;
+    case 'q':
+    case 'Q':
+      return Key::Quit;
+    default:
+      break;
   }
-  if (code >= '1' && code < '1' + static_cast<int>(kTabs)) return static_cast<Key>(static_cast<int>(Key::Tab1) + code - '1');
+  if (code >= '1' && code < '1' + static_cast<int>(kTabs))
+    return static_cast<Key>(static_cast<int>(Key::Tab1) + code - '1');
   return Key::None;
 }
 
-void notify(const Fd& event) { eventfd_write(event.get(), 1); }
+void notify(const Fd& event) {
+  eventfd_write(event.get(), 1);
+}
 
 }  // namespace
 
@@ -105,7 +139,8 @@ class Screen::Terminal {
 
   Size fit() {
     winsize size{};
-    if (ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col != 0 && size.ws_row != 0 && (size.ws_row != LINES || size.ws_col != COLS))
+    if (ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col != 0 && size.ws_row != 0 &&
+        (size.ws_row != LINES || size.ws_col != COLS))
       resizeterm(size.ws_row, size.ws_col);
     return {static_cast<std::size_t>(COLS), static_cast<std::size_t>(LINES)};
   }
@@ -135,11 +170,16 @@ class Screen::Terminal {
  private:
   [[nodiscard]] chtype attribute(Style style) const {
     switch (style) {
-      case Style::Plain: return A_NORMAL;
-      case Style::Bold: return A_BOLD;
-      case Style::Faint: return A_DIM;
-      case Style::Warning: return A_BOLD | warning_;
-      case Style::Selected: return A_REVERSE;
+      case Style::Plain:
+        return A_NORMAL;
+      case Style::Bold:
+        return A_BOLD;
+      case Style::Faint:
+        return A_DIM;
+      case Style::Warning:
+        return A_BOLD | warning_;
+      case Style::Selected:
+        return A_REVERSE;
     }
     return A_NORMAL;
   }
@@ -151,11 +191,15 @@ class Screen::Terminal {
   bool hidden_ = false;
 };
 
-void Screen::TerminalDeleter::operator()(Terminal* terminal) const { delete terminal; }
+void Screen::TerminalDeleter::operator()(Terminal* terminal) const {
+  delete terminal;
+}
 
 Screen::Screen(std::string command, bool color) : command_(std::move(command)), color_(color) {}
 
-Screen::~Screen() { close(); }
+Screen::~Screen() {
+  close();
+}
 
 bool Screen::possible() {
   int error = 0;
@@ -167,12 +211,16 @@ Status Screen::open() {
   changed_ = Fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   // The characters of the terminal, as the environment tells; nothing else of its language.
   setlocale(LC_CTYPE, "");
-  const int keys = isatty(STDIN_FILENO) == 1 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : ::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+  const int keys = isatty(STDIN_FILENO) == 1 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                             : ::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
   FILE* const in = keys >= 0 ? fdopen(keys, "r") : nullptr;
   FILE* const out = fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0), "w");
   const KeptSignals kept;
-  SCREEN* const screen = out != nullptr ? newterm(nullptr, out, in != nullptr ? in : stdin) : nullptr;
-  if (screen == nullptr) return fail("cannot use this terminal", "ncurses does not know it", "set TERM, or pipe the output through cat");
+  SCREEN* const screen =
+      out != nullptr ? newterm(nullptr, out, in != nullptr ? in : stdin) : nullptr;
+  if (screen == nullptr)
+    return fail("cannot use this terminal", "ncurses does not know it",
+                "set TERM, or pipe the output through cat");
   terminal_.reset(new Terminal(out, in, screen, color_));
   size_ = terminal_->fit();
   thread_ = std::thread([this] { work(); });
@@ -203,7 +251,9 @@ void Screen::say(const std::string& text) {
   notify(wake_);
 }
 
-void Screen::resized() { notify(wake_); }
+void Screen::resized() {
+  notify(wake_);
+}
 
 void Screen::ask_for(Mode mode) {
   if (!thread_.joinable()) return;
@@ -242,7 +292,8 @@ void Screen::pick(std::unique_lock<std::mutex>&) {
   const bool other = shown_ == nullptr || shown_->request != wanted;
   if (!state_.paused || (other && newest_->request == wanted)) shown_ = newest_;
   const std::size_t count = rows_of(*shown_, state_.tab);
-  if (shown_->request == wanted && state_.selected >= count) state_.selected = count == 0 ? 0 : count - 1;
+  if (shown_->request == wanted && state_.selected >= count)
+    state_.selected = count == 0 ? 0 : count - 1;
 }
 
 void Screen::work() {
@@ -266,7 +317,8 @@ void Screen::work() {
     }
     reached_.notify_all();
     if (mode_ == Mode::Closed) return;
-    std::array<pollfd, 2> waiting = {{{wake_.get(), POLLIN, 0}, {mode_ == Mode::Shown ? keys : -1, POLLIN, 0}}};
+    std::array<pollfd, 2> waiting = {
+        {{wake_.get(), POLLIN, 0}, {mode_ == Mode::Shown ? keys : -1, POLLIN, 0}}};
     poll(waiting.data(), waiting.size(), -1);
     eventfd_t count = 0;
     eventfd_read(wake_.get(), &count);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The view on a terminal, drawn with ncurses by a thread of its own: a terminal that takes nothing (a stalled connection, Ctrl-S) holds
-// nobody up but who looks at it.
+// The view on a terminal, drawn with ncurses by a thread of its own: a terminal that takes nothing
+// (a stalled connection, Ctrl-S) holds nobody up but who looks at it.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,8 @@ namespace cowtrace::top {
 
 class Screen final : public View {
  public:
-  // `command` as it was given. Standard output is the terminal; keys come from standard input if that is one, or else from /dev/tty.
+  // `command` as it was given. Standard output is the terminal; keys come from standard input if
+  // that is one, or else from /dev/tty.
   Screen(std::string command, bool color);
   ~Screen() override;
 

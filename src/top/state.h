@@ -15,8 +15,27 @@ enum class Tab : std::uint8_t { Overview, Processes, Objects, Types, Sites, Caus
 inline constexpr std::size_t kTabs = 6;
 
 enum class Key : std::uint8_t {
-  None, Up, Down, PageUp, PageDown, First, Last, NextTab, PreviousTab, Enter, Back, Sort, Pause, Help, Quit,
-  Tab1, Tab2, Tab3, Tab4, Tab5, Tab6  // in the order of Tab
+  None,
+  Up,
+  Down,
+  PageUp,
+  PageDown,
+  First,
+  Last,
+  NextTab,
+  PreviousTab,
+  Enter,
+  Back,
+  Sort,
+  Pause,
+  Help,
+  Quit,
+  Tab1,
+  Tab2,
+  Tab3,
+  Tab4,
+  Tab5,
+  Tab6  // in the order of Tab
 };
 
 struct State {
@@ -25,11 +44,11 @@ struct State {
     analysis::LiveFilter filter;  // before it
     Tab tab = Tab::Overview;      // where it was taken
     std::size_t selected = 0;
-    std::string label;            // of the row; printable
+    std::string label;  // of the row; printable
   };
 
   Tab tab = Tab::Overview;
-  std::size_t selected = 0;       // row of the table; not of the overview
+  std::size_t selected = 0;  // row of the table; not of the overview
   analysis::LiveFilter filter;
   analysis::LiveOrder order = analysis::LiveOrder::Copied;
   std::vector<Step> steps;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a running capture is shown. All of it is called by the thread that takes the events in, and never makes it wait for a terminal,
-// but for suspend() and close().
+// Where a running capture is shown. All of it is called by the thread that takes the events in, and
+// never makes it wait for a terminal, but for suspend() and close().
 #pragma once
 
 #include <memory>

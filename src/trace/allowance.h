@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much memory a trace may become. A few bytes of a compressed file can stand for any number of rows, and each of these for a long string
-// or list that the file has once: what is made of them has to be in proportion to the file. Traces of real programs stay far below.
+// How much memory a trace may become. A few bytes of a compressed file can stand for any number of
+// rows, and each of these for a long string or list that the file has once: what is made of them
+// has to be in proportion to the file. Traces of real programs stay far below.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ class Allowance {
   }
 
  private:
-  // A break takes some 4 bytes of a file and 500 of memory; an object list that 100 processes share, 2 bytes each and 1000 when it is given out.
+  // A break takes some 4 bytes of a file and 500 of memory; an object list that 100 processes
+  // share, 2 bytes each and 1000 when it is given out.
   static constexpr std::uint64_t kPerByte = 2000;
   std::uint64_t left_ = std::uint64_t{64} << 20;
 };

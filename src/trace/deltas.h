@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A column of differences: small numbers where values are near each other. Wraps around, so that every value has one.
+// A column of differences: small numbers where values are near each other. Wraps around, so that
+// every value has one.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,9 @@ class Delta {
     last_ = value;
     return difference;
   }
-  std::uint64_t get(std::int64_t difference) { return last_ += static_cast<std::uint64_t>(difference); }
+  std::uint64_t get(std::int64_t difference) {
+    return last_ += static_cast<std::uint64_t>(difference);
+  }
 
  private:
   std::uint64_t last_ = 0;

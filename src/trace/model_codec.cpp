@@ -17,7 +17,9 @@ using Texts = google::protobuf::RepeatedPtrField<std::string>;
 void put_texts(const std::vector<std::string>& texts, Texts& to) {
   for (const std::string& text : texts) *to.Add() = text;
 }
-std::vector<std::string> texts_of(const Texts& from) { return {from.begin(), from.end()}; }
+std::vector<std::string> texts_of(const Texts& from) {
+  return {from.begin(), from.end()};
+}
 
 void put_counts(const model::Counts& counts, Counts& to) {
   to.set_space(counts.space.value);
@@ -27,7 +29,9 @@ void put_counts(const model::Counts& counts, Counts& to) {
   }
 }
 bool get_counts(const Counts& from, model::Counts& counts) {
-  if (from.count_size() > static_cast<int>(model::kMechanisms) || from.bytes_size() != from.count_size()) return false;
+  if (from.count_size() > static_cast<int>(model::kMechanisms) ||
+      from.bytes_size() != from.count_size())
+    return false;
   counts.space = model::SpaceId(from.space());
   std::copy(from.count().begin(), from.count().end(), counts.count.begin());
   std::copy(from.bytes().begin(), from.bytes().end(), counts.bytes.begin());
@@ -143,14 +147,18 @@ void put_one(const model::Stack& stack, Stack& to) {
   to.set_python_truncated(stack.python_truncated);
 }
 bool get_stack(const Stack& from, model::Stack& stack) {
-  if (from.instruction_size() != from.code_size() || from.owner_size() != from.code_size()) return false;
-  if (from.frames_size() > model::Stack::kMostFrames || from.code_size() > model::Stack::kMostFrames) return false;
+  if (from.instruction_size() != from.code_size() || from.owner_size() != from.code_size())
+    return false;
+  if (from.frames_size() > model::Stack::kMostFrames ||
+      from.code_size() > model::Stack::kMostFrames)
+    return false;
   stack.hash = model::StackHash(from.hash());
   stack.space = model::SpaceId(from.space());
   stack.frames.assign(from.frames().begin(), from.frames().end());
   stack.truncated = from.truncated();
   for (int i = 0; i < from.code_size(); ++i)
-    stack.python.push_back({from.code(i), from.instruction(i), static_cast<std::uint8_t>(from.owner(i))});
+    stack.python.push_back(
+        {from.code(i), from.instruction(i), static_cast<std::uint8_t>(from.owner(i))});
   stack.python_truncated = from.python_truncated();
   return true;
 }
@@ -172,7 +180,9 @@ void put_sample(const model::WatchSample& sample, WatchSample& to) {
 bool get_sample(const WatchSample& from, model::WatchSample& sample) {
   using Moment = model::WatchSample::Moment;
   using Outcome = model::WatchSample::Outcome;
-  if (from.moment() > static_cast<std::uint32_t>(Moment::End) || from.outcome() > static_cast<std::uint32_t>(Outcome::Unknown)) return false;
+  if (from.moment() > static_cast<std::uint32_t>(Moment::End) ||
+      from.outcome() > static_cast<std::uint32_t>(Outcome::Unknown))
+    return false;
   sample.time_ns = from.time_ns();
   sample.moment = static_cast<Moment>(from.moment());
   sample.outcome = static_cast<Outcome>(from.outcome());
@@ -195,13 +205,16 @@ void put_audit(const model::Audit& audit, Audit& to) {
     to.add_reasons(reason);
     to.add_reason_pages(pages);
   }
-  to.mutable_unexplained_pages()->Add(audit.unexplained_pages.begin(), audit.unexplained_pages.end());
+  to.mutable_unexplained_pages()->Add(audit.unexplained_pages.begin(),
+                                      audit.unexplained_pages.end());
 }
 bool get_audit(const Audit& from, model::Audit& audit) {
-  if (from.reasons_size() != from.reason_pages_size() || from.explained() > from.private_pages()) return false;
+  if (from.reasons_size() != from.reason_pages_size() || from.explained() > from.private_pages())
+    return false;
   audit.private_pages = from.private_pages();
   audit.explained = from.explained();
-  for (int i = 0; i < from.reasons_size(); ++i) audit.reasons[from.reasons(i)] = from.reason_pages(i);
+  for (int i = 0; i < from.reasons_size(); ++i)
+    audit.reasons[from.reasons(i)] = from.reason_pages(i);
   audit.unexplained_pages.assign(from.unexplained_pages().begin(), from.unexplained_pages().end());
   return true;
 }
@@ -212,16 +225,23 @@ bool put(const model::Event& event, Event& to) {
   return std::visit(
       [&to](const auto& one) {
         using One = std::decay_t<decltype(one)>;
-        if constexpr (std::is_same_v<One, model::Fork>) put_one(one, *to.mutable_fork());
-        else if constexpr (std::is_same_v<One, model::Exec>) put_one(one, *to.mutable_exec());
-        else if constexpr (std::is_same_v<One, model::Exit>) put_one(one, *to.mutable_exit());
-        else if constexpr (std::is_same_v<One, model::Mapping>) put(one, *to.mutable_mapping());
-        else if constexpr (std::is_same_v<One, model::Stack>) put_one(one, *to.mutable_stack());
+        if constexpr (std::is_same_v<One, model::Fork>)
+          put_one(one, *to.mutable_fork());
+        else if constexpr (std::is_same_v<One, model::Exec>)
+          put_one(one, *to.mutable_exec());
+        else if constexpr (std::is_same_v<One, model::Exit>)
+          put_one(one, *to.mutable_exit());
+        else if constexpr (std::is_same_v<One, model::Mapping>)
+          put(one, *to.mutable_mapping());
+        else if constexpr (std::is_same_v<One, model::Stack>)
+          put_one(one, *to.mutable_stack());
         else if constexpr (std::is_same_v<One, model::Visitor>) {
           to.mutable_visitor()->set_pid(one.pid);
           to.mutable_visitor()->set_command(one.command);
-        } else if constexpr (std::is_same_v<One, model::Attach>) put_one(one, *to.mutable_attach());
-        else return false;
+        } else if constexpr (std::is_same_v<One, model::Attach>)
+          put_one(one, *to.mutable_attach());
+        else
+          return false;
         return true;
       },
       event);
@@ -229,14 +249,26 @@ bool put(const model::Event& event, Event& to) {
 
 bool get(const Event& from, model::Event& event) {
   switch (from.event_case()) {
-    case Event::kFork: event = fork_of(from.fork()); return true;
-    case Event::kExec: return get_exec(from.exec(), event.emplace<model::Exec>());
-    case Event::kExit: return get_exit(from.exit(), event.emplace<model::Exit>());
-    case Event::kMapping: event = mapping_of(from.mapping()); return true;
-    case Event::kStack: return get_stack(from.stack(), event.emplace<model::Stack>());
-    case Event::kVisitor: event = model::Visitor{from.visitor().pid(), from.visitor().command()}; return true;
-    case Event::kAttach: event = attach_of(from.attach()); return true;
-    case Event::EVENT_NOT_SET: return false;
+    case Event::kFork:
+      event = fork_of(from.fork());
+      return true;
+    case Event::kExec:
+      return get_exec(from.exec(), event.emplace<model::Exec>());
+    case Event::kExit:
+      return get_exit(from.exit(), event.emplace<model::Exit>());
+    case Event::kMapping:
+      event = mapping_of(from.mapping());
+      return true;
+    case Event::kStack:
+      return get_stack(from.stack(), event.emplace<model::Stack>());
+    case Event::kVisitor:
+      event = model::Visitor{from.visitor().pid(), from.visitor().command()};
+      return true;
+    case Event::kAttach:
+      event = attach_of(from.attach());
+      return true;
+    case Event::EVENT_NOT_SET:
+      return false;
   }
   return false;
 }
@@ -379,8 +411,9 @@ void put(const model::AddressSpace& space, PageCounts& to) {
 
 bool get(const PageCounts& from, model::AddressSpace& space) {
   const int rows = from.page_size();
-  for (const int size : {from.count_size(), from.first_ns_size(), from.last_ns_size(), from.last_address_size(), from.old_frame_size(),
-                         from.new_frame_size(), from.mapping_size(), from.size_size(), from.mechanism_size()})
+  for (const int size : {from.count_size(), from.first_ns_size(), from.last_ns_size(),
+                         from.last_address_size(), from.old_frame_size(), from.new_frame_size(),
+                         from.mapping_size(), from.size_size(), from.mechanism_size()})
     if (size != rows) return false;
   Delta page, first, last, old_frame, new_frame;
   for (int i = 0; i < rows; ++i) {

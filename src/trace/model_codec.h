@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of a Session as messages of a trace file, and back. What is read is untrusted: where a message contradicts itself or names a number
-// that does not exist, get() is false.
+// The parts of a Session as messages of a trace file, and back. What is read is untrusted: where a
+// message contradicts itself or names a number that does not exist, get() is false.
 #pragma once
 
 #include <trace.pb.h>

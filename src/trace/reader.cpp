@@ -30,7 +30,8 @@
 namespace cowtrace::trace {
 namespace {
 
-// Bytes of memory that a row of the session takes until it is reported, about: what a file has of it may be two bytes.
+// Bytes of memory that a row of the session takes until it is reported, about: what a file has of
+// it may be two bytes.
 constexpr std::uint64_t kResolutionBytes = 300, kRowBytes = 2500;
 
 // What the last blocks tell of the whole.
@@ -63,7 +64,8 @@ class Decoder {
   [[nodiscard]] bool take_facts(const Block& block);
   [[nodiscard]] bool take_conclusion(const Block& block);
   [[nodiscard]] tl::unexpected<Error> damaged() const {
-    return fail("cannot read " + printable(path_), "it contradicts itself: it is damaged, or no trace of cowtrace");
+    return fail("cannot read " + printable(path_),
+                "it contradicts itself: it is damaged, or no trace of cowtrace");
   }
 
   std::string path_;
@@ -81,7 +83,8 @@ class Decoder {
 Status Decoder::take_header(const Header& header) {
   if (header.format() > kFormat)
     return fail("cannot read " + printable(path_),
-                "it has format " + std::to_string(header.format()) + ", of a newer cowtrace (" + printable(header.writer()) + ")",
+                "it has format " + std::to_string(header.format()) + ", of a newer cowtrace (" +
+                    printable(header.writer()) + ")",
                 "read it with that one; this one knows formats up to " + std::to_string(kFormat));
   if (header.format() == 0 || !get(header.capture(), session_->capture)) return damaged();
   session_->capture.events = 0;  // they are counted as they come
@@ -97,7 +100,9 @@ bool Decoder::take_events(const Block& block) {
     if (!get(from, event)) return false;
     session_->apply(event);
   }
-  if (!allowance_.take(static_cast<std::uint64_t>(block.resolutions().actor_size()) * kResolutionBytes)) return false;
+  if (!allowance_.take(static_cast<std::uint64_t>(block.resolutions().actor_size()) *
+                       kResolutionBytes))
+    return false;
   std::vector<model::Resolution> resolutions;
   const bool intact = resolutions_.take(block.resolutions(), resolutions);
   for (const model::Resolution& one : resolutions) session_->apply(one);
@@ -110,7 +115,8 @@ bool Decoder::take_facts(const Block& block) {
 }
 
 bool Decoder::take_conclusion(const Block& block) {
-  const int rows = block.processes_size() + block.spaces_size() + block.mappings_size() + block.watches_size() + block.endings_size();
+  const int rows = block.processes_size() + block.spaces_size() + block.mappings_size() +
+                   block.watches_size() + block.endings_size();
   if (!allowance_.take(static_cast<std::uint64_t>(rows) * kRowBytes)) return false;
   if (block.has_capture() && !get(block.capture(), conclusion_.capture.emplace())) return false;
   for (const Process& from : block.processes()) {
@@ -124,7 +130,8 @@ bool Decoder::take_conclusion(const Block& block) {
   }
   for (const PageCounts& from : block.page_counts()) {
     const auto space = conclusion_.space_of.find(from.space());
-    if (space == conclusion_.space_of.end() || !get(from, conclusion_.spaces[space->second])) return false;
+    if (space == conclusion_.space_of.end() || !get(from, conclusion_.spaces[space->second]))
+      return false;
   }
   for (const Mapping& from : block.mappings()) conclusion_.mappings.push_back(mapping_of(from));
   for (const Watch& from : block.watches())
@@ -148,14 +155,18 @@ Result<bool> Decoder::take(const Block& block) {
 
 Result<bool> Decoder::take_messages(std::string_view bytes, std::size_t size) {
   allowance_.grant(size);
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                            static_cast<int>(bytes.size()));
   in.SetTotalBytesLimit(std::numeric_limits<int>::max());
   while (!complete() && in.CurrentPosition() < static_cast<int>(bytes.size())) {
     std::uint32_t length = 0;
-    if (!in.ReadVarint32(&length) || length > static_cast<std::uint32_t>(in.BytesUntilTotalBytesLimit())) return false;
+    if (!in.ReadVarint32(&length) ||
+        length > static_cast<std::uint32_t>(in.BytesUntilTotalBytesLimit()))
+      return false;
     const auto limit = in.PushLimit(static_cast<int>(length));
     Block block;
-    const bool whole = block.ParseFromCodedStream(&in) && in.ConsumedEntireMessage() && in.BytesUntilLimit() == 0;
+    const bool whole =
+        block.ParseFromCodedStream(&in) && in.ConsumedEntireMessage() && in.BytesUntilLimit() == 0;
     in.PopLimit(limit);
     if (!whole && format_ == 0)
       return fail("cannot read " + printable(path_), "it is no trace of cowtrace",
@@ -180,15 +191,20 @@ Result<Trace> Decoder::finish() {
     if (!conclusion_.capture) return damaged();
     session_->capture = std::move(*conclusion_.capture);
     session_->watches = std::move(conclusion_.watches);
-    if (!session_->restore(std::move(conclusion_.processes), std::move(conclusion_.spaces), std::move(conclusion_.mappings))) return damaged();
+    if (!session_->restore(std::move(conclusion_.processes), std::move(conclusion_.spaces),
+                           std::move(conclusion_.mappings)))
+      return damaged();
   } else {
     session_->finish();
     auto& capture = session_->capture;
     for (const model::AddressSpace& space : session_->spaces)
       for (const model::Resolution& one : space.resolutions)
-        if (one.time_ns > capture.started_ns) capture.duration_ns = std::max(capture.duration_ns, one.time_ns - capture.started_ns);
-    capture.notes.emplace_back("the trace is incomplete, for its writer did not come to its end or the file was cut off: what came later is "
-                               "missing, as are the names of objects and functions, the exact counts and the audit");
+        if (one.time_ns > capture.started_ns)
+          capture.duration_ns = std::max(capture.duration_ns, one.time_ns - capture.started_ns);
+    capture.notes.emplace_back(
+        "the trace is incomplete, for its writer did not come to its end or the file was cut off: "
+        "what came later is "
+        "missing, as are the names of objects and functions, the exact counts and the audit");
   }
   session_->set_phases(std::move(conclusion_.endings));
   if (!session_->is_consistent()) return damaged();
@@ -207,7 +223,8 @@ class FileView {
     FileView view;
     const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat about {};
-    if (!fd || fstat(fd.get(), &about) != 0) return fail_errno("cannot read " + printable(path), errno);
+    if (!fd || fstat(fd.get(), &about) != 0)
+      return fail_errno("cannot read " + printable(path), errno);
     if (!S_ISREG(about.st_mode)) return fail("cannot read " + printable(path), "it is no file");
     view.size_ = static_cast<std::size_t>(about.st_size);
     if (view.size_ == 0) return view;
@@ -215,13 +232,15 @@ class FileView {
     if (view.bytes_ == MAP_FAILED) return fail_errno("cannot read " + printable(path), errno);
     return view;
   }
-  FileView(FileView&& other) noexcept : bytes_(std::exchange(other.bytes_, MAP_FAILED)), size_(other.size_) {}
+  FileView(FileView&& other) noexcept
+      : bytes_(std::exchange(other.bytes_, MAP_FAILED)), size_(other.size_) {}
   FileView& operator=(FileView&&) = delete;
   ~FileView() {
     if (bytes_ != MAP_FAILED) munmap(bytes_, size_);
   }
   [[nodiscard]] std::string_view bytes() const {
-    return bytes_ == MAP_FAILED ? std::string_view() : std::string_view(static_cast<const char*>(bytes_), size_);
+    return bytes_ == MAP_FAILED ? std::string_view()
+                                : std::string_view(static_cast<const char*>(bytes_), size_);
   }
 
  private:
@@ -234,7 +253,8 @@ class FileView {
 
 Result<Trace> read_messages(std::string_view messages, const std::string& path) {
   Decoder decoder(path);
-  if (auto taken = decoder.take_messages(messages, messages.size()); !taken) return tl::unexpected(taken.error());
+  if (auto taken = decoder.take_messages(messages, messages.size()); !taken)
+    return tl::unexpected(taken.error());
   return decoder.finish();
 }
 
@@ -243,7 +263,8 @@ Result<Trace> read_bytes(std::string_view file, const std::string& path) {
   Decoder decoder(path);
   bool any = false;
   std::size_t left = frames.left();
-  for (std::string_view frame = frames.next(); !frame.empty() && !decoder.complete(); frame = frames.next()) {
+  for (std::string_view frame = frames.next(); !frame.empty() && !decoder.complete();
+       frame = frames.next()) {
     any = true;
     auto taken = decoder.take_messages(frame, left - frames.left());
     left = frames.left();
@@ -251,7 +272,9 @@ Result<Trace> read_bytes(std::string_view file, const std::string& path) {
     if (!*taken) break;
   }
   if (!any)
-    return fail("cannot read " + printable(path), file.empty() ? "it is empty" : "it is no trace of cowtrace, or was cut off at its beginning",
+    return fail("cannot read " + printable(path),
+                file.empty() ? "it is empty"
+                             : "it is no trace of cowtrace, or was cut off at its beginning",
                 "name a file that -o FILE.cow wrote");
   return decoder.finish();
 }

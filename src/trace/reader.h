@@ -26,7 +26,8 @@ struct Trace {
 // The same of the content of a file; `path` is for messages.
 [[nodiscard]] Result<Trace> read_bytes(std::string_view file, const std::string& path);
 
-// The same of messages, each with its length before it, as they are in the frames of a file: for tests.
+// The same of messages, each with its length before it, as they are in the frames of a file: for
+// tests.
 [[nodiscard]] Result<Trace> read_messages(std::string_view messages, const std::string& path);
 
 }  // namespace cowtrace::trace

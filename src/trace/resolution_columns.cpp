@@ -6,14 +6,16 @@
 namespace cowtrace::trace {
 namespace {
 
-constexpr std::uint32_t kMechanismBits = 0xf, kCauseShift = 4, kInKernel = 1 << 8, kLate = 1 << 9, kInPython = 1 << 10,
-                        kGcCollecting = 1 << 11, kHasBefore = 1 << 12;
+constexpr std::uint32_t kMechanismBits = 0xf, kCauseShift = 4, kInKernel = 1 << 8, kLate = 1 << 9,
+                        kInPython = 1 << 10, kGcCollecting = 1 << 11, kHasBefore = 1 << 12;
 
 // The number of `value` in a table whose new entries go to `added`; 0 stands for 0.
 template <typename Column>
-std::uint32_t number_of(std::uint64_t value, std::unordered_map<std::uint64_t, std::uint32_t>& table, Column* added) {
+std::uint32_t number_of(std::uint64_t value,
+                        std::unordered_map<std::uint64_t, std::uint32_t>& table, Column* added) {
   if (value == 0) return 0;
-  const auto [entry, is_new] = table.try_emplace(value, static_cast<std::uint32_t>(table.size() + 1));
+  const auto [entry, is_new] =
+      table.try_emplace(value, static_cast<std::uint32_t>(table.size() + 1));
   if (is_new) added->Add(value);
   return entry->second;
 }
@@ -26,8 +28,8 @@ void ResolutionEncoder::begin() {
 }
 
 std::uint32_t ResolutionEncoder::actor_of(const model::Resolution& event, Resolutions& to) {
-  const auto [entry, is_new] =
-      actors_.try_emplace({event.space, event.pid, event.tid}, static_cast<std::uint32_t>(actors_.size()));
+  const auto [entry, is_new] = actors_.try_emplace({event.space, event.pid, event.tid},
+                                                   static_cast<std::uint32_t>(actors_.size()));
   if (is_new) {
     Actor& actor = *to.add_actors();
     actor.set_space(event.space.value);
@@ -51,9 +53,11 @@ void ResolutionEncoder::add(const model::Resolution& event, Resolutions& to) {
   to.add_mapping(number_of(event.mapping.value, mappings_, to.mutable_mapping_hashes()));
   to.add_latency_ns(event.latency_ns);
   to.add_size(static_cast<std::uint32_t>(event.size / kPageSize));
-  to.add_what(static_cast<std::uint32_t>(event.mechanism) | static_cast<std::uint32_t>(event.cause) << kCauseShift |
-              (event.in_kernel ? kInKernel : 0) | (event.late ? kLate : 0) | (event.in_python ? kInPython : 0) |
-              (event.gc_collecting ? kGcCollecting : 0) | (event.has_before ? kHasBefore : 0));
+  to.add_what(static_cast<std::uint32_t>(event.mechanism) |
+              static_cast<std::uint32_t>(event.cause) << kCauseShift |
+              (event.in_kernel ? kInKernel : 0) | (event.late ? kLate : 0) |
+              (event.in_python ? kInPython : 0) | (event.gc_collecting ? kGcCollecting : 0) |
+              (event.has_before ? kHasBefore : 0));
   if (event.has_before) to.add_before(deltas.before.put(event.before));
 }
 
@@ -63,17 +67,22 @@ bool ResolutionDecoder::take(const Resolutions& from, std::vector<model::Resolut
   mappings_.insert(mappings_.end(), from.mapping_hashes().begin(), from.mapping_hashes().end());
   ips_.insert(ips_.end(), from.ips().begin(), from.ips().end());
   const int rows = from.actor_size();
-  for (const int size : {from.time_ns_size(), from.address_size(), from.old_frame_size(), from.new_frame_size(), from.ip_size(),
-                         from.stack_size(), from.mapping_size(), from.latency_ns_size(), from.size_size(), from.what_size()})
+  for (const int size :
+       {from.time_ns_size(), from.address_size(), from.old_frame_size(), from.new_frame_size(),
+        from.ip_size(), from.stack_size(), from.mapping_size(), from.latency_ns_size(),
+        from.size_size(), from.what_size()})
     if (size != rows) return false;
   std::unordered_map<std::uint32_t, ActorDeltas> deltas;
   Delta time;
   int before = 0;
   for (int i = 0; i < rows; ++i) {
     const std::uint32_t number = from.actor(i), what = from.what(i);
-    if (number >= actors_.size() || from.ip(i) >= ips_.size() || from.stack(i) >= stacks_.size() || from.mapping(i) >= mappings_.size())
+    if (number >= actors_.size() || from.ip(i) >= ips_.size() || from.stack(i) >= stacks_.size() ||
+        from.mapping(i) >= mappings_.size())
       return false;
-    if ((what & kMechanismBits) >= model::kMechanisms || (what >> kCauseShift & 0xf) >= model::kCauseNames.size()) return false;
+    if ((what & kMechanismBits) >= model::kMechanisms ||
+        (what >> kCauseShift & 0xf) >= model::kCauseNames.size())
+      return false;
     if (from.size(i) == 0 || from.size(i) > UINT32_MAX / kPageSize) return false;
     const Actor& actor = actors_[number];
     ActorDeltas& delta = deltas[number];

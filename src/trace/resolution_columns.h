@@ -37,7 +37,8 @@ class ResolutionEncoder {
 
 class ResolutionDecoder {
  public:
-  // Appends what a block has to `events`. False: it contradicts itself; some of it may have been appended.
+  // Appends what a block has to `events`. False: it contradicts itself; some of it may have been
+  // appended.
   [[nodiscard]] bool take(const Resolutions& from, std::vector<model::Resolution>& events);
 
  private:

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <unordered_map>
 
-
 namespace cowtrace::trace {
 
 class StringTable {
@@ -26,7 +25,9 @@ class StringTable {
   }
 
   // What a block adds.
-  void take(const Block& block) { texts_.insert(texts_.end(), block.strings().begin(), block.strings().end()); }
+  void take(const Block& block) {
+    texts_.insert(texts_.end(), block.strings().begin(), block.strings().end());
+  }
   // Empty if there is no such number.
   [[nodiscard]] const std::string& at(std::uint32_t number) const {
     static const std::string empty;

@@ -86,7 +86,8 @@ Status Writer::finish(const model::Session& session, const model::Facts& facts) 
   }
   std::vector<const model::Mapping*> mappings;
   for (const auto& [hash, mapping] : session.mappings) mappings.push_back(&mapping);
-  std::sort(mappings.begin(), mappings.end(), [](const auto* a, const auto* b) { return a->hash < b->hash; });
+  std::sort(mappings.begin(), mappings.end(),
+            [](const auto* a, const auto* b) { return a->hash < b->hash; });
   for (const model::Mapping* mapping : mappings) put(*mapping, *block_.add_mappings());
   for (const model::Watch& watch : session.watches) put(watch, *block_.add_watches());
   for (const model::Ending& ending : session.endings) put(ending, *block_.add_endings());

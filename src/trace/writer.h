@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a trace file while the trace goes on. What was flushed can be read even if this program dies.
+// Writes a trace file while the trace goes on. What was flushed can be read even if this program
+// dies.
 #pragma once
 
 #include <trace.pb.h>
@@ -22,7 +23,8 @@ inline constexpr std::uint32_t kFormat = 2;  // of files that are written; older
 class Writer {
  public:
   // `version` is cowtrace's own. `path` is for messages.
-  Writer(Fd fd, std::string path, std::string version) : frames_(std::move(fd), std::move(path)), version_(std::move(version)) {}
+  Writer(Fd fd, std::string path, std::string version)
+      : frames_(std::move(fd), std::move(path)), version_(std::move(version)) {}
 
   // Before that: what is read as a trace that is incomplete, should it stay all there is. Where it
   // has no room, the file stays empty.
@@ -47,7 +49,7 @@ class Writer {
   Block block_;
   StringTable strings_;
   ResolutionEncoder resolutions_;
-  std::size_t rows_ = 0;          // in block_
+  std::size_t rows_ = 0;  // in block_
   std::uint64_t flushed_ns_ = 0;
   std::string bytes_;
 };

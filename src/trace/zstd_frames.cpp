@@ -11,12 +11,15 @@
 namespace cowtrace::trace {
 namespace {
 
-constexpr std::size_t kSmallFrame = 1 << 20, kLargestRatio = 256;  // bytes, decompressed, of any frame; times the size of a frame
-constexpr int kLevel = 3;  // the next ones take twice the time for a tenth less
+constexpr std::size_t kSmallFrame = 1 << 20,
+                      kLargestRatio =
+                          256;  // bytes, decompressed, of any frame; times the size of a frame
+constexpr int kLevel = 3;       // the next ones take twice the time for a tenth less
 
 }  // namespace
 
-FrameWriter::FrameWriter(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)), context_(ZSTD_createCCtx()) {
+FrameWriter::FrameWriter(Fd fd, std::string path)
+    : fd_(std::move(fd)), path_(std::move(path)), context_(ZSTD_createCCtx()) {
   ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, kLevel);
   ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_checksumFlag, 1);
 }
@@ -24,7 +27,8 @@ FrameWriter::FrameWriter(Fd fd, std::string path) : fd_(std::move(fd)), path_(st
 Status FrameWriter::write(std::string_view bytes) {
   if (failed_) return {};
   compressed_.resize(ZSTD_compressBound(bytes.size()));
-  const std::size_t size = ZSTD_compress2(context_.get(), compressed_.data(), compressed_.size(), bytes.data(), bytes.size());
+  const std::size_t size = ZSTD_compress2(context_.get(), compressed_.data(), compressed_.size(),
+                                          bytes.data(), bytes.size());
   if (ZSTD_isError(size) != 0) {
     failed_ = true;
     return fail("cannot write " + printable(path_), ZSTD_getErrorName(size));
@@ -49,7 +53,9 @@ Status FrameWriter::put(std::string_view frame) {
       // What stays are whole frames. A pipe keeps what it has.
       static_cast<void>(ftruncate(fd_.get(), written_));
       return fail_errno("cannot write " + printable(path_), error,
-                        written_ == 0 ? "make room or choose another -o" : "make room or choose another -o; what it holds can be read");
+                        written_ == 0
+                            ? "make room or choose another -o"
+                            : "make room or choose another -o; what it holds can be read");
     }
     done += static_cast<std::size_t>(now);
   }
@@ -64,7 +70,8 @@ std::string_view FrameReader::next() {
   const std::size_t size = ZSTD_findFrameCompressedSize(left_.data(), left_.size());
   if (ZSTD_isError(size) != 0) return {};
   const unsigned long long content = ZSTD_getFrameContentSize(left_.data(), left_.size());
-  // Also ZSTD_CONTENTSIZE_UNKNOWN and ZSTD_CONTENTSIZE_ERROR. What frames of traces hold is some 3 to 7 times as much as they are.
+  // Also ZSTD_CONTENTSIZE_UNKNOWN and ZSTD_CONTENTSIZE_ERROR. What frames of traces hold is some 3
+  // to 7 times as much as they are.
   if (content > kLargestFrame || content > kSmallFrame + kLargestRatio * size) return {};
   bytes_.resize(content);
   const std::size_t got = ZSTD_decompress(bytes_.data(), bytes_.size(), left_.data(), size);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The outer layer of a trace file: zstd frames one after the other. Each is whole or it does not count, so a file that was cut off has
-// everything up to its last whole frame.
+// The outer layer of a trace file: zstd frames one after the other. Each is whole or it does not
+// count, so a file that was cut off has everything up to its last whole frame.
 #pragma once
 
 #include <sys/types.h>
@@ -24,7 +24,8 @@ class FrameWriter {
   // Writes at the end of `fd`, which may be a pipe. `path` is for messages.
   FrameWriter(Fd fd, std::string path);
 
-  // One frame; nothing of it stays in this program. After a failure nothing more is written, and the file ends with the last whole frame.
+  // One frame; nothing of it stays in this program. After a failure nothing more is written, and
+  // the file ends with the last whole frame.
   Status write(std::string_view bytes);
   // The file begins anew. Until the next frame is written it is what it was.
   void restart();
@@ -48,7 +49,8 @@ class FrameReader {
  public:
   explicit FrameReader(std::string_view file) : left_(file) {}
 
-  // The next frame, decompressed; empty at the end and from the first frame on that is not whole, not intact, or larger than a trace's could be.
+  // The next frame, decompressed; empty at the end and from the first frame on that is not whole,
+  // not intact, or larger than a trace's could be.
   [[nodiscard]] std::string_view next();
   // Bytes that are left behind the last whole frame; 0: the file ends where a frame ends.
   [[nodiscard]] std::size_t left() const { return left_.size(); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A family that never was, of any size and the same on every machine: eight workers, as many breaks as are wanted, named objects, 2,000 stacks,
-// times and causes in disorder.
+// A family that never was, of any size and the same on every machine: eight workers, as many breaks
+// as are wanted, named objects, 2,000 stacks, times and causes in disorder.
 #pragma once
 
 #include <algorithm>
@@ -39,14 +39,19 @@ class Names : public model::Resolver {
     return at < objects_.size() ? &objects_[at] : nullptr;
   }
   model::Write write_at(model::SpaceId space, std::uint64_t address, std::uint64_t time) override {
-    return {object_at(space, address, time), static_cast<model::Cause>(1 + address / 16 % 5), "ob_refcnt"};
+    return {object_at(space, address, time), static_cast<model::Cause>(1 + address / 16 % 5),
+            "ob_refcnt"};
   }
-  std::vector<const model::Object*> objects_in(model::SpaceId, std::uint64_t start, std::uint64_t end, std::uint64_t) override {
+  std::vector<const model::Object*> objects_in(model::SpaceId, std::uint64_t start,
+                                               std::uint64_t end, std::uint64_t) override {
     std::vector<const model::Object*> found;
-    for (std::uint64_t at = (start - kBase) / kObjectSize; at < objects_.size() && objects_[at].address < end; ++at) found.push_back(&objects_[at]);
+    for (std::uint64_t at = (start - kBase) / kObjectSize;
+         at < objects_.size() && objects_[at].address < end; ++at)
+      found.push_back(&objects_[at]);
     return found;
   }
-  std::vector<model::StackFrame> frames_at(model::SpaceId, std::uint64_t ip, bool, std::uint64_t) override {
+  std::vector<model::StackFrame> frames_at(model::SpaceId, std::uint64_t ip, bool,
+                                           std::uint64_t) override {
     model::StackFrame frame;
     frame.function = "function_" + std::to_string(ip);
     frame.file = "src/module_" + std::to_string(ip % 97) + ".c";
@@ -84,7 +89,8 @@ class Family {
     std::vector<model::StackHash> stacks;
     for (int i = 0; i < 2000; ++i) {
       std::vector<std::uint64_t> frames;
-      for (int depth = 0; depth < 14; ++depth) frames.push_back(1 + random() % (depth < 5 ? 2000 : 40));
+      for (int depth = 0; depth < 14; ++depth)
+        frames.push_back(1 + random() % (depth < 5 ? 2000 : 40));
       stacks.push_back(builder.stack(server, frames));
     }
     for (std::uint64_t i = 0; i < breaks; ++i) {
@@ -97,7 +103,8 @@ class Family {
       event.new_frame = 0x400000 + random() % 0x400000;
       event.latency_ns = 1000;
       event.gc_collecting = random() % 10 == 0;
-      builder.write(workers[worker], worker * 1'000'000'000 + random() % 50'000'000'000, kBase + i / kWorkers * kPageSize + random() % 512 * 8, event);
+      builder.write(workers[worker], worker * 1'000'000'000 + random() % 50'000'000'000,
+                    kBase + i / kWorkers * kPageSize + random() % 512 * 8, event);
     }
     builder.finish();
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// heap_cost PID [ROUNDS]: what it costs to know the objects of a Python process, as one line of JSON; python_bench.py makes a table of it. The
-// process must stand still. Times are the best of ROUNDS (3), in seconds of processor time; sizes are bytes. Resident memory is what the kernel says, of the
-// first round, less what this program had before it began.
+// heap_cost PID [ROUNDS]: what it costs to know the objects of a Python process, as one line of
+// JSON; python_bench.py makes a table of it. The process must stand still. Times are the best of
+// ROUNDS (3), in seconds of processor time; sizes are bytes. Resident memory is what the kernel
+// says, of the first round, less what this program had before it began.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,7 +40,8 @@ class Watch {
 std::int64_t status_bytes(const std::string& field) {
   std::ifstream file("/proc/self/status");
   for (std::string line; std::getline(file, line);)
-    if (line.starts_with(field + ":")) return std::strtoll(line.c_str() + field.size() + 1, nullptr, 10) * 1024;
+    if (line.starts_with(field + ":"))
+      return std::strtoll(line.c_str() + field.size() + 1, nullptr, 10) * 1024;
   return 0;
 }
 
@@ -84,7 +86,8 @@ bool measure(pid_t pid, Times& best, Sizes& sizes, bool first) {
   }
   std::size_t letters = 0;
   watch.lap();
-  for (std::uint32_t node = 0; node < objects; ++node) letters += heap.names().group_of(node).text.size();
+  for (std::uint32_t node = 0; node < objects; ++node)
+    letters += heap.names().group_of(node).text.size();
   keep(best.groups, watch.lap());
   for (std::uint32_t node = 0; node < objects; ++node) letters += heap.names().of(node).text.size();
   keep(best.names, watch.lap());
@@ -107,10 +110,14 @@ int main(int argc, char** argv) {
   Sizes sizes;
   for (int round = 0; round < rounds; ++round)
     if (!measure(static_cast<pid_t>(std::atoi(argv[1])), times, sizes, round == 0)) return 1;
-  fmt::print("{{\"objects\": {}, \"read\": {}, \"image_s\": {:.4f}, \"runtime_s\": {:.4f}, \"walk_s\": {:.4f}, \"groups_s\": {:.4f}, "
-             "\"names_s\": {:.4f}, \"places_s\": {:.4f}, \"image_bytes\": {}, \"index_bytes\": {}, \"rss_image\": {}, \"rss_walked\": {}, "
-             "\"rss_named\": {}, \"rss_peak\": {}}}\n",
-             sizes.objects, sizes.read, times.image, times.runtime, times.walk, times.groups, times.names, times.places, sizes.image, sizes.index,
-             sizes.rss_image, sizes.rss_walked, sizes.rss_named, sizes.rss_peak);
+  fmt::print(
+      "{{\"objects\": {}, \"read\": {}, \"image_s\": {:.4f}, \"runtime_s\": {:.4f}, \"walk_s\": "
+      "{:.4f}, \"groups_s\": {:.4f}, "
+      "\"names_s\": {:.4f}, \"places_s\": {:.4f}, \"image_bytes\": {}, \"index_bytes\": {}, "
+      "\"rss_image\": {}, \"rss_walked\": {}, "
+      "\"rss_named\": {}, \"rss_peak\": {}}}\n",
+      sizes.objects, sizes.read, times.image, times.runtime, times.walk, times.groups, times.names,
+      times.places, sizes.image, sizes.index, sizes.rss_image, sizes.rss_walked, sizes.rss_named,
+      sizes.rss_peak);
   return 0;
 }

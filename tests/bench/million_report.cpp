@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// million_report FILE.html [BREAKS]: an HTML report of a family that never was, of the size that the page has to bear: a million breaks
-// in eight workers, 200,000 named objects, 2,000 stacks, times and causes in disorder. No tracing, so that every machine can make it.
+// million_report FILE.html [BREAKS]: an HTML report of a family that never was, of the size that
+// the page has to bear: a million breaks in eight workers, 200,000 named objects, 2,000 stacks,
+// times and causes in disorder. No tracing, so that every machine can make it.
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
@@ -34,5 +35,6 @@ int main(int argc, char** argv) {
     std::cerr << "usage: million_report FILE.html [BREAKS]\n";
     return 2;
   }
-  return cowtrace::write_report(argv[1], argc == 3 ? std::strtoull(argv[2], nullptr, 10) : 1'000'000);
+  return cowtrace::write_report(argv[1],
+                                argc == 3 ? std::strtoull(argv[2], nullptr, 10) : 1'000'000);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fails on an input that takes too long by its own processor time: what else the machine does is no finding. (libFuzzer's -timeout goes by the clock,
-// and is there for what hangs.)
+// Fails on an input that takes too long by its own processor time: what else the machine does is no
+// finding. (libFuzzer's -timeout goes by the clock, and is there for what hangs.)
 #pragma once
 
 #include <cstdio>

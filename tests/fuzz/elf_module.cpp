@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that a traced process has mapped: its symbols, its debug information, how its functions are unwound.
+// A file that a traced process has mapped: its symbols, its debug information, how its functions
+// are unwound.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -43,7 +44,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (std::uint64_t i = 0; i < kMostAddresses; ++i) {
       const std::uint64_t address = segment.address + i * kStep;
       for (const SymbolKind kind : {SymbolKind::Function, SymbolKind::Object})
-        if (const auto symbol = symbols.find(kind, address)) static_cast<void>(demangle(symbol->name));
+        if (const auto symbol = symbols.find(kind, address))
+          static_cast<void>(demangle(symbol->name));
       if (unwinding != nullptr) static_cast<void>(unwinding->rule_at(address));
       if (debug != nullptr) static_cast<void>(debug->frames_at(address));
     }

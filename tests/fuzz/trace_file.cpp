@@ -27,12 +27,15 @@ std::string compressed(std::string_view bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const cowtrace::fuzz::CpuLimit limit;
-  cowtrace::fuzz::try_everything(cowtrace::trace::read_bytes({reinterpret_cast<const char*>(data), size}, "fuzz.cow"));
+  cowtrace::fuzz::try_everything(
+      cowtrace::trace::read_bytes({reinterpret_cast<const char*>(data), size}, "fuzz.cow"));
   return 0;
 }
 
-// Frames have checksums: what is changed in them is changed before it is compressed. Every other time the bytes themselves are.
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t most, unsigned seed) {
+// Frames have checksums: what is changed in them is changed before it is compressed. Every other
+// time the bytes themselves are.
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t most, unsigned seed) {
   constexpr std::size_t kLargest = 1 << 16;
   std::minstd_rand random(seed);
   if (random() % 2 == 0) return LLVMFuzzerMutate(data, size, most);
@@ -44,8 +47,9 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
     std::string messages(frame);
     if (number++ == chosen && messages.size() <= kLargest) {
       messages.resize(2 * kLargest);
-      messages.resize(cowtrace::fuzz::mutate_messages(reinterpret_cast<std::uint8_t*>(messages.data()), frame.size(), messages.size(),
-                                                      static_cast<unsigned>(random())));
+      messages.resize(cowtrace::fuzz::mutate_messages(
+          reinterpret_cast<std::uint8_t*>(messages.data()), frame.size(), messages.size(),
+          static_cast<unsigned>(random())));
     }
     file += compressed(messages);
   }

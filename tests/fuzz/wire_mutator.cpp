@@ -122,7 +122,8 @@ class Mutator {
   void change(std::string& bytes) {
     const std::size_t size = bytes.size();
     bytes.resize(size + 1 + below(64));
-    bytes.resize(LLVMFuzzerMutate(reinterpret_cast<std::uint8_t*>(bytes.data()), size, bytes.size()));
+    bytes.resize(
+        LLVMFuzzerMutate(reinterpret_cast<std::uint8_t*>(bytes.data()), size, bytes.size()));
   }
 
   void change_message(std::string& message) {
@@ -135,23 +136,38 @@ class Mutator {
  private:
   // Numbers at which something overflows, and the ones beside what there is.
   void change(std::uint64_t& number) {
-    constexpr std::array<std::uint64_t, 14> kEnds = {0,       1,          2,          9,           0xfff,      1 << 12,         1 << 20,
-                                                     1U << 31, UINT32_MAX, 1ULL << 32, 1ULL << 62, 1ULL << 63, UINT64_MAX - 1, UINT64_MAX};
+    constexpr std::array<std::uint64_t, 14> kEnds = {
+        0,        1,          2,          9,          0xfff,      1 << 12,        1 << 20,
+        1U << 31, UINT32_MAX, 1ULL << 32, 1ULL << 62, 1ULL << 63, UINT64_MAX - 1, UINT64_MAX};
     switch (below(4)) {
-      case 0: number = kEnds[below(kEnds.size())]; break;
-      case 1: number += below(2) == 0 ? 1 : UINT64_MAX; break;
-      case 2: number ^= std::uint64_t{1} << below(64); break;
-      default: number = below(64);
+      case 0:
+        number = kEnds[below(kEnds.size())];
+        break;
+      case 1:
+        number += below(2) == 0 ? 1 : UINT64_MAX;
+        break;
+      case 2:
+        number ^= std::uint64_t{1} << below(64);
+        break;
+      default:
+        number = below(64);
     }
   }
 
   void change_column(Field& field, std::vector<std::uint64_t> numbers) {
     std::uint64_t& one = numbers[below(numbers.size())];
     switch (below(6)) {
-      case 0: one = numbers[below(numbers.size())]; break;
-      case 1: std::fill(numbers.begin(), numbers.end(), std::uint64_t{one}); break;
-      case 2: std::swap(one, numbers[below(numbers.size())]); break;
-      default: change(one);
+      case 0:
+        one = numbers[below(numbers.size())];
+        break;
+      case 1:
+        std::fill(numbers.begin(), numbers.end(), std::uint64_t{one});
+        break;
+      case 2:
+        std::swap(one, numbers[below(numbers.size())]);
+        break;
+      default:
+        change(one);
     }
     field.bytes = column_of(numbers);
   }
@@ -166,7 +182,8 @@ class Mutator {
     change(field.bytes);
   }
 
-  // Columns belong together by their length: one row more or less, in all of the length of a chosen one.
+  // Columns belong together by their length: one row more or less, in all of the length of a chosen
+  // one.
   void change_rows(std::vector<Field>& fields) {
     const auto length_of = [](const Field& field) -> std::size_t {
       const auto numbers = field.type == kLength ? numbers_of(field.bytes) : std::nullopt;
@@ -196,15 +213,26 @@ class Mutator {
     Field& one = fields[below(fields.size())];
     const Field other = fields[below(fields.size())];
     switch (below(12)) {
-      case 0: fields.erase(fields.begin() + (&one - fields.data())); break;
-      case 1: fields.insert(fields.begin() + static_cast<std::ptrdiff_t>(below(fields.size())), other); break;
-      case 2: std::swap(one, fields[below(fields.size())]); break;
+      case 0:
+        fields.erase(fields.begin() + (&one - fields.data()));
+        break;
+      case 1:
+        fields.insert(fields.begin() + static_cast<std::ptrdiff_t>(below(fields.size())), other);
+        break;
+      case 2:
+        std::swap(one, fields[below(fields.size())]);
+        break;
       case 3:
         if (one.type == other.type) one = {one.number, one.type, other.value, other.bytes};
         break;
-      case 4: one.number = 1 + below(20); break;
-      case 5: change_rows(fields); break;
-      default: change(one);
+      case 4:
+        one.number = 1 + below(20);
+        break;
+      case 5:
+        change_rows(fields);
+        break;
+      default:
+        change(one);
     }
   }
 
@@ -225,11 +253,18 @@ std::size_t mutate_messages(std::uint8_t* data, std::size_t size, std::size_t mo
   if (blocks.empty() || mutator.below(8) == 0) return LLVMFuzzerMutate(data, size, most);
   const std::size_t at = mutator.below(blocks.size());
   switch (mutator.below(16)) {
-    case 0: blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(at)); break;
-    case 1: blocks.push_back(std::string(blocks[at])); break;
-    case 2: std::swap(blocks[at], blocks[mutator.below(blocks.size())]); break;
+    case 0:
+      blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(at));
+      break;
+    case 1:
+      blocks.push_back(std::string(blocks[at]));
+      break;
+    case 2:
+      std::swap(blocks[at], blocks[mutator.below(blocks.size())]);
+      break;
     default:
-      for (std::size_t times = 1 + mutator.below(3); times != 0; --times) mutator.change_message(blocks[at]);
+      for (std::size_t times = 1 + mutator.below(3); times != 0; --times)
+        mutator.change_message(blocks[at]);
   }
   std::string messages;
   for (const std::string& block : blocks) put_delimited(block, messages);

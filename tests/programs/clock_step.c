@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// To be preloaded: the time of day is as many seconds ahead as the file COWTRACE_CLOCK_STEP says, now. Other clocks stay as they are.
+// To be preloaded: the time of day is as many seconds ahead as the file COWTRACE_CLOCK_STEP says,
+// now. Other clocks stay as they are.
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static long step(void) {
 
 int clock_gettime(clockid_t clock, struct timespec* now) {
   const int result = (int)syscall(SYS_clock_gettime, clock, now);
-  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) now->tv_sec += step();
+  if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+    now->tv_sec += step();
   return result;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the test programs share: buffers whose pages are there, and claims: lines on standard output that say which pages a process
-// wrote, for the test to compare with the report. A claim is made by the writer itself, with one write(2).
+// What the test programs share: buffers whose pages are there, and claims: lines on standard output
+// that say which pages a process wrote, for the test to compare with the report. A claim is made by
+// the writer itself, with one write(2).
 #pragma once
 #include <stdint.h>
 #include <stdio.h>
@@ -20,7 +21,8 @@ static inline void check(int good, const char* what) {
 
 // Anonymous pages that are present and have ordinary frames of their own.
 static inline unsigned char* make_pages(size_t count) {
-  unsigned char* pages = mmap(NULL, count * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  unsigned char* pages =
+      mmap(NULL, count * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   check(pages != MAP_FAILED, "mmap");
   check(madvise(pages, count * kPage, MADV_NOHUGEPAGE) == 0, "madvise");
   memset(pages, 1, count * kPage);
@@ -28,7 +30,8 @@ static inline unsigned char* make_pages(size_t count) {
 }
 
 static inline void write_pages(unsigned char* pages, size_t count) {
-  for (size_t i = 0; i < count; ++i) ((volatile unsigned char*)pages)[i * kPage] = (unsigned char)(i + 2);
+  for (size_t i = 0; i < count; ++i)
+    ((volatile unsigned char*)pages)[i * kPage] = (unsigned char)(i + 2);
 }
 
 static inline void say(const char* text) {
@@ -38,7 +41,8 @@ static inline void say(const char* text) {
 // "WHAT PID ADDRESS COUNT": this process says this of these pages.
 static inline void claim(const char* what, const unsigned char* pages, size_t count) {
   char line[160];
-  snprintf(line, sizeof(line), "%s %d 0x%lx %zu\n", what, getpid(), (unsigned long)(uintptr_t)pages, count);
+  snprintf(line, sizeof(line), "%s %d 0x%lx %zu\n", what, getpid(), (unsigned long)(uintptr_t)pages,
+           count);
   say(line);
 }
 

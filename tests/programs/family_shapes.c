@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// family_shapes SHAPE [ARG...]: one way that a family of processes can come about. Each writer claims what it wrote; whoever shares
-// those pages waits for it, so that each claimed page is a copy.
+// family_shapes SHAPE [ARG...]: one way that a family of processes can come about. Each writer
+// claims what it wrote; whoever shares those pages waits for it, so that each claimed page is a
+// copy.
 #include "family.h"
 
 #include <errno.h>
@@ -107,7 +108,8 @@ static int shape_thread_forks(char** arguments) {
   unsigned char* pages = make_pages(kThreads * kPages);
   pthread_t threads[kThreads];
   for (int i = 0; i < kThreads; ++i)
-    check(pthread_create(&threads[i], NULL, fork_from_thread, pages + i * kPages * kPage) == 0, "pthread_create");
+    check(pthread_create(&threads[i], NULL, fork_from_thread, pages + i * kPages * kPage) == 0,
+          "pthread_create");
   for (int i = 0; i < kThreads; ++i) pthread_join(threads[i], NULL);
   return 0;
 }
@@ -151,7 +153,8 @@ static void* exec_from_thread(void* unused) {
   return NULL;
 }
 
-// A thread that is not the leader execs, while the leader and a third one sleep: it takes over the leader's id.
+// A thread that is not the leader execs, while the leader and a third one sleep: it takes over the
+// leader's id.
 static void* sleep_for_ever(void* unused) {
   for (;;) pause();
   return unused;
@@ -186,7 +189,8 @@ static int shape_who(char** arguments) {
   return shape_fork(arguments);
 }
 
-// Two children that get the same pid one after the other, by telling the kernel the last one it gave.
+// Two children that get the same pid one after the other, by telling the kernel the last one it
+// gave.
 static int shape_pid_reuse(char** arguments) {
   (void)arguments;
   unsigned char* pages = make_pages(2 * kPages);

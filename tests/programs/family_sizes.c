@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// family_sizes SHAPE [NUMBER...]: families that are large in one way. What each process wrote it claims; lines `figure NAME NUMBER` are its own
-// measurements. A line `ready` waits for a line of standard input.
+// family_sizes SHAPE [NUMBER...]: families that are large in one way. What each process wrote it
+// claims; lines `figure NAME NUMBER` are its own measurements. A line `ready` waits for a line of
+// standard input.
 #include "family.h"
 
 #include <errno.h>
@@ -9,7 +10,9 @@
 #include <signal.h>
 #include <time.h>
 
-static size_t number(char** arguments, int index) { return strtoul(arguments[index], NULL, 10); }
+static size_t number(char** arguments, int index) {
+  return strtoul(arguments[index], NULL, 10);
+}
 
 static uint64_t now_ns(void) {
   struct timespec now;
@@ -50,7 +53,8 @@ static void pass(struct gate* gate) {
   check(read(gate->ends[0], &byte, 1) == 0, "read");
 }
 
-// children COUNT PAGES: all of them live at one time, each has written its pages, and nobody else those.
+// children COUNT PAGES: all of them live at one time, each has written its pages, and nobody else
+// those.
 static int shape_children(char** arguments) {
   const size_t count = number(arguments, 0), pages = number(arguments, 1);
   unsigned char* memory = make_pages(pages);
@@ -70,12 +74,14 @@ static int shape_children(char** arguments) {
   return 0;
 }
 
-// forks SECONDS FORKERS: each forker, of the same memory, forks children that write one page and exit, as fast as it can.
+// forks SECONDS FORKERS: each forker, of the same memory, forks children that write one page and
+// exit, as fast as it can.
 static int shape_forks(char** arguments) {
   enum { kMostSeconds = 60 };
   const size_t seconds = number(arguments, 0), forkers = number(arguments, 1);
   unsigned char* memory = make_pages(1);
-  uint64_t* counts = mmap(NULL, forkers * kMostSeconds * sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  uint64_t* counts = mmap(NULL, forkers * kMostSeconds * sizeof(*counts), PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   check(counts != MAP_FAILED && seconds <= kMostSeconds, "mmap");
   claim("region", memory, 1);
   const uint64_t begun = now_ns();
@@ -125,8 +131,9 @@ static int shape_big(char** arguments) {
   return 0;
 }
 
-// threads COUNT PAGES: as many in the parent as in its child, each writes pages of its own, in both at one time. Neither ends before the other has
-// written: what is left alone is not shared any more.
+// threads COUNT PAGES: as many in the parent as in its child, each writes pages of its own, in both
+// at one time. Neither ends before the other has written: what is left alone is not shared any
+// more.
 struct writer {
   unsigned char* pages;
   size_t count;
@@ -170,8 +177,8 @@ static int shape_threads(char** arguments) {
   return 0;
 }
 
-// exits COUNT: children that fork and exit at once, as do their children and in the end the program itself, whose last child goes on and says
-// `lived` when it is told to.
+// exits COUNT: children that fork and exit at once, as do their children and in the end the program
+// itself, whose last child goes on and says `lived` when it is told to.
 static int shape_exits(char** arguments) {
   const size_t count = number(arguments, 0);
   for (size_t i = 0; i < count; ++i) {
@@ -189,8 +196,9 @@ static int shape_exits(char** arguments) {
   _exit(7);
 }
 
-// orphans COUNT PAGES: of each pair the parent dies as soon as it has forked, and its child writes when it is an orphan; what it shared with its
-// parent it still shares with the grandparent. The first process waits for the pipe that all of them hold.
+// orphans COUNT PAGES: of each pair the parent dies as soon as it has forked, and its child writes
+// when it is an orphan; what it shared with its parent it still shares with the grandparent. The
+// first process waits for the pipe that all of them hold.
 static int shape_orphans(char** arguments) {
   const size_t count = number(arguments, 0), pages = number(arguments, 1);
   unsigned char* memory = make_pages(pages);
@@ -228,7 +236,8 @@ static int shape_zombies(char** arguments) {
   _exit(3);
 }
 
-// zombie-parent COUNT PAGES: its leader thread ends first, so that the whole process looks like a zombie while another thread forks on.
+// zombie-parent COUNT PAGES: its leader thread ends first, so that the whole process looks like a
+// zombie while another thread forks on.
 static size_t zombie_count, zombie_pages;
 static void* fork_on(void* leader) {
   unsigned char* memory = make_pages(zombie_pages);
@@ -253,8 +262,9 @@ static int shape_zombie_parent(char** arguments) {
   pthread_exit(NULL);
 }
 
-// daemon PAGES [STAY]: a child in a session of its own, with no terminal, whose parents are gone; it writes half of its pages before and, each time it gets
-// a line, the other half. With STAY its grandparent stays, whatever Ctrl-C says.
+// daemon PAGES [STAY]: a child in a session of its own, with no terminal, whose parents are gone;
+// it writes half of its pages before and, each time it gets a line, the other half. With STAY its
+// grandparent stays, whatever Ctrl-C says.
 static int shape_daemon(char** arguments) {
   const size_t pages = number(arguments, 0);
   unsigned char* memory = make_pages(2 * pages);
@@ -283,14 +293,17 @@ static const struct {
   int (*run)(char** arguments);
   int numbers;  // at least
 } kShapes[] = {
-    {"children", shape_children, 2}, {"forks", shape_forks, 2},     {"big", shape_big, 2},
-    {"threads", shape_threads, 2},   {"exits", shape_exits, 1},     {"orphans", shape_orphans, 2},
-    {"zombies", shape_zombies, 2},   {"zombie-parent", shape_zombie_parent, 2}, {"daemon", shape_daemon, 1},
+    {"children", shape_children, 2}, {"forks", shape_forks, 2},
+    {"big", shape_big, 2},           {"threads", shape_threads, 2},
+    {"exits", shape_exits, 1},       {"orphans", shape_orphans, 2},
+    {"zombies", shape_zombies, 2},   {"zombie-parent", shape_zombie_parent, 2},
+    {"daemon", shape_daemon, 1},
 };
 
 int main(int argc, char** argv) {
   for (size_t i = 0; i < sizeof(kShapes) / sizeof(kShapes[0]); ++i)
-    if (argc > 1 && strcmp(argv[1], kShapes[i].name) == 0 && argc - 2 >= kShapes[i].numbers) return kShapes[i].run(argv + 2);
+    if (argc > 1 && strcmp(argv[1], kShapes[i].name) == 0 && argc - 2 >= kShapes[i].numbers)
+      return kShapes[i].run(argv + 2);
   fprintf(stderr, "usage: family_sizes SHAPE NUMBER...\n");
   return 2;
 }

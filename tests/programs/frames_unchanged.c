@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// frames_unchanged: a child that inherits 1000 pages and registered objects, writes none, and compares the frames of its own page table
-// from its first look to its last, while it forks, while a child of its own execs, and while it waits for what standard input says.
-// Prints "ready PID ADDRESS COUNT" before it waits and "changed N" after it.
+// frames_unchanged: a child that inherits 1000 pages and registered objects, writes none, and
+// compares the frames of its own page table from its first look to its last, while it forks, while
+// a child of its own execs, and while it waits for what standard input says. Prints "ready PID
+// ADDRESS COUNT" before it waits and "changed N" after it.
 #include <cowtrace/objects.h>
 #include <fcntl.h>
 
@@ -17,7 +18,9 @@ struct node {
 static void read_frames(const unsigned char* pages, uint64_t* frames) {
   int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   ssize_t wanted = kPages * (ssize_t)sizeof(uint64_t);
-  check(pagemap >= 0 && pread(pagemap, frames, (size_t)wanted, (off_t)((uintptr_t)pages / kPage * 8)) == wanted, "pagemap");
+  check(pagemap >= 0 &&
+            pread(pagemap, frames, (size_t)wanted, (off_t)((uintptr_t)pages / kPage * 8)) == wanted,
+        "pagemap");
   close(pagemap);
   for (int i = 0; i < kPages; ++i) {
     check((frames[i] >> 63) == 1, "a page is not present");
@@ -44,7 +47,9 @@ int main(void) {
   uint64_t* before = (uint64_t*)make_pages(2);
   uint64_t* after = (uint64_t*)make_pages(2);
   check(cowtrace_register(pages, kPages * kPage, "table", "pages") != 0, "cowtrace_register");
-  for (int i = 0; i < 500; ++i) check(cowtrace_register(pages + i * kPage, sizeof(struct node), "node", "node") != 0, "cowtrace_register");
+  for (int i = 0; i < 500; ++i)
+    check(cowtrace_register(pages + i * kPage, sizeof(struct node), "node", "node") != 0,
+          "cowtrace_register");
   pid_t child = fork();
   check(child >= 0, "fork");
   if (child != 0) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// hostile_registry HARM: a program whose registry of objects lies to whoever reads it. Its child writes pages and claims them, so that
-// the test sees that the rest of the report is whole. `all` does every harm in a process of its own; the claims name it.
+// hostile_registry HARM: a program whose registry of objects lies to whoever reads it. Its child
+// writes pages and claims them, so that the test sees that the rest of the report is whole. `all`
+// does every harm in a process of its own; the claims name it.
 #include <cowtrace/objects.h>
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -8,27 +9,61 @@
 #include "family.h"
 
 enum { kPages = 8 };
-static struct cowtrace_registry* registry(void) { return &cowtrace_registry; }
-static struct cowtrace_chunk* first(void) { return &cowtrace_first_chunk.head; }
-static struct cowtrace_slot* slot(int index) { return &cowtrace_first_chunk.slots[index]; }
+static struct cowtrace_registry* registry(void) {
+  return &cowtrace_registry;
+}
+static struct cowtrace_chunk* first(void) {
+  return &cowtrace_first_chunk.head;
+}
+static struct cowtrace_slot* slot(int index) {
+  return &cowtrace_first_chunk.slots[index];
+}
 
-static void bad_magic(void) { memcpy(registry()->magic, "NOTTRACE", 8); }
-static void bad_version(void) { registry()->version = 0xffffffff; }
-static void bad_slot_size(void) { registry()->slot_size = 1; }
-static void zero_slot_size(void) { registry()->slot_size = 0; }
-static void huge_slot_size(void) { registry()->slot_size = 0xffffffff; }
-static void wild_pointer(void) { registry()->first_chunk = 0x4141414141414141; }
-static void kernel_pointer(void) { registry()->first_chunk = 0xffff888000000000; }
-static void unaligned_pointer(void) { registry()->first_chunk += 3; }
-static void next_is_wild(void) { first()->next = 0xdeadbeef000; }
-static void next_is_itself(void) { first()->next = registry()->first_chunk; }
-static void next_wraps(void) { first()->next = UINT64_MAX - 8; }
-static void huge_counts(void) { first()->used = first()->capacity = 0xffffffff; }
-static void huge_used(void) { first()->used = 0xffffffff; }
+static void bad_magic(void) {
+  memcpy(registry()->magic, "NOTTRACE", 8);
+}
+static void bad_version(void) {
+  registry()->version = 0xffffffff;
+}
+static void bad_slot_size(void) {
+  registry()->slot_size = 1;
+}
+static void zero_slot_size(void) {
+  registry()->slot_size = 0;
+}
+static void huge_slot_size(void) {
+  registry()->slot_size = 0xffffffff;
+}
+static void wild_pointer(void) {
+  registry()->first_chunk = 0x4141414141414141;
+}
+static void kernel_pointer(void) {
+  registry()->first_chunk = 0xffff888000000000;
+}
+static void unaligned_pointer(void) {
+  registry()->first_chunk += 3;
+}
+static void next_is_wild(void) {
+  first()->next = 0xdeadbeef000;
+}
+static void next_is_itself(void) {
+  first()->next = registry()->first_chunk;
+}
+static void next_wraps(void) {
+  first()->next = UINT64_MAX - 8;
+}
+static void huge_counts(void) {
+  first()->used = first()->capacity = 0xffffffff;
+}
+static void huge_used(void) {
+  first()->used = 0xffffffff;
+}
 static void all_odd(void) {
   for (int i = 0; i < 100; ++i) slot(i)->sequence = 1;
 }
-static void bad_states(void) { slot(0)->state = 77; }
+static void bad_states(void) {
+  slot(0)->state = 77;
+}
 static void wrapping_range(void) {
   slot(0)->address = UINT64_MAX - 10;
   slot(0)->size = UINT64_MAX;
@@ -73,7 +108,9 @@ static void changing(void) {
 }
 
 // What people see first of a process: its command name.
-static void process_name(void) { prctl(PR_SET_NAME, "\x1b[2J<b>\xff\n\x07"); }
+static void process_name(void) {
+  prctl(PR_SET_NAME, "\x1b[2J<b>\xff\n\x07");
+}
 
 static const struct {
   const char* name;
@@ -120,7 +157,8 @@ static int do_harm(size_t harm, unsigned char* pages) {
 int main(int argc, char** argv) {
   check(argc == 2, "usage: hostile_registry HARM|all");
   unsigned char* pages = make_pages(kPages);
-  for (int i = 0; i < 100; ++i) check(cowtrace_register(pages + i, 10, "object", "bytes") != 0, "cowtrace_register");
+  for (int i = 0; i < 100; ++i)
+    check(cowtrace_register(pages + i, 10, "object", "bytes") != 0, "cowtrace_register");
   if (strcmp(argv[1], "all") != 0) {
     for (size_t harm = 0; harm < kHarmCount; ++harm)
       if (strcmp(argv[1], kHarms[harm].name) == 0) return do_harm(harm, pages);

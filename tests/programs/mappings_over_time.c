@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// mappings_over_time FILE: one address that is one mapping after the other, and a move. Each time a child writes the pages; its claim's
-// first word says what was mapped there.
+// mappings_over_time FILE: one address that is one mapping after the other, and a move. Each time a
+// child writes the pages; its claim's first word says what was mapped there.
 #include "family.h"
 
 #include <fcntl.h>
@@ -15,7 +15,8 @@ enum { kPages = 4 };
 
 static void name_it(unsigned char* pages, const char* name) {
   // Without CONFIG_ANON_VMA_NAME the mapping stays without a name; the program says so.
-  if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)pages, (unsigned long)(kPages * kPage), (unsigned long)name) != 0)
+  if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)pages, (unsigned long)(kPages * kPage),
+            (unsigned long)name) != 0)
     say("unnamed 0 0x0 0\n");
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// objects_many OBJECTS PAGES: registers that many objects, spread evenly over a memory of PAGES pages, then forks a child that writes each page once.
+// objects_many OBJECTS PAGES: registers that many objects, spread evenly over a memory of PAGES
+// pages, then forks a child that writes each page once.
 #include <cowtrace/objects.h>
 
 #include "family.h"
 
 int main(int argc, char** argv) {
-  const size_t objects = argc == 3 ? strtoul(argv[1], NULL, 10) : 0, pages = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+  const size_t objects = argc == 3 ? strtoul(argv[1], NULL, 10) : 0,
+               pages = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
   const size_t bytes = pages * kPage;
   if (objects == 0 || pages == 0 || objects > bytes) {
     fprintf(stderr, "usage: objects_many OBJECTS PAGES, of no more objects than bytes\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ptrace_child: a debugger in its smallest form. It forks a child that asks to be traced, and steps it from its stop to its end.
-// Exit 0 when that worked, 3 when tracing was refused.
+// ptrace_child: a debugger in its smallest form. It forks a child that asks to be traced, and steps
+// it from its stop to its end. Exit 0 when that worked, 3 when tracing was refused.
 #include "family.h"
 
 #include <signal.h>

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is found in the memory of a Python process, for tests that compare it with what the process itself says. The process must stand
-// still. The first line is of all: version, seconds for the image, the interpreter and the walk, bytes read, nodes, arenas, bytes used.
-//   python_names PID                       then one object a line: address, type, evaluable (0 or 1), name
+// What is found in the memory of a Python process, for tests that compare it with what the process
+// itself says. The process must stand still. The first line is of all: version, seconds for the
+// image, the interpreter and the walk, bytes read, nodes, arenas, bytes used.
+//   python_names PID                       then one object a line: address, type, evaluable (0 or
+//                                          1), name
 //   python_names PID --no-names            nothing more
-//   python_names PID --at ADDRESS...       then one address a line: object, type, name, field; "-" where there is none
-//   python_names PID --all [EXPRESSION...] then how many answers there are to all that can be asked: for names, for places and pages all
-//                                          over the memory, for lines of code, and for the expressions
+//   python_names PID --at ADDRESS...       then one address a line: object, type, name, field; "-"
+//                                          where there is none
+//   python_names PID --all [EXPRESSION...] then how many answers there are to all that can be
+//                                          asked: for names, for places and pages all over the
+//                                          memory, for lines of code, and for the expressions
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,16 +39,18 @@ void print_objects(python::Heap& heap) {
   const python::HeapIndex& index = heap.index();
   for (std::uint32_t node = 0; node < index.nodes().size(); ++node) {
     const python::Name name = heap.names().of(node);
-    fmt::print("{:x}\t{}\t{}\t{}\n", index.nodes()[node].address, cowtrace::printable(index.type(index.nodes()[node]).name),
-               name.known && name.evaluable ? 1 : 0, name.known ? cowtrace::printable(name.text) : "");
+    fmt::print("{:x}\t{}\t{}\t{}\n", index.nodes()[node].address,
+               cowtrace::printable(index.type(index.nodes()[node]).name),
+               name.known && name.evaluable ? 1 : 0,
+               name.known ? cowtrace::printable(name.text) : "");
   }
 }
 
 void print_places(python::Heap& heap, Words addresses) {
   for (const char* const address : addresses) {
     if (const auto place = heap.at(std::strtoull(address, nullptr, 0)))
-      fmt::print("{:#x}\t{}\t{}\t{}\n", place->object, cowtrace::printable(place->type), cowtrace::printable(place->name),
-                 cowtrace::printable(place->field));
+      fmt::print("{:#x}\t{}\t{}\t{}\n", place->object, cowtrace::printable(place->type),
+                 cowtrace::printable(place->name), cowtrace::printable(place->field));
     else
       fmt::print("-\n");
   }
@@ -64,9 +70,12 @@ std::size_t ask_for_places(python::Heap& heap) {
   std::uint64_t pages = 0;
   for (const auto& region : heap.image().regions()) {
     if (!region.writable) continue;
-    for (std::uint64_t page = region.start; (page = heap.image().skip_holes(page, region.end)) < region.end; page += cowtrace::kPageSize) {
+    for (std::uint64_t page = region.start;
+         (page = heap.image().skip_holes(page, region.end)) < region.end;
+         page += cowtrace::kPageSize) {
       const std::uint64_t place = page + pages++ * kStep % cowtrace::kPageSize;
-      answers += heap.at(page).has_value() + heap.at(place).has_value() + heap.in(page, page + cowtrace::kPageSize).size();
+      answers += heap.at(page).has_value() + heap.at(place).has_value() +
+                 heap.in(page, page + cowtrace::kPageSize).size();
     }
   }
   return answers;
@@ -77,7 +86,8 @@ std::size_t ask_for_lines(python::Heap& heap) {
   for (const python::HeapIndex::Node& node : heap.index().nodes()) {
     if (heap.index().type(node).kind != python::Kind::Code) continue;
     // Reading an image changes nothing in it.
-    const auto code = python::read_code(const_cast<python::MemoryImage&>(heap.image()), heap.runtime().layout, node.address, 0);
+    const auto code = python::read_code(const_cast<python::MemoryImage&>(heap.image()),
+                                        heap.runtime().layout, node.address, 0);
     for (std::uint32_t offset = 0; code && offset < 200; offset += 22)
       answers += code->line(heap.runtime().layout.version, offset).has_value();
   }
@@ -88,13 +98,16 @@ std::size_t ask_for_expressions(python::Heap& heap, Words expressions) {
   std::size_t answers = python::is_finalizing(heap.types(), heap.runtime());
   for (const char* const text : expressions) {
     const auto expression = python::parse_expression(text);
-    if (expression && python::evaluate(heap.types(), heap.runtime(), *expression).outcome == python::Evaluation::Outcome::Found) ++answers;
+    if (expression && python::evaluate(heap.types(), heap.runtime(), *expression).outcome ==
+                          python::Evaluation::Outcome::Found)
+      ++answers;
   }
   return answers;
 }
 
 int usage() {
-  fmt::print(stderr, "usage: python_names PID [--no-names | --at ADDRESS... | --all [EXPRESSION...]]\n");
+  fmt::print(stderr,
+             "usage: python_names PID [--no-names | --at ADDRESS... | --all [EXPRESSION...]]\n");
   return 2;
 }
 
@@ -126,12 +139,14 @@ int main(int argc, char** argv) {
   const auto walk_start = std::chrono::steady_clock::now();
   const python::HeapIndex& index = heap.index();
   const double walk_seconds = seconds_since(walk_start);
-  fmt::print("{}\t{:.3f}\t{:.3f}\t{:.3f}\t{}\t{}\t{}\t{}\n", heap.runtime().version, image_seconds, find_seconds, walk_seconds, bytes,
-             index.nodes().size(), heap.pools().arenas(), index.bytes_used());
+  fmt::print("{}\t{:.3f}\t{:.3f}\t{:.3f}\t{}\t{}\t{}\t{}\n", heap.runtime().version, image_seconds,
+             find_seconds, walk_seconds, bytes, index.nodes().size(), heap.pools().arenas(),
+             index.bytes_used());
   if (mode == "--at")
     print_places(heap, rest);
   else if (mode == "--all")
-    fmt::print("{}\t{}\t{}\t{}\n", ask_for_names(heap), ask_for_places(heap), ask_for_lines(heap), ask_for_expressions(heap, rest));
+    fmt::print("{}\t{}\t{}\t{}\n", ask_for_names(heap), ask_for_places(heap), ask_for_lines(heap),
+               ask_for_expressions(heap, rest));
   else if (mode.empty())
     print_objects(heap);
   return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// remote_write parent|outside: a child that inherits 16 pages and writes none; the parent writes one byte of it through /proc/PID/mem,
-// or prints "ready PID ADDRESS" and lets somebody else do so until standard input ends.
+// remote_write parent|outside: a child that inherits 16 pages and writes none; the parent writes
+// one byte of it through /proc/PID/mem, or prints "ready PID ADDRESS" and lets somebody else do so
+// until standard input ends.
 #include "family.h"
 
 #include <fcntl.h>

@@ -24,12 +24,16 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-TEST_F(AnalysisAdvice, NothingIsAdvisedWithoutBreaks) { EXPECT_THAT(advice(), IsEmpty()); }
+TEST_F(AnalysisAdvice, NothingIsAdvisedWithoutBreaks) {
+  EXPECT_THAT(advice(), IsEmpty());
+}
 
 TEST_F(AnalysisAdvice, EachIdHasAPage) {
   EXPECT_EQ(analysis::advice_ids().size(), 9U);
   for (const std::string_view id : analysis::advice_ids())
-    EXPECT_TRUE(std::filesystem::exists(std::string(COWTRACE_TEST_DATA) + "/../" + analysis::path_of(Advice{std::string(id), "", {}}))) << id;
+    EXPECT_TRUE(std::filesystem::exists(std::string(COWTRACE_TEST_DATA) + "/../" +
+                                        analysis::path_of(Advice{std::string(id), "", {}})))
+        << id;
 }
 
 TEST_F(AnalysisAdvice, WhatIsLittleIsNotWorthASentence) {
@@ -60,7 +64,8 @@ TEST_F(AnalysisAdvice, LostEventsMayHaveBeenAnything) {
   EXPECT_EQ(saves("gc-freeze"), (kEnough + 2) * kPageSize);
 }
 
-// -- gc-freeze ------------------------------------------------------------------------------------------------------------------
+// -- gc-freeze
+// ------------------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, CollectionsInWorkersAskForFreeze) {
   break_pages(one, kEnough, Cause::GcHeader);
@@ -68,7 +73,8 @@ TEST_F(AnalysisAdvice, CollectionsInWorkersAskForFreeze) {
   const auto row = advice("gc-freeze");
   ASSERT_TRUE(row);
   EXPECT_EQ(row->saves_at_most_bytes, 2 * kEnough * kPageSize);
-  EXPECT_THAT(row->text, AllOf(HasSubstr("200 shared pages in 2 processes"), HasSubstr("gc.freeze()")));
+  EXPECT_THAT(row->text,
+              AllOf(HasSubstr("200 shared pages in 2 processes"), HasSubstr("gc.freeze()")));
 }
 
 TEST_F(AnalysisAdvice, AllThatACollectionBreaksCountsForFreeze) {
@@ -102,7 +108,8 @@ TEST_F(AnalysisAdvice, WhoForksOftenIsToFreezeOnce) {
   EXPECT_THAT(advice("gc-freeze")->text, HasSubstr("It forks 10 times: freeze once"));
 }
 
-// -- end-at-once ----------------------------------------------------------------------------------------------------------------
+// -- end-at-once
+// ----------------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, WorkersThatTakeThemselvesApartAreToEndAtOnce) {
   break_pages(one, kEnough, Cause::Refcount, ending());
@@ -111,7 +118,8 @@ TEST_F(AnalysisAdvice, WorkersThatTakeThemselvesApartAreToEndAtOnce) {
   const auto row = advice("end-at-once");
   ASSERT_TRUE(row);
   EXPECT_EQ(row->saves_at_most_bytes, (kEnough + 10) * kPageSize);
-  EXPECT_THAT(row->text, AllOf(HasSubstr("2 forked processes copied 110 shared pages"), HasSubstr("_exit()")));
+  EXPECT_THAT(row->text,
+              AllOf(HasSubstr("2 forked processes copied 110 shared pages"), HasSubstr("_exit()")));
 }
 
 class AnalysisAdviceEnd : public AnalysisAdvice {
@@ -160,7 +168,8 @@ TEST_F(AnalysisAdvice, WhatAnEndBreaksWasNotRead) {
                                HasSubstr("100 pages more of these items were broken while")));
 }
 
-// -- refcounts ------------------------------------------------------------------------------------------------------------------
+// -- refcounts
+// ------------------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, ItemsOfALargeContainerAskForArrays) {
   python_object("app.ROWS[7]\x1b", "float", "app.ROWS[...]");
@@ -169,7 +178,8 @@ TEST_F(AnalysisAdvice, ItemsOfALargeContainerAskForArrays) {
   const auto row = advice("refcounts");
   ASSERT_TRUE(row);
   EXPECT_EQ(row->saves_at_most_bytes, kEnough * kPageSize);
-  EXPECT_THAT(row->text, AllOf(HasSubstr("the items of app.ROWS counted"), HasSubstr("100 shared pages")));
+  EXPECT_THAT(row->text,
+              AllOf(HasSubstr("the items of app.ROWS counted"), HasSubstr("100 shared pages")));
 }
 
 TEST_F(AnalysisAdvice, AContainerThatIsChangedAsWellCannotBeAnArray) {
@@ -213,7 +223,8 @@ TEST_F(AnalysisAdvice, WhatTheInterpreterHasOnceIsNobodysItem) {
   EXPECT_FALSE(advice("refcounts"));
 }
 
-// -- immortal-objects -----------------------------------------------------------------------------------------------------------
+// -- immortal-objects
+// -----------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, OldInterpretersCountReferencesToNone) {
   python_object("sys.pycache_prefix", "NoneType", {}, true);
@@ -243,7 +254,8 @@ TEST_F(AnalysisAdvice, OtherObjectsStayMortal) {
   EXPECT_FALSE(advice("immortal-objects"));
 }
 
-// -- allocator-churn ------------------------------------------------------------------------------------------------------------
+// -- allocator-churn
+// ------------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, HolesThatAreFilledAreChurn) {
   break_pages(one, 3 * kEnough, Cause::Allocator);
@@ -265,7 +277,8 @@ TEST_F(AnalysisAdvice, AFewFreeBlocksInEachWorkerAreUsual) {
   EXPECT_FALSE(advice("allocator-churn"));
 }
 
-// -- per-request-writes ---------------------------------------------------------------------------------------------------------
+// -- per-request-writes
+// ---------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, WhatEveryWorkerChangesIsNamed) {
   python_object("app.CACHE", "dict");
@@ -305,7 +318,8 @@ TEST_F(AnalysisAdvice, CodeThatRunsForTheFirstTimeIsNoRequest) {
   EXPECT_FALSE(advice("per-request-writes"));
 }
 
-// -- thp ------------------------------------------------------------------------------------------------------------------------
+// -- thp
+// ------------------------------------------------------------------------------------------------------------------------
 
 TEST_F(AnalysisAdvice, HugeCopiesAreWritesOfABasePage) {
   model::Resolution huge;
@@ -338,10 +352,12 @@ TEST_F(AnalysisAdvice, ATransparentHugePageThatIsSplitCostsABasePage) {
   EXPECT_FALSE(advice("thp"));
 }
 
-// -- what all of them say -------------------------------------------------------------------------------------------------------
+// -- what all of them say
+// -------------------------------------------------------------------------------------------------------
 
 TEST(AnalysisAdviceEvidence, OnlyTheCostliestAreNamed) {
-  std::vector<analysis::NamedCost> costs{{"a", {1, 10}}, {"b", {1, 40}}, {"c\x1b", {1, 30}}, {"d", {1, 20}}, {"e", {1, 5}}};
+  std::vector<analysis::NamedCost> costs{
+      {"a", {1, 10}}, {"b", {1, 40}}, {"c\x1b", {1, 30}}, {"d", {1, 20}}, {"e", {1, 5}}};
   EXPECT_EQ(analysis::costliest(costs), "b, c\\x1b, d and 2 more");
   costs.resize(2);
   EXPECT_EQ(analysis::costliest(costs), "b and c\\x1b");
@@ -350,15 +366,18 @@ TEST(AnalysisAdviceEvidence, OnlyTheCostliestAreNamed) {
   costs[0].name = std::string(59, 'x') + "\xc3\xb6" + std::string(1000, 'y');
   // In the middle, for names differ at their ends.
   EXPECT_EQ(analysis::costliest(costs), std::string(40, 'x') + "..." + std::string(20, 'y'));
-  costs[0].name = std::string(39, 'x') + "\xc3\xb6" + std::string(1000, 'y') + "\xc3\xb6" + std::string(19, 'z');
-  EXPECT_EQ(analysis::costliest(costs), std::string(39, 'x') + "\xc3\xb6..." + "\xc3\xb6" + std::string(19, 'z'));
+  costs[0].name = std::string(39, 'x') + "\xc3\xb6" + std::string(1000, 'y') + "\xc3\xb6" +
+                  std::string(19, 'z');
+  EXPECT_EQ(analysis::costliest(costs),
+            std::string(39, 'x') + "\xc3\xb6..." + "\xc3\xb6" + std::string(19, 'z'));
 }
 
 TEST(AnalysisAdviceEvidence, VersionsAreNumbers) {
   EXPECT_TRUE(analysis::is_since("3.11.2", 11));
   EXPECT_TRUE(analysis::is_since("3.11.2", 9));
   EXPECT_FALSE(analysis::is_since("3.9.18", 11));
-  for (const char* none : {"", "3", "3.", "3.x", "2.7.18", "4.0"}) EXPECT_FALSE(analysis::is_since(none, 0)) << none;
+  for (const char* none : {"", "3", "3.", "3.x", "2.7.18", "4.0"})
+    EXPECT_FALSE(analysis::is_since(none, 0)) << none;
 }
 
 TEST(AnalysisAdviceEvidence, AContainerEndsWhereItsItemsBegin) {

@@ -16,8 +16,8 @@ constexpr std::uint64_t kHuge = std::uint64_t{2} << 20;
 class Allocators : public ::testing::Test {
  protected:
   Allocators() { builder.session.capture.allocators = true; }
-  void write(model::ProcessKey process, std::uint64_t time_ns, std::uint64_t address, Mechanism mechanism, model::StackHash stack = {},
-             std::uint32_t size = kPageSize) {
+  void write(model::ProcessKey process, std::uint64_t time_ns, std::uint64_t address,
+             Mechanism mechanism, model::StackHash stack = {}, std::uint32_t size = kPageSize) {
     model::Resolution event;
     event.mechanism = mechanism;
     event.stack = stack;

@@ -21,7 +21,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// A parent and its workers; everything that differs from run to run without meaning anything does: pids and addresses.
+// A parent and its workers; everything that differs from run to run without meaning anything does:
+// pids and addresses.
 struct Program {
   std::uint64_t base = 0x10'0000;
   std::int32_t first_pid = 100;
@@ -55,7 +56,8 @@ RunFigures run_of(const Program& program) {
     resolver.add(item);
   }
   for (std::uint32_t worker = 0; worker < program.workers; ++worker) {
-    const auto child = builder.process(program.first_pid + 1 + static_cast<std::int32_t>(worker), "python3", parent);
+    const auto child = builder.process(program.first_pid + 1 + static_cast<std::int32_t>(worker),
+                                       "python3", parent);
     // The second address has no name.
     const auto stack = builder.stack(child, {code, code + 0x900}, false, {});
     const auto python = builder.stack(child, {code}, false, {{code + 0x100, program.line, 0}});
@@ -73,11 +75,13 @@ RunFigures run_of(const Program& program) {
   return figures;
 }
 
-std::vector<RunFigures> runs_of(std::initializer_list<std::uint64_t> refcounts, std::int64_t started) {
+std::vector<RunFigures> runs_of(std::initializer_list<std::uint64_t> refcounts,
+                                std::int64_t started) {
   std::vector<RunFigures> runs;
   for (const std::uint64_t count : refcounts) {
     const auto number = static_cast<std::uint64_t>(started);
-    runs.push_back(run_of({0x10'0000 * number, static_cast<std::int32_t>(100 * number), 2, count, 7, started}));
+    runs.push_back(run_of(
+        {0x10'0000 * number, static_cast<std::int32_t>(100 * number), 2, count, 7, started}));
     ++started;
   }
   return runs;
@@ -85,7 +89,8 @@ std::vector<RunFigures> runs_of(std::initializer_list<std::uint64_t> refcounts, 
 
 const ChangedRow* find(const Comparison& comparison, Section section, const std::string& name) {
   const auto& rows = comparison.of(section);
-  const auto found = std::find_if(rows.begin(), rows.end(), [&](const ChangedRow& row) { return row.name.name == name; });
+  const auto found = std::find_if(rows.begin(), rows.end(),
+                                  [&](const ChangedRow& row) { return row.name.name == name; });
   return found != rows.end() ? &*found : nullptr;
 }
 
@@ -97,7 +102,9 @@ TEST(Spread, IsTheMedianAndTheRange) {
 }
 
 TEST(Noise, RangesHaveToBeFartherApartThanTheWiderIsWide) {
-  const auto of = [](std::uint64_t least, std::uint64_t most) { return Spread{(least + most) / 2, least, most}; };
+  const auto of = [](std::uint64_t least, std::uint64_t most) {
+    return Spread{(least + most) / 2, least, most};
+  };
   struct Case {
     Spread a, b;
     bool noise;
@@ -109,7 +116,8 @@ TEST(Noise, RangesHaveToBeFartherApartThanTheWiderIsWide) {
                           Case{of(10, 20), of(15, 15), true},   // inside
                           Case{of(10, 10), of(11, 11), false},  // nothing varies
                           Case{of(10, 10), of(10, 10), true}}) {
-    EXPECT_EQ(is_noise(one.a, one.b), one.noise) << one.a.least << ".." << one.a.most << " " << one.b.least << ".." << one.b.most;
+    EXPECT_EQ(is_noise(one.a, one.b), one.noise)
+        << one.a.least << ".." << one.a.most << " " << one.b.least << ".." << one.b.most;
     EXPECT_EQ(is_noise(one.b, one.a), one.noise);
   }
 }
@@ -154,7 +162,8 @@ TEST(Compare, TheDifferenceIsToldByCauseObjectSiteAndRole) {
 
 TEST(Compare, EverySectionOfBreaksAddsUpToTheTotals) {
   const Comparison comparison = compare({run_of({})}, {run_of({0x20'0000, 500, 3, 4, 7, 2})});
-  for (const Section section : {Section::Causes, Section::Objects, Section::Types, Section::Sites, Section::Mappings, Section::Roles}) {
+  for (const Section section : {Section::Causes, Section::Objects, Section::Types, Section::Sites,
+                                Section::Mappings, Section::Roles}) {
     std::uint64_t before = 0;
     std::uint64_t after = 0;
     for (const ChangedRow& row : comparison.of(section)) {
@@ -188,7 +197,8 @@ TEST(Compare, WhatVariesWithinASideIsNoise) {
   EXPECT_TRUE(same.noise_known);
   EXPECT_EQ(same.copied_bytes.noise, true);
   EXPECT_EQ(find(same, Section::Causes, "refcount")->bytes.noise, true);
-  EXPECT_EQ(find(same, Section::Causes, "refcount")->bytes.before, (Spread{2 * 12 * kPageSize, 2 * 10 * kPageSize, 2 * 14 * kPageSize}));
+  EXPECT_EQ(find(same, Section::Causes, "refcount")->bytes.before,
+            (Spread{2 * 12 * kPageSize, 2 * 10 * kPageSize, 2 * 14 * kPageSize}));
   const Comparison other = compare(runs_of({10, 14, 12}, 1), runs_of({33, 31, 35}, 4));
   EXPECT_EQ(other.copied_bytes.noise, false);
   EXPECT_EQ(find(other, Section::Causes, "refcount")->bytes.noise, false);
@@ -213,15 +223,19 @@ TEST(Compare, LinesThatMovedMakeNoOtherSite) {
   const Comparison comparison = compare({run_of({})}, {run_of({0x20'0000, 500, 2, 10, 9, 2})});
   ASSERT_EQ(comparison.of(Section::Sites).size(), 2U);
   const auto& rows = comparison.of(Section::Sites);
-  const auto moved = std::find_if(rows.begin(), rows.end(), [](const ChangedRow& row) { return row.name.stack.back().function == "serve"; });
+  const auto moved = std::find_if(rows.begin(), rows.end(), [](const ChangedRow& row) {
+    return row.name.stack.back().function == "serve";
+  });
   ASSERT_NE(moved, rows.end());
   EXPECT_EQ(moved->breaks.difference, 0);
   EXPECT_EQ(moved->name.stack.back().line, 0U);
-  EXPECT_EQ(moved->name.stack.front().line, 12U) << "the line of the interpreter is the same on both sides";
+  EXPECT_EQ(moved->name.stack.front().line, 12U)
+      << "the line of the interpreter is the same on both sides";
 }
 
 TEST(Compare, FilesThatMovedMakeNoOtherSite) {
-  const Comparison comparison = compare({run_of({})}, {run_of({0x20'0000, 500, 2, 10, 7, 2, "v2/app.py"})});
+  const Comparison comparison =
+      compare({run_of({})}, {run_of({0x20'0000, 500, 2, 10, 7, 2, "v2/app.py"})});
   ASSERT_EQ(comparison.of(Section::Sites).size(), 2U);
   for (const ChangedRow& row : comparison.of(Section::Sites)) {
     EXPECT_EQ(row.breaks.difference, 0);
@@ -234,7 +248,8 @@ TEST(Compare, FilesThatMovedMakeNoOtherSite) {
 
 TEST(Compare, LinesThatAreOnBothSidesStayApart) {
   std::vector<RunFigures> before = {run_of({}), run_of({0x20'0000, 500, 2, 10, 9, 2})};
-  std::vector<RunFigures> after = {run_of({0x30'0000, 500, 2, 10, 9, 3}), run_of({0x40'0000, 500, 2, 10, 7, 4})};
+  std::vector<RunFigures> after = {run_of({0x30'0000, 500, 2, 10, 9, 3}),
+                                   run_of({0x40'0000, 500, 2, 10, 7, 4})};
   match_moved_code(before, after);
   for (const auto& [name, figures] : before.front().of(Section::Sites)) {
     if (name.stack.back().function == "serve") {
@@ -254,7 +269,8 @@ TEST(Compare, RolesAreCommandAndGeneration) {
   const RunFigures figures = figures_of(test::reported(builder.finish(), resolver).summary);
   std::vector<std::string> roles;
   for (const auto& [name, sum] : figures.of(Section::Roles))
-    roles.push_back(name.name + " " + std::to_string(name.generation) + " x" + std::to_string(sum.items));
+    roles.push_back(name.name + " " + std::to_string(name.generation) + " x" +
+                    std::to_string(sum.items));
   EXPECT_THAT(roles, ElementsAre("gunicorn 0 x1", "gunicorn 1 x2", "sh 2 x1", "sh 3 x1"));
 }
 
@@ -280,19 +296,24 @@ TEST(Compare, WarnsOfWhatIsNotAlike) {
   after.complete = false;
   before.pythons = {"3.11.2"};
   const auto warnings = comparability_warnings({before}, {after});
-  EXPECT_THAT(warnings, ElementsAre("run-2.cow: its recording was cut off, 1 resolution lost its detail",
-                                    "the command differs: python3 app.py before, python3 evil\\x1b[2J.py after",
-                                    "the kernel differs: 6.18 before, 6.1 after", "the backend differs: static before, kprobe after",
-                                    "--detail differs: events before, counts after", "--snapshot differs: exact before, off after",
-                                    "the version of CPython differs: 3.11.2 before, nothing after",
-                                    "the number of processes differs: 3 before, 4 after"));
+  EXPECT_THAT(
+      warnings,
+      ElementsAre("run-2.cow: its recording was cut off, 1 resolution lost its detail",
+                  "the command differs: python3 app.py before, python3 evil\\x1b[2J.py after",
+                  "the kernel differs: 6.18 before, 6.1 after",
+                  "the backend differs: static before, kprobe after",
+                  "--detail differs: events before, counts after",
+                  "--snapshot differs: exact before, off after",
+                  "the version of CPython differs: 3.11.2 before, nothing after",
+                  "the number of processes differs: 3 before, 4 after"));
 }
 
 TEST(Compare, WarnsOfOneSideThatIsNotAlikeAndOfARunThatIsGivenTwice) {
   RunFigures other = run_of({0x20'0000, 500, 2, 10, 7, 2});
   other.capture.kernel = "6.1";
   const auto warnings = comparability_warnings({run_of({}), other}, {run_of({})});
-  EXPECT_THAT(warnings, ElementsAre("run-1.cow and run-1.cow are the same run", "the kernel differs: 6.1 or 6.18 before, 6.18 after"));
+  EXPECT_THAT(warnings, ElementsAre("run-1.cow and run-1.cow are the same run",
+                                    "the kernel differs: 6.1 or 6.18 before, 6.18 after"));
 }
 
 TEST(Compare, AdviceThatCameOrWent) {

@@ -15,7 +15,8 @@
 namespace cowtrace {
 namespace {
 
-constexpr std::uint64_t kWork = 0x1000, kMain = 0x2000, kExit = 0x3000, kFinalize = 0x4000, kMember = 0x5000;
+constexpr std::uint64_t kWork = 0x1000, kMain = 0x2000, kExit = 0x3000, kFinalize = 0x4000,
+                        kMember = 0x5000;
 constexpr std::uint64_t kCode = 0x9000, kExitCode = 0xa000;
 
 model::StackFrame function(std::string name) {
@@ -37,7 +38,8 @@ class AnalysisEndings : public ::testing::Test {
     process = builder.process(100, "program");
   }
 
-  model::StackHash stack(std::vector<std::uint64_t> frames, std::vector<std::uint64_t> code = {}, bool truncated = false) {
+  model::StackHash stack(std::vector<std::uint64_t> frames, std::vector<std::uint64_t> code = {},
+                         bool truncated = false) {
     std::vector<model::PythonFrame> python;
     for (const std::uint64_t address : code) python.push_back({address, 1, 0});
     return builder.stack(process, std::move(frames), truncated, std::move(python));
@@ -69,7 +71,8 @@ TEST_F(AnalysisEndings, NoneWithoutItsFunctions) {
 }
 
 TEST_F(AnalysisEndings, ExitNeverReturns) {
-  const auto found = endings({stack({kWork, kMain}), stack({kWork, kExit, kMain}), stack({kWork, kMain}), {}});
+  const auto found =
+      endings({stack({kWork, kMain}), stack({kWork, kExit, kMain}), stack({kWork, kMain}), {}});
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].tid, 100);
   EXPECT_EQ(found[0].from_ns, at(2));
@@ -78,7 +81,8 @@ TEST_F(AnalysisEndings, ExitNeverReturns) {
 
 TEST_F(AnalysisEndings, AnInterpretersEndReturnsAndIsOverWithTheNextWork) {
   const model::StackHash ends = stack({kWork, kFinalize, kMain});
-  const auto found = endings({ends, stack({kWork}, {}, true), stack({kWork}, {kCode}), ends, stack({kWork, kMain}), ends});
+  const auto found = endings(
+      {ends, stack({kWork}, {}, true), stack({kWork}, {kCode}), ends, stack({kWork, kMain}), ends});
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].from_ns, at(1));
   EXPECT_EQ(found[0].to_ns, at(4));  // what was cut short in between proves no return
@@ -87,7 +91,8 @@ TEST_F(AnalysisEndings, AnInterpretersEndReturnsAndIsOverWithTheNextWork) {
 }
 
 TEST_F(AnalysisEndings, ExitHandlersThatPythonRuns) {
-  const auto found = endings({stack({kWork}, {kCode}), stack({kWork}, {kExitCode, kCode}), {}, stack({kWork}, {kCode})});
+  const auto found = endings(
+      {stack({kWork}, {kCode}), stack({kWork}, {kExitCode, kCode}), {}, stack({kWork}, {kCode})});
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].from_ns, at(2));
   EXPECT_EQ(found[0].to_ns, at(3));
@@ -99,7 +104,8 @@ TEST_F(AnalysisEndings, AForkedInterpreterThatHasLeftAllPythonCode) {
   EXPECT_TRUE(endings({stack({kWork, 0x6000, kMain}), stack({kWork}, {kCode})}).empty());
   process = builder.process(100, "child", process);
   // Also before its Python code is found.
-  const auto found = endings({stack({kWork, 0x6000, kMain}), stack({kWork}, {kCode}), stack({kWork, 0x6000, kMain}), {}});
+  const auto found = endings(
+      {stack({kWork, 0x6000, kMain}), stack({kWork}, {kCode}), stack({kWork, 0x6000, kMain}), {}});
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].from_ns, at(3));
   EXPECT_EQ(found[0].to_ns, at(4));

@@ -38,15 +38,16 @@ TEST(AnalysisEventFilter, WithoutConditionsEverythingMatches) {
 
 TEST(AnalysisEventFilter, EachConditionDecides) {
   for (const char* condition :
-       {"process=3", "pid=4711", "mechanism=copy", "cause=refcount", "phase=ending", "address=0x7f0000001000",
-        "address=0x7f0000001fff", "address=0x7f0000001234-0x7f0000001235",
+       {"process=3", "pid=4711", "mechanism=copy", "cause=refcount", "phase=ending",
+        "address=0x7f0000001000", "address=0x7f0000001fff", "address=0x7f0000001234-0x7f0000001235",
         "address=139637976732212-139637976732213", "address=0-0xffffffffffffffff"}) {
     EXPECT_TRUE(lets_through(filter({condition}))) << condition;
     EXPECT_FALSE(filter({condition}).everything());
   }
   for (const char* condition :
-       {"process=4711", "pid=3", "mechanism=reuse", "cause=gc-header", "phase=running", "address=0x7f0000002000",
-        "address=0x7f0000001235-0x7f0000002000", "address=0x7f0000001000-0x7f0000001234"})
+       {"process=4711", "pid=3", "mechanism=reuse", "cause=gc-header", "phase=running",
+        "address=0x7f0000002000", "address=0x7f0000001235-0x7f0000002000",
+        "address=0x7f0000001000-0x7f0000001234"})
     EXPECT_FALSE(lets_through(filter({condition}))) << condition;
 }
 
@@ -57,10 +58,26 @@ TEST(AnalysisEventFilter, OneKindIsAnAlternativeAndKindsAreJoined) {
 }
 
 TEST(AnalysisEventFilter, WhatItDoesNotUnderstandIsRefused) {
-  for (const char* condition :
-       {"", "pid", "pid=", "pid=-1", "pid=1x", "pid=4294967296", "colour=red", "=", "mechanism=",
-        "mechanism=Copy", "cause=refcounts", "phase=end", "address=", "address=0x", "address=x", "address=0x10-",
-        "address=0x20-0x10", "address=0x10-0x10", "address=0x10000000000000000", " pid=1"}) {
+  for (const char* condition : {"",
+                                "pid",
+                                "pid=",
+                                "pid=-1",
+                                "pid=1x",
+                                "pid=4294967296",
+                                "colour=red",
+                                "=",
+                                "mechanism=",
+                                "mechanism=Copy",
+                                "cause=refcounts",
+                                "phase=end",
+                                "address=",
+                                "address=0x",
+                                "address=x",
+                                "address=0x10-",
+                                "address=0x20-0x10",
+                                "address=0x10-0x10",
+                                "address=0x10000000000000000",
+                                " pid=1"}) {
     EventFilter made;
     const Status added = made.add(condition);
     EXPECT_FALSE(added) << condition;

@@ -14,7 +14,8 @@ namespace {
 using model::Cause;
 using test::SessionBuilder;
 
-// A parent and two children that it forked; each break is given to the counts, and named at once if it is said what it is.
+// A parent and two children that it forked; each break is given to the counts, and named at once if
+// it is said what it is.
 class LiveCountsTest : public testing::Test {
  protected:
   LiveCountsTest() {
@@ -30,7 +31,8 @@ class LiveCountsTest : public testing::Test {
 
   model::SpaceId space_of(model::ProcessKey process) { return builder.newest_space(process).id; }
 
-  std::uint32_t write(model::ProcessKey process, model::StackHash stack = {}, std::uint64_t ip = 0x10, std::uint32_t size = kPageSize) {
+  std::uint32_t write(model::ProcessKey process, model::StackHash stack = {},
+                      std::uint64_t ip = 0x10, std::uint32_t size = kPageSize) {
     model::Resolution event;
     event.space = space_of(process);
     event.stack = stack;
@@ -40,14 +42,18 @@ class LiveCountsTest : public testing::Test {
     return counts.add(event);
   }
 
-  void write_named(model::ProcessKey process, const std::string& object, Cause cause, model::StackHash stack = {}) {
+  void write_named(model::ProcessKey process, const std::string& object, Cause cause,
+                   model::StackHash stack = {}) {
     const std::uint32_t site = write(process, stack);
-    const std::uint32_t number = counts.object_number({model::ObjectKind::Python, object, "dict", 0});
+    const std::uint32_t number =
+        counts.object_number({model::ObjectKind::Python, object, "dict", 0});
     counts.add_named(space_of(process), site, number, cause, kPageSize);
   }
 
   LiveSnapshot snapshot(const LiveRequest& request = {}) {
-    return counts.snapshot(builder.session, request, [](model::ProcessKey) { return std::optional<std::uint64_t>(10 * kPageSize); });
+    return counts.snapshot(builder.session, request, [](model::ProcessKey) {
+      return std::optional<std::uint64_t>(10 * kPageSize);
+    });
   }
 
   SessionBuilder builder;
@@ -104,7 +110,9 @@ TEST_F(LiveCountsTest, NamedBreaksOfAMergedSiteGoWhereItWent) {
   write_named(children[0], "A", Cause::Value, model::StackHash(7));
   const std::uint32_t early = write(children[1], model::StackHash(8));
   counts.add(stack_of(8, space_of(children[1]), {1, 2}));
-  counts.add_named(space_of(children[1]), early, counts.object_number({model::ObjectKind::Python, "A", "dict", 0}), Cause::Value, kPageSize);
+  counts.add_named(space_of(children[1]), early,
+                   counts.object_number({model::ObjectKind::Python, "A", "dict", 0}), Cause::Value,
+                   kPageSize);
   LiveRequest request;
   request.filter.site = snapshot().sites.rows.at(0).id;
   EXPECT_EQ(snapshot(request).shown.count.breaks, 2u);
@@ -188,7 +196,8 @@ TEST_F(LiveCountsTest, SortsAsAskedAndCutsButCountsAll) {
 
 TEST_F(LiveCountsTest, WhatFindsNoRoomIsPutTogetherAndNothingIsLost) {
   counts = LiveCounts({.objects = 3, .cells = 4});
-  for (int i = 0; i < 20; ++i) write_named(children[i % 2], "object " + std::to_string(i), Cause::Value);
+  for (int i = 0; i < 20; ++i)
+    write_named(children[i % 2], "object " + std::to_string(i), Cause::Value);
   const LiveSnapshot all = snapshot();
   std::uint64_t breaks = 0;
   for (const LiveObject& row : all.objects.rows) breaks += row.count.breaks;

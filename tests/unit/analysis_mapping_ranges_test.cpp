@@ -80,7 +80,8 @@ TEST(AnalysisMappingRanges, WithoutItsMappingAnAddressIsInTheNewestThatWasThere)
   builder.mapping(named(0x4000, 0x6000, "newest"));
   const analysis::MappingRanges ranges(builder.session);
   const auto label_at = [&](std::uint64_t address) -> std::string {
-    const auto* object = ranges.find(builder.session, builder.newest_space(process), model::MappingHash(99), address);
+    const auto* object = ranges.find(builder.session, builder.newest_space(process),
+                                     model::MappingHash(99), address);
     return object != nullptr ? object->name : "-";
   };
   EXPECT_EQ(label_at(0xfff), "-");

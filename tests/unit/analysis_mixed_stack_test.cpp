@@ -61,9 +61,9 @@ TEST(MixedStack, OneNamedFunctionOfTheInterpreterStaysIfItIsInnermost) {
                    interpreter("_PyEval_EvalFrameDefault")},
                   kPython),
             "dict_resize write_config main");
-  EXPECT_EQ(mixed({interpreter("_PyEval_EvalFrameDefault.cold"), interpreter("_PyEval_Vector")},
-                  kPython),
-            "write_config main");
+  EXPECT_EQ(
+      mixed({interpreter("_PyEval_EvalFrameDefault.cold"), interpreter("_PyEval_Vector")}, kPython),
+      "write_config main");
 }
 
 TEST(MixedStack, WithoutPythonTheNativeFramesAreTheStack) {

@@ -153,7 +153,8 @@ TEST_F(AnalysisSites, FunctionsWithoutANameStayApart) {
 
 TEST_F(AnalysisSites, GenerationsOfForksRunOneImage) {
   std::vector<model::ProcessKey> generations = {builder.process(1, "p")};
-  for (std::int32_t pid = 2; pid < 100; ++pid) generations.push_back(builder.process(pid, "c", generations.back()));
+  for (std::int32_t pid = 2; pid < 100; ++pid)
+    generations.push_back(builder.process(pid, "c", generations.back()));
   for (const auto process : generations) builder.write(process, 1, kSitesPage, at({}, 0x10));
   const auto found = sites();
   ASSERT_EQ(found.size(), 1U);
@@ -191,8 +192,8 @@ TEST_F(AnalysisSites, PythonFramesStandForTheInterpreters) {
   resolver.name(0x20, {eval});
   resolver.name_code(0x100, "write_config");
   resolver.name_code(0x200, "main");
-  const auto stack = builder.stack(process, {0x10, 0x20, 0x30}, true,
-                                   {{0x100, 15}, {0x300, 1, 3}, {0x200, 40}});
+  const auto stack =
+      builder.stack(process, {0x10, 0x20, 0x30}, true, {{0x100, 15}, {0x300, 1, 3}, {0x200, 40}});
   builder.write(process, 1, kSitesPage, at(stack, 0x10));
   const auto unnamed = builder.stack(process, {0x10, 0x30}, false, {{0x300, 1}});
   builder.write(process, 2, kSitesPage + kPageSize, at(unnamed, 0x10));

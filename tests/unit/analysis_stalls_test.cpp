@@ -13,7 +13,8 @@ namespace {
 class Stalls : public ::testing::Test {
  protected:
   // A break of `key` that took this long.
-  model::Resolution& waits(model::ProcessKey key, std::uint32_t latency_ns, model::Mechanism mechanism = model::Mechanism::Copy) {
+  model::Resolution& waits(model::ProcessKey key, std::uint32_t latency_ns,
+                           model::Mechanism mechanism = model::Mechanism::Copy) {
     model::Resolution event;
     event.latency_ns = latency_ns;
     event.mechanism = mechanism;
@@ -32,7 +33,8 @@ class Stalls : public ::testing::Test {
 std::uint64_t count_in(const StallSummary& stall, std::uint64_t from, std::uint64_t below) {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < StallSummary::kBounds.size(); ++i)
-    if (StallSummary::kBounds[i] > from && StallSummary::kBounds[i] <= below) sum += stall.bucket[i];
+    if (StallSummary::kBounds[i] > from && StallSummary::kBounds[i] <= below)
+      sum += stall.bucket[i];
   return sum;
 }
 
@@ -50,7 +52,8 @@ TEST_F(Stalls, ForksAreTheParents) {
 }
 
 TEST_F(Stalls, HistogramHasBothSidesOfABound) {
-  for (const std::uint32_t latency : {0U, 999U, 1'000U, 9'999U, 10'000U, 4'294'967'295U}) waits(server, latency);
+  for (const std::uint32_t latency : {0U, 999U, 1'000U, 9'999U, 10'000U, 4'294'967'295U})
+    waits(server, latency);
   const auto stalls = stall_summaries(builder.session);
   ASSERT_EQ(stalls.size(), 1U);
   EXPECT_EQ(count_in(stalls[0], 0, 1'000), 2U);

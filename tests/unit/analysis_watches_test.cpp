@@ -47,8 +47,10 @@ class Watches : public testing::Test {
     builder_.write(child_, kForked - test::SessionBuilder::kStarted + after_ns, address, event);
   }
 
-  WatchSummary judged(const std::optional<WatchSample>& at_fork, const std::optional<WatchSample>& last) {
-    builder_.session.watches = {{"y['x']", builder_.session.process(child_).spaces.front(), at_fork, last}};
+  WatchSummary judged(const std::optional<WatchSample>& at_fork,
+                      const std::optional<WatchSample>& last) {
+    builder_.session.watches = {
+        {"y['x']", builder_.session.process(child_).spaces.front(), at_fork, last}};
     builder_.finish();
     const auto& summaries = test::reported(builder_.session, resolver_).summary.watches;
     EXPECT_EQ(summaries.size(), 1U);

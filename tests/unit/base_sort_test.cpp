@@ -37,7 +37,9 @@ TEST(SortRuns, AnyNumberOfRuns) {
   for (const int runs : {1, 2, 3, 4, 5, 7, 8, 100, 255, 256, 257, 600}) {
     std::deque<Item> items;
     for (int run = 0; run < runs; ++run)
-      for (int i = 0, key = static_cast<int>(random() % 50); i < 20; ++i, key += static_cast<int>(random() % 3)) items.push_back({key, 0});
+      for (int i = 0, key = static_cast<int>(random() % 50); i < 20;
+           ++i, key += static_cast<int>(random() % 3))
+        items.push_back({key, 0});
     expect_as_stable_sort(std::move(items));
   }
 }

@@ -38,7 +38,8 @@ TEST(Units, SizesAreParsedWithBinarySuffixes) {
 }
 
 TEST(Units, WrongSizesAreRefused) {
-  for (const char* text : {"", "k", "-1", "64X", "64KiBs", "1 k", "99999999999999999999", "99999999999T"})
+  for (const char* text :
+       {"", "k", "-1", "64X", "64KiBs", "1 k", "99999999999999999999", "99999999999T"})
     EXPECT_FALSE(parse_bytes(text)) << text;
 }
 
@@ -46,7 +47,8 @@ TEST(Units, TimesNeedAUnit) {
   EXPECT_EQ(parse_duration("30s").value(), 30'000'000'000u);
   EXPECT_EQ(parse_duration("500ms").value(), 500'000'000u);
   EXPECT_EQ(parse_duration("2h").value(), 7'200'000'000'000u);
-  for (const char* text : {"", "30", "5 m", "1d", "99999999999999h"}) EXPECT_FALSE(parse_duration(text)) << text;
+  for (const char* text : {"", "30", "5 m", "1d", "99999999999999h"})
+    EXPECT_FALSE(parse_duration(text)) << text;
 }
 
 TEST(Printable, KeepsTextAndUtf8) {
@@ -58,8 +60,8 @@ TEST(Printable, EscapesWhatATerminalWouldObey) {
   EXPECT_EQ(printable("a\x1b[31mb\n"), "a\\x1b[31mb\\x0a");
   EXPECT_EQ(printable(std::string("\0", 1)), "\\x00");
   EXPECT_EQ(printable("\x7f"), "\\x7f");
-  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");              // CSI as one C1 character
-  EXPECT_EQ(printable("\xe2\x80\xae"), "\\xe2\\x80\\xae");     // right-to-left override
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");           // CSI as one C1 character
+  EXPECT_EQ(printable("\xe2\x80\xae"), "\\xe2\\x80\\xae");  // right-to-left override
   for (const char* unseen :
        {"\u061c", "\u200b", "\u200f", "\u2028", "\u2029", "\u2060", "\ufeff", "\U000e0061"})
     EXPECT_EQ(printable(unseen).find(unseen), std::string::npos) << printable(unseen);
@@ -67,8 +69,8 @@ TEST(Printable, EscapesWhatATerminalWouldObey) {
 
 TEST(Printable, EscapesInvalidUtf8) {
   EXPECT_EQ(printable("\xff\xc3"), "\\xff\\xc3");
-  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");              // overlong
-  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");     // surrogate
+  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");           // overlong
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // surrogate
 }
 
 TEST(Result, MessageJoinsWhatWhyAndRemedy) {

@@ -16,12 +16,16 @@ TEST(Again, KnowsTheHookThatAProgramStandsInFor) {
 }
 
 TEST(Again, ARunIsSkippedWhenEveryProgramOfItsHookHasMissedIt) {
-  EXPECT_EQ(skipped_runs(std::array{Missed("on_fork", 5), Missed("on_fork_again1", 2), Missed("on_fork_again2", 9)}), 2U);
+  EXPECT_EQ(skipped_runs(std::array{Missed("on_fork", 5), Missed("on_fork_again1", 2),
+                                    Missed("on_fork_again2", 9)}),
+            2U);
   EXPECT_EQ(skipped_runs(std::array{Missed("on_fork", 5), Missed("on_fork_again1", 0)}), 0U);
 }
 
 TEST(Again, HooksAddUp) {
-  EXPECT_EQ(skipped_runs(std::array{Missed("fentry_fault", 3), Missed("on_exit", 4), Missed("on_exit_again1", 1)}), 4U);
+  EXPECT_EQ(skipped_runs(std::array{Missed("fentry_fault", 3), Missed("on_exit", 4),
+                                    Missed("on_exit_again1", 1)}),
+            4U);
   EXPECT_EQ(skipped_runs(std::span<const Missed>()), 0U);
 }
 

@@ -24,8 +24,11 @@ TEST(Coverage, EveryMechanismIsSomebodysAndEveryRowIsNamedOnce) {
 // What the document says is what the code says.
 TEST(Coverage, TheDocumentHoldsTheTable) {
   std::ifstream file(COWTRACE_TEST_DATA "/../docs/kernel-support.md");
-  const std::string document{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  EXPECT_NE(document.find(coverage_table()), std::string::npos) << "docs/kernel-support.md should hold:\n" << coverage_table();
+  const std::string document{std::istreambuf_iterator<char>(file),
+                             std::istreambuf_iterator<char>()};
+  EXPECT_NE(document.find(coverage_table()), std::string::npos)
+      << "docs/kernel-support.md should hold:\n"
+      << coverage_table();
 }
 
 }  // namespace

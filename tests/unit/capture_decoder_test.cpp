@@ -178,7 +178,8 @@ TEST(Decoder, UnknownKindsMechanismsAndCausesAreErrors) {
 
 TEST(Decoder, EveryTruncationIsAnError) {
   const auto raw = raw_event<cowtrace_resolution>(COWTRACE_EVENT_RESOLUTION);
-  for (std::size_t size = 0; size < sizeof(raw); ++size) EXPECT_FALSE(decode_raw(raw, size)) << size;
+  for (std::size_t size = 0; size < sizeof(raw); ++size)
+    EXPECT_FALSE(decode_raw(raw, size)) << size;
   EXPECT_TRUE(decode_raw(raw));
 }
 
@@ -224,7 +225,8 @@ TEST(Decoder, AStackEndsBehindItsPythonFrames) {
   ASSERT_TRUE(event);
   const auto& stack = std::get<model::Stack>(*event);
   EXPECT_TRUE(stack.frames.empty());
-  EXPECT_EQ(stack.python, (std::vector<model::PythonFrame>{{0x1000, 0x1040, 1}, {0x2000, 0x2040, 3}}));
+  EXPECT_EQ(stack.python,
+            (std::vector<model::PythonFrame>{{0x1000, 0x1040, 1}, {0x2000, 0x2040, 3}}));
   EXPECT_TRUE(stack.python_truncated);
   raw.header.size -= 1;
   EXPECT_FALSE(decode_raw(raw, raw.header.size));

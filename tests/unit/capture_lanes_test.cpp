@@ -13,7 +13,8 @@
 namespace cowtrace::capture {
 namespace {
 
-// What the BPF map is for the kernel: memory behind a file descriptor, here with this test in the place of the BPF programs.
+// What the BPF map is for the kernel: memory behind a file descriptor, here with this test in the
+// place of the BPF programs.
 class LanesTest : public testing::Test {
  protected:
   static constexpr std::size_t kCpus = 3;
@@ -22,7 +23,8 @@ class LanesTest : public testing::Test {
     fd_ = Fd(memfd_create("lanes", MFD_CLOEXEC));
     ASSERT_TRUE(fd_);
     ASSERT_EQ(ftruncate(fd_.get(), kCpus * sizeof(cowtrace_lane)), 0);
-    void* memory = mmap(nullptr, kCpus * sizeof(cowtrace_lane), PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0);
+    void* memory = mmap(nullptr, kCpus * sizeof(cowtrace_lane), PROT_READ | PROT_WRITE, MAP_SHARED,
+                        fd_.get(), 0);
     ASSERT_NE(memory, MAP_FAILED);
     kernel_ = static_cast<cowtrace_lane*>(memory);
     auto lanes = Lanes::map(fd_.get(), kCpus);
@@ -81,7 +83,8 @@ TEST_F(LanesTest, ASlotThatIsNotWholeIsWaitedFor) {
 
 TEST_F(LanesTest, GoesRoundAndRoundAndGivesTheRoomBack) {
   std::uint64_t next = 0, expected = 0;
-  for (std::size_t burst = 1; next < 5 * COWTRACE_LANE_SLOTS; burst = burst * 7 % COWTRACE_LANE_SLOTS + 1) {
+  for (std::size_t burst = 1; next < 5 * COWTRACE_LANE_SLOTS;
+       burst = burst * 7 % COWTRACE_LANE_SLOTS + 1) {
     for (std::size_t i = 0; i < burst; ++i) put(1, next++);
     for (const std::uint64_t value : drain()) ASSERT_EQ(value, expected++);
     ASSERT_EQ(expected, next);

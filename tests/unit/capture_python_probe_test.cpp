@@ -65,8 +65,10 @@ void* value_at(const ThreadSlot& slot) {
   std::uintptr_t self = 0;
   asm("mov %%fs:0, %0" : "=r"(self));  // struct pthread begins with its own address
   void* at = nullptr;
-  std::memcpy(&at, reinterpret_cast<void*>(self + static_cast<std::uintptr_t>(slot.offset)), sizeof(at));
-  if (at != nullptr && slot.in_block) std::memcpy(&at, static_cast<char*>(at) + *slot.in_block, sizeof(at));
+  std::memcpy(&at, reinterpret_cast<void*>(self + static_cast<std::uintptr_t>(slot.offset)),
+              sizeof(at));
+  if (at != nullptr && slot.in_block)
+    std::memcpy(&at, static_cast<char*>(at) + *slot.in_block, sizeof(at));
   return at;
 }
 

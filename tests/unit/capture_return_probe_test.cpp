@@ -17,7 +17,8 @@ TEST(ReturnProbe, FindsWhatCowtraceHasMadeAmongTheProbesOfOthers) {
       "r4096:cowtrace/return_9_4711_handle_mm_fault handle_mm_fault\n"
       "nonsense\n"
       "r4096:cowtrace/return_8_99_copy_page_range copy_page_range\n");
-  const std::vector<std::pair<int, std::string>> expected = {{4711, "return_8_4711_handle_mm_fault"}, {99, "return_8_99_copy_page_range"}};
+  const std::vector<std::pair<int, std::string>> expected = {
+      {4711, "return_8_4711_handle_mm_fault"}, {99, "return_8_99_copy_page_range"}};
   EXPECT_EQ(return_probes(events, 8), expected);
 }
 

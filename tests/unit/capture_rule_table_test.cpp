@@ -31,7 +31,8 @@ class RuleTableTest : public ::testing::Test {
 
   std::uint64_t find(std::uint64_t scope, std::uint64_t address) const {
     const auto* buckets = static_cast<const cowtrace_unwind_bucket*>(memory_);
-    for (const cowtrace_unwind_entry& entry : buckets[cowtrace_unwind_bucket_of(scope, address)].entries)
+    for (const cowtrace_unwind_entry& entry :
+         buckets[cowtrace_unwind_bucket_of(scope, address)].entries)
       if (entry.address == address && entry.scope == scope) return entry.rule;
     return 0;
   }
@@ -54,7 +55,8 @@ TEST(EncodedRule, HasEachPartInItsPlace) {
   // As bpf/abi/unwind.h draws it: CFA rsp+24, the rest as it is, the return address 8 bytes below.
   EXPECT_EQ(encode(rule(24)), 0x0000'18ff'0000'1001ULL);
   EXPECT_EQ(static_cast<std::int64_t>(encode(rule(-16))) >> 40, -16);
-  EXPECT_EQ(static_cast<std::int64_t>(encode(rule(UnwindRule::kMostOffset))) >> 40, UnwindRule::kMostOffset);
+  EXPECT_EQ(static_cast<std::int64_t>(encode(rule(UnwindRule::kMostOffset))) >> 40,
+            UnwindRule::kMostOffset);
   // bp+16, the caller's bp at -16: the words before the offset.
   EXPECT_EQ(encode(kByFramePointer), 0x0000'10ff'00fe'1121ULL);
   // A signal frame: what was interrupted is kept at rsp+160 and around.
@@ -84,7 +86,8 @@ TEST_F(RuleTableTest, ForgetsWhenItIsFull) {
   constexpr std::uint64_t kMany = 50'000;
   for (std::uint64_t i = 0; i < kMany; ++i) {
     table_.add(7, 0x400000 + i * 5, false, rule(static_cast<std::int32_t>(8 + i % 1000 * 8)));
-    ASSERT_EQ(find(7, 0x400000 + i * 5), encode(rule(static_cast<std::int32_t>(8 + i % 1000 * 8)))) << i;
+    ASSERT_EQ(find(7, 0x400000 + i * 5), encode(rule(static_cast<std::int32_t>(8 + i % 1000 * 8))))
+        << i;
   }
   // No wrong one is left behind.
   std::uint64_t known = 0;

@@ -41,7 +41,8 @@ std::unique_ptr<cowtrace_stack_copy> raw_copy() {
   return raw;
 }
 
-Result<StackCopy> decode_raw(const cowtrace_stack_copy& raw, std::size_t size = sizeof(cowtrace_stack_copy)) {
+Result<StackCopy> decode_raw(const cowtrace_stack_copy& raw,
+                             std::size_t size = sizeof(cowtrace_stack_copy)) {
   // Exactly as long as it says: a sanitizer sees any read past the end.
   std::vector<std::byte> bytes(size);
   std::memcpy(bytes.data(), &raw, size);
@@ -75,7 +76,8 @@ TEST(StackCopies, HaveTheMemoryFromTheStackPointerOn) {
   EXPECT_EQ(copy->word(0x7ffe00000ff8), 0xaaaaU);
   EXPECT_EQ(copy->word(0x7ffe00001000), 0xbbbbU);
   EXPECT_EQ(copy->word(0x7ffe00001ff8), 0U);
-  for (const std::uint64_t outside : {0x7ffe00000ff0ULL, 0x7ffe00001ff9ULL, 0x7ffe00002000ULL, 0ULL, ~0ULL})
+  for (const std::uint64_t outside :
+       {0x7ffe00000ff0ULL, 0x7ffe00001ff9ULL, 0x7ffe00002000ULL, 0ULL, ~0ULL})
     EXPECT_FALSE(copy->word(outside)) << outside;
 }
 
@@ -98,7 +100,8 @@ TEST(StackCopies, MayBeShort) {
 }
 
 TEST(StackCopies, ThatCannotBeAreRefused) {
-  EXPECT_FALSE(decode_raw(*raw_copy(), sizeof(cowtrace_stack_copy) - sizeof(cowtrace_stack_copy::bytes) + 0xff8 + 4096 + 7));
+  EXPECT_FALSE(decode_raw(*raw_copy(), sizeof(cowtrace_stack_copy) -
+                                           sizeof(cowtrace_stack_copy::bytes) + 0xff8 + 4096 + 7));
   auto raw = raw_copy();
   raw->stack.header.kind = COWTRACE_EVENT_STACK;
   EXPECT_FALSE(decode_raw(*raw));

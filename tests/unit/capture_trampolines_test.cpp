@@ -72,14 +72,17 @@ Bytes some_types() {
 
 TEST(Trampolines, TheFirstFunctionIsFoundInAnyPieces) {
   for (const std::uint32_t offset : {0u, 24u, 10'000u})
-    for (const std::size_t most : {1u, 7u, 1'000'000u}) EXPECT_EQ(find(with_header(some_types(), offset), most), 5u);
+    for (const std::size_t most : {1u, 7u, 1'000'000u})
+      EXPECT_EQ(find(with_header(some_types(), offset), most), 5u);
 }
 
 TEST(Trampolines, WhatIsNoBtfHasNone) {
   const Bytes whole = with_header(some_types());
   const std::size_t before_function = whole.size() - 2 * sizeof(btf_type);
   for (std::size_t size = 0; size < before_function + sizeof(btf_type); ++size)
-    EXPECT_EQ(find(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), 100), std::nullopt) << size;
+    EXPECT_EQ(find(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), 100),
+              std::nullopt)
+        << size;
   Bytes other = whole;
   other[0] ^= 1;
   EXPECT_EQ(find(other, 100), std::nullopt);
@@ -98,7 +101,8 @@ TEST(Trampolines, RandomBytesAreBounded) {
   const Bytes whole = with_header(some_types());
   for (int round = 0; round < 20'000; ++round) {
     Bytes data = whole;
-    for (unsigned change = random() % 4 + 1; change > 0; --change) data[random() % data.size()] = static_cast<char>(random());
+    for (unsigned change = random() % 4 + 1; change > 0; --change)
+      data[random() % data.size()] = static_cast<char>(random());
     data.resize(random() % (data.size() + 1));
     EXPECT_LE(find(data, random() % 64 + 1).value_or(0), data.size() / sizeof(btf_type));
   }

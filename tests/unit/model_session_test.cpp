@@ -70,7 +70,8 @@ Attach attach(std::int32_t pid, std::int32_t parent, SpaceId space, SpaceId pare
 
 std::vector<Phase> phases_of(const Session& session, SpaceId space) {
   std::vector<Phase> phases;
-  for (const Resolution& event : session.find_space(space)->resolutions) phases.push_back(event.phase);
+  for (const Resolution& event : session.find_space(space)->resolutions)
+    phases.push_back(event.phase);
   return phases;
 }
 
@@ -102,19 +103,22 @@ TEST(Session, WhatIsAttachedToHasStarted) {
 TEST(Session, EndingIsAMatterOfTheThreadAndTheTime) {
   Session session;
   session.apply(exec(kParent, kFirst));
-  for (const std::uint64_t time : {30, 40, 50, 60, 70}) session.apply(copy(kFirst, kParent, time * 0x1000, time));
+  for (const std::uint64_t time : {30, 40, 50, 60, 70})
+    session.apply(copy(kFirst, kParent, time * 0x1000, time));
   Resolution other = copy(kFirst, kParent, 80 * 0x1000, 45);
   other.tid = kParent + 7;
   session.apply(other);
   session.apply(fork(kChild, kFirst, kSecond));
   session.finish();
   // They overlap, and come in any order.
-  session.set_phases({{kParent, 70, UINT64_MAX}, {kChild, 0, UINT64_MAX}, {kParent, 45, 50}, {kParent, 40, 47}});
+  session.set_phases(
+      {{kParent, 70, UINT64_MAX}, {kChild, 0, UINT64_MAX}, {kParent, 45, 50}, {kParent, 40, 47}});
   ASSERT_EQ(session.endings.size(), 3U);
   EXPECT_EQ(session.endings[0].from_ns, 40U);
   EXPECT_EQ(session.endings[0].to_ns, 50U);
   EXPECT_EQ(phases_of(session, kFirst),
-            (std::vector{Phase::Running, Phase::Ending, Phase::Ending, Phase::Running, Phase::Ending, Phase::Running}));
+            (std::vector{Phase::Running, Phase::Ending, Phase::Ending, Phase::Running,
+                         Phase::Ending, Phase::Running}));
 }
 
 TEST(Session, WhoRanAlreadyHasTheParentThatWasTold) {
@@ -203,7 +207,8 @@ TEST(Session, ThreadsAreNotProcesses) {
   EXPECT_EQ(session.processes.size(), 1u);
 }
 
-// The two ring buffers are drained one after the other: a break may come before the fork that made its space.
+// The two ring buffers are drained one after the other: a break may come before the fork that made
+// its space.
 TEST(Session, ABreakMayComeBeforeItsFork) {
   Session session;
   session.apply(exec(kParent, kFirst));
@@ -265,11 +270,13 @@ TEST(Session, ReceivedEventsCountWhereAThreadHasNotFlushedYet) {
 TEST(Session, FinishSortsByPageThenTime) {
   Session session;
   session.apply(exec(kParent, kFirst));
-  for (const auto& [address, time] : {std::pair{0x2010ull, 5ull}, {0x1ff0ull, 9ull}, {0x2000ull, 7ull}, {0x1000ull, 8ull}})
+  for (const auto& [address, time] :
+       {std::pair{0x2010ull, 5ull}, {0x1ff0ull, 9ull}, {0x2000ull, 7ull}, {0x1000ull, 8ull}})
     session.apply(copy(kFirst, kParent, address, time));
   session.finish();
   std::vector<std::uint64_t> times;
-  for (const Resolution& event : session.find_space(kFirst)->resolutions) times.push_back(event.time_ns);
+  for (const Resolution& event : session.find_space(kFirst)->resolutions)
+    times.push_back(event.time_ns);
   EXPECT_EQ(times, (std::vector<std::uint64_t>{8, 9, 5, 7}));
 }
 
@@ -286,7 +293,8 @@ TEST(Session, ExecCountsBelongToTheSpaceThatWasLeft) {
 }
 
 TEST(Mechanism, TheTableIsInTheOrderOfTheEnum) {
-  for (std::size_t i = 0; i < kMechanisms; ++i) EXPECT_EQ(static_cast<std::size_t>(kMechanismTable[i].mechanism), i);
+  for (std::size_t i = 0; i < kMechanisms; ++i)
+    EXPECT_EQ(static_cast<std::size_t>(kMechanismTable[i].mechanism), i);
   EXPECT_TRUE(is_break(Mechanism::Copy));
   EXPECT_FALSE(is_break(Mechanism::Reuse));
   EXPECT_FALSE(is_break(Mechanism::FileCopy));

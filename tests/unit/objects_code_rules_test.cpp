@@ -37,13 +37,15 @@ class CodeRulesTest : public ::testing::Test {
   std::optional<CodeRules> rules_;
 };
 
-// The whole way out of the test framework, with the compiler's unwinder beside it: sanitizers put a function of theirs around backtrace().
+// The whole way out of the test framework, with the compiler's unwinder beside it: sanitizers put a
+// function of theirs around backtrace().
 TEST_F(CodeRulesTest, LeadOutOfThisTest) {
   std::vector<std::uint64_t> expected;
   _Unwind_Backtrace(
       [](_Unwind_Context* frame, void* addresses) {
         // Where nobody has called any more the address is 0.
-        if (_Unwind_GetIP(frame) != 0) static_cast<std::vector<std::uint64_t>*>(addresses)->push_back(_Unwind_GetIP(frame));
+        if (_Unwind_GetIP(frame) != 0)
+          static_cast<std::vector<std::uint64_t>*>(addresses)->push_back(_Unwind_GetIP(frame));
         return _URC_NO_REASON;
       },
       &expected);
@@ -70,7 +72,8 @@ TEST_F(CodeRulesTest, LeadOutOfThisTest) {
 }
 
 TEST_F(CodeRulesTest, ThereIsNoCodeInDataAndInNothing) {
-  for (const std::uint64_t address : {std::uint64_t{0}, std::uint64_t{16}, ~std::uint64_t{0}, reinterpret_cast<std::uint64_t>(&some_data)}) {
+  for (const std::uint64_t address : {std::uint64_t{0}, std::uint64_t{16}, ~std::uint64_t{0},
+                                      reinterpret_cast<std::uint64_t>(&some_data)}) {
     EXPECT_EQ(rules_->rule_at(address, true).kind, Kind::NoCode) << address;
     EXPECT_EQ(rules_->rule_at(address, false).kind, Kind::NoCode) << address;
   }

@@ -28,14 +28,17 @@ analysis::Summary summary_of(std::initializer_list<std::uint64_t> copied) {
 TEST(Budget, WhatIsAllowedIsKept) {
   const Verdict verdict = judge({8192, 4096}, summary_of({4096, 4096}));
   EXPECT_FALSE(verdict.exceeded);
-  EXPECT_EQ(verdict.line, "budget kept: the family copied 8.0 KiB, within --max-copied 8.0 KiB; "
-                          "process 1 (worker) copied 4.0 KiB, within --max-copied-per-process 4.0 KiB");
+  EXPECT_EQ(verdict.line,
+            "budget kept: the family copied 8.0 KiB, within --max-copied 8.0 KiB; "
+            "process 1 (worker) copied 4.0 KiB, within --max-copied-per-process 4.0 KiB");
 }
 
 TEST(Budget, OneByteMoreIsTooMuch) {
   const Verdict verdict = judge({8191, std::nullopt}, summary_of({4096, 4096}));
   EXPECT_TRUE(verdict.exceeded);
-  EXPECT_EQ(verdict.line, "budget EXCEEDED: the family copied 8.0 KiB, more than --max-copied 8.0 KiB by 1 bytes");
+  EXPECT_EQ(
+      verdict.line,
+      "budget EXCEEDED: the family copied 8.0 KiB, more than --max-copied 8.0 KiB by 1 bytes");
 }
 
 TEST(Budget, TheProcessThatCopiedMostCounts) {

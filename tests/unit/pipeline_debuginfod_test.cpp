@@ -30,9 +30,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// A helper that answers has all the time that it takes beside other tests; only one that never does is given up.
+// A helper that answers has all the time that it takes beside other tests; only one that never does
+// is given up.
 constexpr DebuginfodLimits kPatient{std::chrono::minutes(2), std::chrono::minutes(4), 1 << 30};
-constexpr DebuginfodLimits kShort{std::chrono::milliseconds(200), std::chrono::milliseconds(500), 1 << 30};
+constexpr DebuginfodLimits kShort{std::chrono::milliseconds(200), std::chrono::milliseconds(500),
+                                  1 << 30};
 
 std::pair<Fd, Fd> make_sockets() {
   int ends[2] = {-1, -1};
@@ -40,7 +42,9 @@ std::pair<Fd, Fd> make_sockets() {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
-Fd scenario() { return Fd(open(SCENARIO_PATH, O_RDONLY | O_CLOEXEC)); }
+Fd scenario() {
+  return Fd(open(SCENARIO_PATH, O_RDONLY | O_CLOEXEC));
+}
 
 std::string build_id_of_scenario() {
   const auto elf = process::ElfFile::open(scenario(), SCENARIO_PATH);
@@ -99,19 +103,23 @@ TEST(Debuginfod, GivesTheFileThatWasAskedFor) {
 
 TEST(Debuginfod, AsksForNothingThatIsNoBuildId) {
   FakeHelper helper([](int, const std::string&) { ADD_FAILURE(); });
-  for (const std::size_t size : {0, 1, 65, 70'000}) EXPECT_EQ(helper.debuginfod->find(std::string(size, 'x')), nullptr);
+  for (const std::size_t size : {0, 1, 65, 70'000})
+    EXPECT_EQ(helper.debuginfod->find(std::string(size, 'x')), nullptr);
   EXPECT_EQ(helper.debuginfod->asked(), 0u);
 }
 
 TEST(Debuginfod, RefusesWhatWasNotAskedFor) {
   const auto note_of = [](int file) {
-    FakeHelper helper([file](int socket, const std::string&) { send_answer(socket, Said::Found, {}, file); });
+    FakeHelper helper(
+        [file](int socket, const std::string&) { send_answer(socket, Said::Found, {}, file); });
     EXPECT_EQ(helper.debuginfod->find("0123456789"), nullptr);
     EXPECT_EQ(helper.debuginfod->failed(), 1u);
     const auto notes = helper.debuginfod->notes();
     return notes.size() == 1 ? notes.front() : "";
   };
-  EXPECT_EQ(note_of(scenario().get()), "debuginfod: 1 of 1 debug file asked for could not be had: what came has another build ID (1)");
+  EXPECT_EQ(note_of(scenario().get()),
+            "debuginfod: 1 of 1 debug file asked for could not be had: what came has another build "
+            "ID (1)");
   EXPECT_THAT(note_of(Fd(open("/etc/passwd", O_RDONLY)).get()), HasSubstr("no 64-bit ELF file"));
   EXPECT_THAT(note_of(Fd(open("/dev/zero", O_RDONLY)).get()), HasSubstr("no regular file"));
   EXPECT_THAT(note_of(Fd(open("/", O_RDONLY)).get()), HasSubstr("no regular file"));
@@ -135,13 +143,16 @@ TEST(Debuginfod, CountsFailuresByTheirReasons) {
   EXPECT_EQ(helper.debuginfod->failed(), 3u);
   const auto notes = helper.debuginfod->notes();
   ASSERT_EQ(notes.size(), 1u);
-  EXPECT_THAT(notes.front(), AllOf(HasSubstr("3 of 4 debug files"), HasSubstr("refused (2)"), HasSubstr("route (1)")));
+  EXPECT_THAT(notes.front(), AllOf(HasSubstr("3 of 4 debug files"), HasSubstr("refused (2)"),
+                                   HasSubstr("route (1)")));
   EXPECT_EQ(notes.front().find('\n'), std::string::npos);
 }
 
 TEST(Debuginfod, HoldsHowManyReasonsThereAre) {
   int request = 0;
-  FakeHelper helper([&](int socket, const std::string&) { send_answer(socket, Said::Failed, std::to_string(++request) + std::string(1000, '.')); });
+  FakeHelper helper([&](int socket, const std::string&) {
+    send_answer(socket, Said::Failed, std::to_string(++request) + std::string(1000, '.'));
+  });
   for (int i = 0; i < 200; ++i) EXPECT_EQ(helper.debuginfod->find("0123456789"), nullptr);
   EXPECT_EQ(helper.debuginfod->failed(), 200u);
   EXPECT_LT(helper.debuginfod->notes().front().size(), 18 * (kMostReason + 10));
@@ -156,13 +167,16 @@ TEST(Debuginfod, GivesUpAHelperThatIsSilent) {
   EXPECT_GE(std::chrono::steady_clock::now() - began, kShort.still);
   EXPECT_EQ(helper.debuginfod->asked(), 1u);
   EXPECT_EQ(helper.debuginfod->not_asked(), 2u);
-  EXPECT_THAT(helper.debuginfod->notes(), ElementsAre(HasSubstr("no answer in time (1)"), HasSubstr("not asked for 2 debug files")));
+  EXPECT_THAT(helper.debuginfod->notes(), ElementsAre(HasSubstr("no answer in time (1)"),
+                                                      HasSubstr("not asked for 2 debug files")));
 }
 
 TEST(Debuginfod, ProgressDoesNotGoOnForEver) {
-  FakeHelper helper([](int socket, const std::string&) {
-    while (send_answer(socket, Said::Progress, {})) usleep(10'000);
-  }, kShort);
+  FakeHelper helper(
+      [](int socket, const std::string&) {
+        while (send_answer(socket, Said::Progress, {})) usleep(10'000);
+      },
+      kShort);
   EXPECT_EQ(helper.debuginfod->find("0123456789"), nullptr);
   EXPECT_THAT(helper.debuginfod->notes(), ElementsAre(HasSubstr("no answer in time")));
 }
@@ -185,7 +199,9 @@ TEST(Debuginfod, GivesUpAHelperThatSaysWhatIsNoAnswer) {
     EXPECT_EQ(helper.debuginfod->find("0123456789"), nullptr);
     EXPECT_EQ(helper.debuginfod->find("0123456789"), nullptr);
     EXPECT_EQ(helper.debuginfod->not_asked(), 2u);
-    EXPECT_THAT(helper.debuginfod->notes(), ElementsAre("debuginfod was not asked for 2 debug files: the process that asks has ended"));
+    EXPECT_THAT(
+        helper.debuginfod->notes(),
+        ElementsAre("debuginfod was not asked for 2 debug files: the process that asks has ended"));
   }
 }
 
@@ -231,8 +247,9 @@ TEST(Debuginfod, SaysWhichLibraryIsMissing) {
   Debuginfod debuginfod(helper_with("libno-such-library.so.1"), false);
   EXPECT_EQ(debuginfod.find("0123456789"), nullptr);
   EXPECT_EQ(debuginfod.find("0123456789"), nullptr);
-  EXPECT_THAT(debuginfod.notes(),
-              ElementsAre(AllOf(HasSubstr("not asked for 2 debug files"), HasSubstr("libno-such-library.so.1"), HasSubstr("install libdebuginfod1"))));
+  EXPECT_THAT(debuginfod.notes(), ElementsAre(AllOf(HasSubstr("not asked for 2 debug files"),
+                                                    HasSubstr("libno-such-library.so.1"),
+                                                    HasSubstr("install libdebuginfod1"))));
 }
 
 TEST(Debuginfod, OtherLibrariesAreNotUsed) {
@@ -245,7 +262,8 @@ TEST(Debuginfod, TheHelperEndsAtWhatIsNoRequest) {
   for (const std::size_t size : {1, 65, 1000}) {
     const auto socket = helper_with("libdebuginfod.so.1");
     ASSERT_TRUE(socket);
-    ASSERT_EQ(send(socket->get(), std::string(size, 'x').data(), size, 0), static_cast<ssize_t>(size));
+    ASSERT_EQ(send(socket->get(), std::string(size, 'x').data(), size, 0),
+              static_cast<ssize_t>(size));
     char byte;
     EXPECT_EQ(recv(socket->get(), &byte, 1, 0), 0);  // waits for its end
   }

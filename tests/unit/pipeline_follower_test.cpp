@@ -127,7 +127,8 @@ TEST(Follower, SignalsReachTheCommand) {
 TEST(Follower, AStoppedCommandStaysStoppedUntilItIsContinued) {
   // The inner shell stops its parent, sees it stopped ("T"), and continues it.
   const Followed run = follow({"sh", "-c",
-                               "me=$$; (kill -STOP $me; until grep -q '^State:.[Tt]' /proc/$me/status; do :; done; kill -CONT $me) & "
+                               "me=$$; (kill -STOP $me; until grep -q '^State:.[Tt]' "
+                               "/proc/$me/status; do :; done; kill -CONT $me) & "
                                "wait; exit 7"});
   EXPECT_EQ(WEXITSTATUS(run.status), 7);
 }

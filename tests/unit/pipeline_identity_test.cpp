@@ -16,7 +16,9 @@ using testing::HasSubstr;
 
 class Users : public testing::Test {
  protected:
-  Users() : users_(testing::TempDir() + "cowtrace-passwd"), groups_(testing::TempDir() + "cowtrace-group") {
+  Users()
+      : users_(testing::TempDir() + "cowtrace-passwd"),
+        groups_(testing::TempDir() + "cowtrace-group") {
     std::ofstream(users_) << "root:x:0:0:root:/root:/bin/bash\n"
                              "ada:x:1001:100:Ada:/home/ada:/bin/zsh\n"
                              "1001:x:7:8::/nowhere:/bin/false\n";
@@ -26,7 +28,9 @@ class Users : public testing::Test {
     std::remove(users_.c_str());
     std::remove(groups_.c_str());
   }
-  Result<Identity> find(const std::string& user) { return find_user(user, users_.c_str(), groups_.c_str()); }
+  Result<Identity> find(const std::string& user) {
+    return find_user(user, users_.c_str(), groups_.c_str());
+  }
 
   std::string users_, groups_;
 };

@@ -13,12 +13,13 @@ using process::parse_memory_limit;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr const char* kVersion2 = "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
+constexpr const char* kVersion2 =
+    "29 23 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
 
 TEST(ProcessCgroupMemory, EachGroupAboveIsLookedAt) {
   EXPECT_THAT(memory_limit_files("0::/system.slice/web.service\n", kVersion2),
-              ElementsAre("/sys/fs/cgroup/system.slice/web.service/memory.max", "/sys/fs/cgroup/system.slice/memory.max",
-                          "/sys/fs/cgroup/memory.max"));
+              ElementsAre("/sys/fs/cgroup/system.slice/web.service/memory.max",
+                          "/sys/fs/cgroup/system.slice/memory.max", "/sys/fs/cgroup/memory.max"));
 }
 
 TEST(ProcessCgroupMemory, TheTopGroupIsOne) {
@@ -30,21 +31,25 @@ TEST(ProcessCgroupMemory, Version1HasAHierarchyForMemory) {
       "30 29 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
       "31 29 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
       "32 29 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
-  EXPECT_THAT(memory_limit_files("4:memory:/a:b\n1:cpu,cpuacct:/c\n0::/d\n", mounts),
-              ElementsAre("/sys/fs/cgroup/memory/a:b/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-                          "/sys/fs/cgroup/unified/d/memory.max", "/sys/fs/cgroup/unified/memory.max"));
+  EXPECT_THAT(
+      memory_limit_files("4:memory:/a:b\n1:cpu,cpuacct:/c\n0::/d\n", mounts),
+      ElementsAre("/sys/fs/cgroup/memory/a:b/memory.limit_in_bytes",
+                  "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+                  "/sys/fs/cgroup/unified/d/memory.max", "/sys/fs/cgroup/unified/memory.max"));
 }
 
 TEST(ProcessCgroupMemory, InAContainerAGroupBelowTheTopIsMounted) {
   const char* mounts = "29 23 0:26 /pod/1 /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n";
-  EXPECT_THAT(memory_limit_files("0::/pod/1/app", mounts), ElementsAre("/sys/fs/cgroup/app/memory.max", "/sys/fs/cgroup/memory.max"));
+  EXPECT_THAT(memory_limit_files("0::/pod/1/app", mounts),
+              ElementsAre("/sys/fs/cgroup/app/memory.max", "/sys/fs/cgroup/memory.max"));
   EXPECT_THAT(memory_limit_files("0::/elsewhere", mounts), IsEmpty());
 }
 
 TEST(ProcessCgroupMemory, NonsenseHasNoFiles) {
   EXPECT_THAT(memory_limit_files("", ""), IsEmpty());
   EXPECT_THAT(memory_limit_files("0:", kVersion2), IsEmpty());
-  EXPECT_THAT(memory_limit_files("0::/a", "- cgroup2 x y\n29 23 0:26 / /sys - cgroup2\n"), IsEmpty());
+  EXPECT_THAT(memory_limit_files("0::/a", "- cgroup2 x y\n29 23 0:26 / /sys - cgroup2\n"),
+              IsEmpty());
 }
 
 TEST(ProcessCgroupMemory, GroupsWithoutEndAreCut) {
@@ -58,7 +63,8 @@ TEST(ProcessCgroupMemory, LimitsAreNumbers) {
   EXPECT_EQ(parse_memory_limit("max\n"), std::nullopt);
   EXPECT_EQ(parse_memory_limit(""), std::nullopt);
   EXPECT_EQ(parse_memory_limit("12x"), std::nullopt);
-  EXPECT_EQ(process::parse_total_memory("MemTotal:       24576000 kB\nMemFree: 1 kB\n"), std::uint64_t{24576000} * 1024);
+  EXPECT_EQ(process::parse_total_memory("MemTotal:       24576000 kB\nMemFree: 1 kB\n"),
+            std::uint64_t{24576000} * 1024);
   EXPECT_EQ(process::parse_total_memory("MemFree: 1 kB\n"), std::nullopt);
 }
 

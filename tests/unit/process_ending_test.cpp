@@ -12,16 +12,19 @@
 namespace cowtrace {
 namespace {
 
-std::string status(const std::string& state, const std::string& pending, const std::string& blocked = "0", const std::string& ignored = "0",
+std::string status(const std::string& state, const std::string& pending,
+                   const std::string& blocked = "0", const std::string& ignored = "0",
                    const std::string& caught = "0", const std::string& shared = "0") {
-  return "Name:\tState:\nUmask:\t0022\nState:\t" + state + "\nSigQ:\t0/1\nSigPnd:\t" + pending + "\nShdPnd:\t" + shared + "\nSigBlk:\t" + blocked +
-         "\nSigIgn:\t" + ignored + "\nSigCgt:\t" + caught + "\n";
+  return "Name:\tState:\nUmask:\t0022\nState:\t" + state + "\nSigQ:\t0/1\nSigPnd:\t" + pending +
+         "\nShdPnd:\t" + shared + "\nSigBlk:\t" + blocked + "\nSigIgn:\t" + ignored +
+         "\nSigCgt:\t" + caught + "\n";
 }
 
 TEST(Ending, ByASignalThatNothingStops) {
   EXPECT_FALSE(process::is_ending(status("S (sleeping)", "0")));
   EXPECT_TRUE(process::is_ending(status("S (sleeping)", "0000000000000100")));
-  EXPECT_TRUE(process::is_ending(status("t (tracing stop)", "0", "0", "0", "0", "0000000000000100")));
+  EXPECT_TRUE(
+      process::is_ending(status("t (tracing stop)", "0", "0", "0", "0", "0000000000000100")));
   // SIGTERM is 0x4000, SIGCHLD 0x10000.
   EXPECT_TRUE(process::is_ending(status("R (running)", "4000")));
   EXPECT_FALSE(process::is_ending(status("R (running)", "4000", "4000")));

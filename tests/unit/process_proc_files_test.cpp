@@ -74,7 +74,8 @@ TEST(ProcFiles, StatSurvivesHostileNames) {
 TEST(ProcFiles, ProgramsHaveAPlace) {
   // Fields 26 and 28 of man 5 proc.
   const auto place = parse_program_place(
-      "12 (a) R 9 (b) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 2600 27 2800 29\n");
+      "12 (a) R 9 (b) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 2600 27 2800 "
+      "29\n");
   ASSERT_TRUE(place) << place.error().message();
   EXPECT_EQ(place->start_code, 2600u);
   EXPECT_EQ(place->start_stack, 2800u);
@@ -87,28 +88,35 @@ TEST(ProcFiles, ProgramsHaveAPlace) {
   const MapsEntry* code = find_mapping(*maps, ours->start_code);
   ASSERT_NE(code, nullptr);
   EXPECT_EQ(code->path, *read_exe(::getpid()));
-  for (const char* text : {"", ")", "1 (x", "1 (x) S 1 2 3"}) EXPECT_FALSE(parse_program_place(text)) << text;
+  for (const char* text : {"", ")", "1 (x", "1 (x) S 1 2 3"})
+    EXPECT_FALSE(parse_program_place(text)) << text;
   EXPECT_FALSE(read_program_place(0x7ffffff0));
 }
 
 TEST(ProcFiles, ExecutablePages) {
-  const auto pages = parse_executable_pages("Name:\tx\nVmData:\t     100 kB\nVmExe:\t      16 kB\nVmLib:\t    2000 kB\nVmPTE:\t      84 kB\n");
+  const auto pages = parse_executable_pages(
+      "Name:\tx\nVmData:\t     100 kB\nVmExe:\t      16 kB\nVmLib:\t    2000 kB\nVmPTE:\t      84 "
+      "kB\n");
   ASSERT_TRUE(pages) << pages.error().message();
   EXPECT_EQ(*pages, 504u);
-  for (const char* text : {"", "\nVmExe:\t16 kB\n", "\nVmExe:\t16 kB\nVmLib:", "\nVmExe: x kB\nVmLib: 8 kB", "\nVmExe: 18446744073709551615 kB\nVmLib: 4 kB"})
+  for (const char* text :
+       {"", "\nVmExe:\t16 kB\n", "\nVmExe:\t16 kB\nVmLib:", "\nVmExe: x kB\nVmLib: 8 kB",
+        "\nVmExe: 18446744073709551615 kB\nVmLib: 4 kB"})
     EXPECT_FALSE(parse_executable_pages(text)) << text;
   // As the maps have it; and more when there is more.
   const auto of_maps = [] {
     const auto maps = read_maps(::getpid());
     std::uint64_t sum = 0;
     for (const MapsEntry& entry : maps.value())
-      if (entry.executable() && !entry.writable() && entry.path != "[vsyscall]") sum += (entry.end - entry.start) / kPageSize;
+      if (entry.executable() && !entry.writable() && entry.path != "[vsyscall]")
+        sum += (entry.end - entry.start) / kPageSize;
     return sum;
   };
   const auto before = read_executable_pages(::getpid());
   ASSERT_TRUE(before);
   EXPECT_EQ(*before, of_maps());
-  void* code = ::mmap(nullptr, 7 * kPageSize, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* code =
+      ::mmap(nullptr, 7 * kPageSize, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(code, MAP_FAILED);
   EXPECT_EQ(*read_executable_pages(::getpid()), *before + 7);
   ::munmap(code, 7 * kPageSize);

@@ -17,15 +17,15 @@ std::optional<std::uint32_t> size_of(std::initializer_list<int> code) {
 }
 
 TEST(StoreSize, IsTheWidthOfTheMemoryOperand) {
-  EXPECT_EQ(size_of({0xc6, 0x00, 0x01}), 1u);                                // mov byte [rax], 1
-  EXPECT_EQ(size_of({0x66, 0x89, 0x08}), 2u);                                // mov [rax], cx
-  EXPECT_EQ(size_of({0x89, 0x08}), 4u);                                      // mov [rax], ecx
-  EXPECT_EQ(size_of({0x48, 0xff, 0x00}), 8u);                                // inc qword [rax]
-  EXPECT_EQ(size_of({0xf0, 0x48, 0x0f, 0xb1, 0x0f}), 8u);                    // lock cmpxchg [rdi], rcx
-  EXPECT_EQ(size_of({0x0f, 0x29, 0x07}), 16u);                               // movaps [rdi], xmm0
-  EXPECT_EQ(size_of({0xc5, 0xfc, 0x29, 0x07}), 32u);                         // vmovaps [rdi], ymm0
-  EXPECT_EQ(size_of({0x50}), 8u);                                            // push rax
-  EXPECT_EQ(size_of({0xe8, 0x00, 0x00, 0x00, 0x00}), 8u);                    // call
+  EXPECT_EQ(size_of({0xc6, 0x00, 0x01}), 1u);              // mov byte [rax], 1
+  EXPECT_EQ(size_of({0x66, 0x89, 0x08}), 2u);              // mov [rax], cx
+  EXPECT_EQ(size_of({0x89, 0x08}), 4u);                    // mov [rax], ecx
+  EXPECT_EQ(size_of({0x48, 0xff, 0x00}), 8u);              // inc qword [rax]
+  EXPECT_EQ(size_of({0xf0, 0x48, 0x0f, 0xb1, 0x0f}), 8u);  // lock cmpxchg [rdi], rcx
+  EXPECT_EQ(size_of({0x0f, 0x29, 0x07}), 16u);             // movaps [rdi], xmm0
+  EXPECT_EQ(size_of({0xc5, 0xfc, 0x29, 0x07}), 32u);       // vmovaps [rdi], ymm0
+  EXPECT_EQ(size_of({0x50}), 8u);                          // push rax
+  EXPECT_EQ(size_of({0xe8, 0x00, 0x00, 0x00, 0x00}), 8u);  // call
 }
 
 TEST(StoreSize, OfAStringInstructionIsOneElement) {

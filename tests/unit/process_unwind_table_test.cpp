@@ -24,7 +24,8 @@ namespace {
 
 using Rule = UnwindRule;
 
-// One row of `readelf --debug-dump=frames-interp`: what binutils reads there. "exp": an expression, which it does not show here.
+// One row of `readelf --debug-dump=frames-interp`: what binutils reads there. "exp": an expression,
+// which it does not show here.
 struct Row {
   std::uint64_t address = 0;
   std::string cfa;
@@ -97,15 +98,20 @@ std::vector<Row> readelf_rows(const std::string& path) {
 
 std::string text(Rule::Kept kept) {
   switch (kept.from) {
-    case Rule::From::Same: return "same";
-    case Rule::From::Cfa: return "c" + std::string(kept.words < 0 ? "" : "+") + std::to_string(kept.words * 8);
-    default: return "exp";
+    case Rule::From::Same:
+      return "same";
+    case Rule::From::Cfa:
+      return "c" + std::string(kept.words < 0 ? "" : "+") + std::to_string(kept.words * 8);
+    default:
+      return "exp";
   }
 }
 
 std::string cfa_text(const Rule& rule) {
   if (rule.loaded) return "exp";
-  const char* base = rule.base == Rule::Register::Sp ? "rsp" : rule.base == Rule::Register::Bp ? "rbp" : "rbx";
+  const char* base = rule.base == Rule::Register::Sp   ? "rsp"
+                     : rule.base == Rule::Register::Bp ? "rbp"
+                                                       : "rbx";
   return base + std::string(rule.offset < 0 ? "" : "+") + std::to_string(rule.offset);
 }
 
@@ -139,9 +145,12 @@ Tally compare(const std::string& path) {
       ++tally.outermost;
       continue;
     }
-    const bool plain_cfa = row.cfa.starts_with("rsp") || row.cfa.starts_with("rbp") || row.cfa.starts_with("rbx");
+    const bool plain_cfa =
+        row.cfa.starts_with("rsp") || row.cfa.starts_with("rbp") || row.cfa.starts_with("rbx");
     if (rule->kind == Rule::Kind::Unknown) {
-      EXPECT_FALSE(plain_cfa && !wanted(row, "rbp").ends_with("exp") && !wanted(row, "rbx").ends_with("exp")) << where;
+      EXPECT_FALSE(plain_cfa && !wanted(row, "rbp").ends_with("exp") &&
+                   !wanted(row, "rbx").ends_with("exp"))
+          << where;
       ++tally.unknown;
       continue;
     }
@@ -183,7 +192,8 @@ TEST(UnwindTable, SaysWhatBinutilsSaysOfTheLibraries) {
   }
 }
 
-// The program with other bytes in it: the instructions of the FDE of `function`, which is large enough, are `instructions` and then nothing.
+// The program with other bytes in it: the instructions of the FDE of `function`, which is large
+// enough, are `instructions` and then nothing.
 class Forged : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -192,10 +202,13 @@ class Forged : public ::testing::Test {
     ASSERT_NE(module->unwind_table(), nullptr);
     const ElfSection* section = module->elf()->section(".eh_frame");
     ASSERT_NE(section, nullptr);
-    frames_ = module->elf()->segments().empty() ? 0 : section->address;  // here the same as in the file
+    frames_ =
+        module->elf()->segments().empty() ? 0 : section->address;  // here the same as in the file
     hdr_ = module->elf()->section(".eh_frame_hdr")->address;
-    // The longest FDE. An entry: its size, 4 bytes; the distance to its CIE, 0 in a CIE; address, 4, and size, 4; 0 augmentation.
-    for (std::size_t at = frames_; at + 8 < frames_ + section->size && word(at) != 0; at += 4 + word(at))
+    // The longest FDE. An entry: its size, 4 bytes; the distance to its CIE, 0 in a CIE; address,
+    // 4, and size, 4; 0 augmentation.
+    for (std::size_t at = frames_; at + 8 < frames_ + section->size && word(at) != 0;
+         at += 4 + word(at))
       if (word(at + 4) != 0 && (fde_ == 0 || word(at) > word(fde_))) fde_ = at;
     ASSERT_GT(word(fde_), 40U);
   }
@@ -207,7 +220,8 @@ class Forged : public ::testing::Test {
   }
   std::unique_ptr<ElfModule> open(const std::string& bytes) {
     test::write_file(scratch_.file("forged"), bytes);
-    return std::make_unique<ElfModule>(std::move(*open_regular(scratch_.file("forged"))), "forged", std::make_shared<FileRoot>());
+    return std::make_unique<ElfModule>(std::move(*open_regular(scratch_.file("forged"))), "forged",
+                                       std::make_shared<FileRoot>());
   }
   bool accepted(const std::string& instructions) {
     std::string forged = bytes_;
@@ -224,18 +238,18 @@ class Forged : public ::testing::Test {
 
 TEST_F(Forged, ARegisterThatNoMachineHasIsRefused) {
   EXPECT_TRUE(accepted(""));
-  EXPECT_TRUE(accepted("\x05\x10\x01"));                     // DW_CFA_offset_extended 16
-  EXPECT_FALSE(accepted("\x05\x80\x80\x80\x20\x01"));       // 64 million: libdw takes half a GiB
-  EXPECT_FALSE(accepted("\x07\x80\x80\x80\x20"));           // DW_CFA_undefined
-  EXPECT_FALSE(accepted("\x09\x01\x80\x80\x80\x20"));       // DW_CFA_register
-  EXPECT_FALSE(accepted("\x10\x80\x80\x80\x20\x01\x50"));   // DW_CFA_expression
+  EXPECT_TRUE(accepted("\x05\x10\x01"));                   // DW_CFA_offset_extended 16
+  EXPECT_FALSE(accepted("\x05\x80\x80\x80\x20\x01"));      // 64 million: libdw takes half a GiB
+  EXPECT_FALSE(accepted("\x07\x80\x80\x80\x20"));          // DW_CFA_undefined
+  EXPECT_FALSE(accepted("\x09\x01\x80\x80\x80\x20"));      // DW_CFA_register
+  EXPECT_FALSE(accepted("\x10\x80\x80\x80\x20\x01\x50"));  // DW_CFA_expression
 }
 
 TEST_F(Forged, WhatHasNoEndOrNoMeaningIsRefused) {
-  EXPECT_TRUE(accepted("\x0a\x0b\x0a\x0b"));                 // remember, restore
-  EXPECT_FALSE(accepted("\x0b"));                              // nothing to restore
-  EXPECT_FALSE(accepted("\x3f"));                              // no instruction
-  EXPECT_FALSE(accepted("\x0f\xff\xff\x7f"));                 // an expression behind the end
+  EXPECT_TRUE(accepted("\x0a\x0b\x0a\x0b"));   // remember, restore
+  EXPECT_FALSE(accepted("\x0b"));              // nothing to restore
+  EXPECT_FALSE(accepted("\x3f"));              // no instruction
+  EXPECT_FALSE(accepted("\x0f\xff\xff\x7f"));  // an expression behind the end
   EXPECT_FALSE(accepted(std::string(200, '\x80')));
 }
 

@@ -13,7 +13,8 @@ namespace {
 
 Expression parsed(std::string_view text) {
   const auto expression = parse_expression(text);
-  EXPECT_TRUE(expression.has_value()) << text << ": " << (expression ? "" : expression.error().message());
+  EXPECT_TRUE(expression.has_value())
+      << text << ": " << (expression ? "" : expression.error().message());
   return expression.value_or(Expression{});
 }
 
@@ -59,7 +60,8 @@ TEST(PythonExpression, ConstantsAreWrittenAsReprDoes) {
 }
 
 TEST(PythonExpression, SaysWhatIsWrong) {
-  EXPECT_NE(why_not("f(x)").find("only names, attributes and constant subscripts"), std::string::npos);
+  EXPECT_NE(why_not("f(x)").find("only names, attributes and constant subscripts"),
+            std::string::npos);
   EXPECT_NE(why_not("a[b]").find("a constant is expected"), std::string::npos);
   EXPECT_NE(why_not("a[1:2]").find("']' is missing, at character 4"), std::string::npos);
   EXPECT_NE(why_not("a['x]").find("a quote is missing"), std::string::npos);
@@ -79,11 +81,14 @@ TEST(PythonExpression, SaysWhatIsWrong) {
 // It comes from the command line of a program that runs as root.
 TEST(PythonExpression, AnyTextIsTakenOrRefused) {
   std::mt19937 random(4);
-  constexpr std::string_view kParts[] = {"a", ".", "[", "]", "'", "\"", "\\", "\\x", "\\U0010ffff", "b'", "(", ")", ",", "-", "1", " ", "\xff", "None"};
+  constexpr std::string_view kParts[] = {"a",  ".",   "[",           "]",  "'",    "\"",
+                                         "\\", "\\x", "\\U0010ffff", "b'", "(",    ")",
+                                         ",",  "-",   "1",           " ",  "\xff", "None"};
   std::size_t taken = 0;
   for (int i = 0; i < 20'000; ++i) {
     std::string text = i % 2 == 0 ? "a" : "";
-    for (auto parts = random() % 8; parts > 0; --parts) text += kParts[random() % std::size(kParts)];
+    for (auto parts = random() % 8; parts > 0; --parts)
+      text += kParts[random() % std::size(kParts)];
     const auto expression = parse_expression(text);
     if (expression)
       ++taken;

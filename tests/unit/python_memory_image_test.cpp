@@ -21,13 +21,15 @@ namespace cowtrace::python {
 namespace {
 
 constexpr std::uint64_t kPages = 4096;
-constexpr std::uint64_t kHole = 100, kZero = 101;  // pages that were never there, and that are there and empty
+constexpr std::uint64_t kHole = 100,
+                        kZero = 101;  // pages that were never there, and that are there and empty
 
 class Image : public ::testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "frames are hidden without CAP_SYS_ADMIN";
-    void* memory = ::mmap(nullptr, kPages * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory = ::mmap(nullptr, kPages * kPageSize, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(memory, MAP_FAILED);
     memory_ = static_cast<std::byte*>(memory);
     ::madvise(memory_, kPages * kPageSize, MADV_NOHUGEPAGE);
@@ -48,7 +50,9 @@ class Image : public ::testing::Test {
     }
   }
 
-  [[nodiscard]] std::uint64_t address(std::uint64_t page) const { return reinterpret_cast<std::uint64_t>(memory_) + page * kPageSize; }
+  [[nodiscard]] std::uint64_t address(std::uint64_t page) const {
+    return reinterpret_cast<std::uint64_t>(memory_) + page * kPageSize;
+  }
 
   // Pages whose content in the image is another one than here.
   [[nodiscard]] std::uint64_t different(const MemoryImage& image) const {
@@ -66,8 +70,8 @@ class Image : public ::testing::Test {
     return *image;
   }
 
-  // Entries of all pages of `pid`: the kernel may give a page another frame at any time, to make room for a huge
-  // page, and an image cannot tell that from a write.
+  // Entries of all pages of `pid`: the kernel may give a page another frame at any time, to make
+  // room for a huge page, and an image cannot tell that from a write.
   [[nodiscard]] static std::vector<std::uint64_t> frames(pid_t pid) {
     std::vector<std::uint64_t> entries;
     const auto maps = process::read_maps(pid);
@@ -122,7 +126,8 @@ TEST_F(Image, OfALaterForkReadsOnlyWhatHasChanged) {
   constexpr std::uint64_t kChanged[] = {3, 10, 2047};
   for (const std::uint64_t page : kChanged) write(page, page + 1'000'000);
   ::madvise(memory_ + 20 * kPageSize, kPageSize, MADV_DONTNEED);
-  // Before any image is taken: what an image keeps would be memory that the second child has and the first has not.
+  // Before any image is taken: what an image keeps would be memory that the second child has and
+  // the first has not.
   const test::ForkedChild second_child;
   std::shared_ptr<const MemoryImage> first, second;
   bool moved = true;
@@ -155,7 +160,8 @@ TEST_F(Image, OfALaterForkReadsWhatWasWrittenInPlace) {
   const auto first = take(child.pid());
   write(5, 77);
   const test::ForkedChild second_child;
-  const auto second = MemoryImage::take_after(first, {address(5), address(6)}, second_child.pid(), modules_, {});
+  const auto second =
+      MemoryImage::take_after(first, {address(5), address(6)}, second_child.pid(), modules_, {});
   ASSERT_TRUE(second) << second.error().message();
   EXPECT_EQ(different(**second), 0u);
   EXPECT_GE((*second)->bytes_read(), 2 * kPageSize);

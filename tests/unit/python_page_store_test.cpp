@@ -17,7 +17,8 @@ using Page = std::array<std::byte, kPageSize>;
 Page page_of_pointers(std::uint64_t seed) {
   Page page{};
   for (std::uint64_t i = 0; i < kPageSize / 8; i += 2) {
-    const std::uint64_t word = i % 4 == 0 ? 0x7f0000000000 + seed * kPageSize + i * 16 : 1 + seed % 3;
+    const std::uint64_t word =
+        i % 4 == 0 ? 0x7f0000000000 + seed * kPageSize + i * 16 : 1 + seed % 3;
     std::memcpy(page.data() + i * 8, &word, 8);
   }
   return page;
@@ -57,10 +58,12 @@ TEST(PageStore, APageOfZerosTakesNoRoom) {
 
 TEST(PageStore, IsSmallerThanWhatItKeeps) {
   PageStore store;
-  for (std::uint64_t i = 0; i < 1000; ++i) EXPECT_NE(store.add(page_of_pointers(i)), PageStore::kZeros);
+  for (std::uint64_t i = 0; i < 1000; ++i)
+    EXPECT_NE(store.add(page_of_pointers(i)), PageStore::kZeros);
   EXPECT_LT(store.bytes_used(), 1000 * kPageSize / 2);
   const std::uint64_t before = store.bytes_used();
-  for (std::uint64_t i = 0; i < 1000; ++i) EXPECT_NE(store.add(page_of_noise(i)), PageStore::kZeros);
+  for (std::uint64_t i = 0; i < 1000; ++i)
+    EXPECT_NE(store.add(page_of_noise(i)), PageStore::kZeros);
   // What does not become smaller is kept as it is.
   EXPECT_LT(store.bytes_used() - before, 1000 * (kPageSize + 32));
 }

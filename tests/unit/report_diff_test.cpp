@@ -41,13 +41,17 @@ analysis::RunFigures run_of(std::int64_t number, std::uint64_t more,
   return figures;
 }
 
-analysis::Comparison one_a_side() { return analysis::compare({run_of(1, 30)}, {run_of(2, 0)}); }
-
-analysis::Comparison three_a_side() {
-  return analysis::compare({run_of(1, 30), run_of(2, 31), run_of(3, 33)}, {run_of(4, 1), run_of(5, 0), run_of(6, 0)});
+analysis::Comparison one_a_side() {
+  return analysis::compare({run_of(1, 30)}, {run_of(2, 0)});
 }
 
-std::string rendered(const analysis::Comparison& comparison, std::string_view format, ReportOptions options = {}) {
+analysis::Comparison three_a_side() {
+  return analysis::compare({run_of(1, 30), run_of(2, 31), run_of(3, 33)},
+                           {run_of(4, 1), run_of(5, 0), run_of(6, 0)});
+}
+
+std::string rendered(const analysis::Comparison& comparison, std::string_view format,
+                     ReportOptions options = {}) {
   options.version = "0.0.0-test";
   std::ostringstream out;
   const Status status = (*diff_format_named(format))->write(comparison, options, out);
@@ -55,19 +59,31 @@ std::string rendered(const analysis::Comparison& comparison, std::string_view fo
   return out.str();
 }
 
-TEST(DiffGolden, TextOfOneRunASide) { test::expect_golden("diff/one.txt", rendered(one_a_side(), "text")); }
+TEST(DiffGolden, TextOfOneRunASide) {
+  test::expect_golden("diff/one.txt", rendered(one_a_side(), "text"));
+}
 
-TEST(DiffGolden, TextOfSeveralRunsASide) { test::expect_golden("diff/several.txt", rendered(three_a_side(), "text")); }
+TEST(DiffGolden, TextOfSeveralRunsASide) {
+  test::expect_golden("diff/several.txt", rendered(three_a_side(), "text"));
+}
 
-TEST(DiffGolden, Json) { test::expect_golden("diff/several.json", rendered(three_a_side(), "json")); }
+TEST(DiffGolden, Json) {
+  test::expect_golden("diff/several.json", rendered(three_a_side(), "json"));
+}
 
-TEST(DiffGolden, Html) { test::expect_golden("diff/several.html", rendered(three_a_side(), "html")); }
+TEST(DiffGolden, Html) {
+  test::expect_golden("diff/several.html", rendered(three_a_side(), "html"));
+}
 
 TEST(DiffText, FitsTheTerminalAndHasNoControlBytes) {
   for (const auto& comparison : {one_a_side(), three_a_side()}) {
     const std::string text = rendered(comparison, "text");
     for (const std::string& line : test::lines_of(text)) EXPECT_LE(columns(line), 80U) << line;
-    EXPECT_EQ(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) < 32 && c != '\n') || c == 127; }), 0);
+    EXPECT_EQ(std::count_if(text.begin(), text.end(),
+                            [](char c) {
+                              return (static_cast<unsigned char>(c) < 32 && c != '\n') || c == 127;
+                            }),
+              0);
   }
 }
 
@@ -75,15 +91,19 @@ TEST(DiffHtml, NamesOfTheProgramAreNoMarkup) {
   const std::string page = rendered(three_a_side(), "html");
   for (const char* harmless : {"lib&lt;evil&gt;", "worker &lt;b&gt;&amp;", "run-1&lt;b&gt;.cow"})
     EXPECT_NE(page.find(harmless), std::string::npos) << harmless;
-  for (const char* markup : {"<b>", "<evil>"}) EXPECT_EQ(page.find(markup), std::string::npos) << markup;
+  for (const char* markup : {"<b>", "<evil>"})
+    EXPECT_EQ(page.find(markup), std::string::npos) << markup;
 }
 
 TEST(DiffWords, HeadlineSaysWhatWasSavedOrCost) {
   EXPECT_THAT(diff_headline(one_a_side()), testing::StartsWith("saved 120.0 KiB of "));
-  EXPECT_THAT(diff_headline(analysis::compare({run_of(2, 0)}, {run_of(1, 30)})), testing::StartsWith("cost 120.0 KiB more: "));
-  EXPECT_THAT(diff_headline(analysis::compare({run_of(2, 0)}, {run_of(1, 0)})), testing::StartsWith("no difference: "));
-  EXPECT_THAT(diff_headline(analysis::compare({run_of(1, 9), run_of(2, 4)}, {run_of(3, 5), run_of(4, 7)})),
-              testing::StartsWith("no difference beyond noise: "));
+  EXPECT_THAT(diff_headline(analysis::compare({run_of(2, 0)}, {run_of(1, 30)})),
+              testing::StartsWith("cost 120.0 KiB more: "));
+  EXPECT_THAT(diff_headline(analysis::compare({run_of(2, 0)}, {run_of(1, 0)})),
+              testing::StartsWith("no difference: "));
+  EXPECT_THAT(
+      diff_headline(analysis::compare({run_of(1, 9), run_of(2, 4)}, {run_of(3, 5), run_of(4, 7)})),
+      testing::StartsWith("no difference beyond noise: "));
 }
 
 TEST(DiffWords, TheEndComesFirstWhereItIsTheReason) {
@@ -109,7 +129,8 @@ TEST(DiffWords, Ranges) {
 TEST(DiffFormats, AreChosenBySuffixAndName) {
   EXPECT_EQ((*diff_format_of_file("x.html"))->name, "html");
   for (const char* path : {"x.cow", "x", "x.speedscope.json", "x.folded"})
-    EXPECT_THAT(diff_format_of_file(path).error().message(), HasSubstr(".txt, .json, .html")) << path;
+    EXPECT_THAT(diff_format_of_file(path).error().message(), HasSubstr(".txt, .json, .html"))
+        << path;
   EXPECT_THAT(diff_format_named("pprof").error().message(), HasSubstr("text, json, html"));
 }
 

@@ -52,10 +52,11 @@ TEST(ReportFormats, OnlyATraceIsWrittenElsewhere) {
 
 // The ends of what 64 bits of nanoseconds can say: dates that others' documents give too.
 TEST(ReportFormats, AnyMomentHasADate) {
-  for (const auto& [unix_ns, date] : {std::pair<std::int64_t, const char*>{INT64_MIN, "1677-09-21T00:12:43.145224192Z"},
-                                      {-1, "1969-12-31T23:59:59.999999999Z"},
-                                      {0, "1970-01-01T00:00:00.000000000Z"},
-                                      {INT64_MAX, "2262-04-11T23:47:16.854775807Z"}}) {
+  for (const auto& [unix_ns, date] :
+       {std::pair<std::int64_t, const char*>{INT64_MIN, "1677-09-21T00:12:43.145224192Z"},
+        {-1, "1969-12-31T23:59:59.999999999Z"},
+        {0, "1970-01-01T00:00:00.000000000Z"},
+        {INT64_MAX, "2262-04-11T23:47:16.854775807Z"}}) {
     test::Story story;
     story.session().capture.started_at_unix_ns = unix_ns;
     const analysis::Report& report = test::reported(story.session(), story.resolver);
@@ -68,7 +69,8 @@ TEST(ReportFormats, AnyMomentHasADate) {
 TEST(ReportFormats, AFullDiskIsAFailure) {
   test::Story story;
   const analysis::Report& report = test::reported(story.session(), story.resolver);
-  for (const char* name : {"json", "html", "text", "folded", "speedscope", "pprof", "perfetto", "jsonl"}) {
+  for (const char* name :
+       {"json", "html", "text", "folded", "speedscope", "pprof", "perfetto", "jsonl"}) {
     auto reporter = (*format_named(name))->make({});
     std::ostringstream out;
     out.setstate(std::ios::badbit);

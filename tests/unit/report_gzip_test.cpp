@@ -34,7 +34,8 @@ std::string decompressed(std::string compressed) {
 std::string compressed(const std::string& text, std::size_t piece) {
   std::ostringstream out;
   report::GzipWriter writer(out);
-  for (std::size_t at = 0; at < text.size(); at += piece) writer.write(std::string_view(text).substr(at, piece));
+  for (std::size_t at = 0; at < text.size(); at += piece)
+    writer.write(std::string_view(text).substr(at, piece));
   EXPECT_TRUE(writer.finish());
   return out.str();
 }
@@ -43,14 +44,16 @@ TEST(ReportGzip, WhatWasWrittenComesBack) {
   std::mt19937 random(1);
   std::string noise(3 << 20, '\0');
   for (char& c : noise) c = static_cast<char>(random());
-  for (const std::string& text : {std::string(), std::string("a"), std::string(1 << 22, 'x'), noise})
+  for (const std::string& text :
+       {std::string(), std::string("a"), std::string(1 << 22, 'x'), noise})
     for (const std::size_t piece : {std::size_t{1000}, std::size_t{1} << 30})
       EXPECT_EQ(decompressed(compressed(text, piece)), text) << text.size();
 }
 
 TEST(ReportGzip, TheSameIsTheSame) {
   EXPECT_EQ(compressed("the same", 3), compressed("the same", 3));
-  EXPECT_EQ(compressed("the same", 8).substr(3, 7), std::string("\0\0\0\0\0\0\3", 7)) << "flags, time, and the system";
+  EXPECT_EQ(compressed("the same", 8).substr(3, 7), std::string("\0\0\0\0\0\0\3", 7))
+      << "flags, time, and the system";
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTML report read back as a browser would, without the code that wrote it. tests/integration/test_html.py opens it in a browser.
+// The HTML report read back as a browser would, without the code that wrote it.
+// tests/integration/test_html.py opens it in a browser.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -43,7 +44,9 @@ std::string from_base64(std::string_view text) {
   int bits = 0;
   for (const char c : text) {
     if (c == '\n' || c == '=') continue;
-    const auto digit = std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
+    const auto digit =
+        std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+            .find(c);
     EXPECT_NE(digit, std::string_view::npos) << c;
     word = word << 6 | static_cast<std::uint32_t>(digit);
     bits += 6;
@@ -55,7 +58,9 @@ std::string from_base64(std::string_view text) {
 std::string inflated(const std::string& packed) {
   std::string bytes(std::size_t{64} << 20, '\0');
   uLongf size = bytes.size();
-  EXPECT_EQ(uncompress(reinterpret_cast<Bytef*>(bytes.data()), &size, reinterpret_cast<const Bytef*>(packed.data()), packed.size()), Z_OK);
+  EXPECT_EQ(uncompress(reinterpret_cast<Bytef*>(bytes.data()), &size,
+                       reinterpret_cast<const Bytef*>(packed.data()), packed.size()),
+            Z_OK);
   bytes.resize(size);
   return bytes;
 }
@@ -73,7 +78,8 @@ Sections sections_of(const std::string& data) {
     const std::string name = data.substr(at + 2, name_size);
     at += 2 + name_size;
     std::size_t size = 0;
-    for (int i = 0; i < 4; ++i) size |= std::size_t{static_cast<unsigned char>(data[at + i])} << (8 * i);
+    for (int i = 0; i < 4; ++i)
+      size |= std::size_t{static_cast<unsigned char>(data[at + i])} << (8 * i);
     const std::string body = data.substr(at + 4, size);
     if (kind == 'J')
       sections.json[name] = nlohmann::json::parse(body);
@@ -105,18 +111,25 @@ std::uint64_t breaks_in(const Sections& sections) {
       values.resize(rows);
       const int planes = body[at++];
       for (int plane = 0; plane < planes; ++plane)
-        for (std::size_t i = 0; i < rows; ++i) values[i] |= std::uint64_t{static_cast<unsigned char>(body[at++])} << (8 * plane);
+        for (std::size_t i = 0; i < rows; ++i)
+          values[i] |= std::uint64_t{static_cast<unsigned char>(body[at++])} << (8 * plane);
     }
     EXPECT_EQ(at, body.size());
     for (std::size_t i = 0; i < rows; ++i)
-      if (sections.json.at("meta").at("mechanisms")[table["mechanism"][i]].at("is_break")) breaks += table["count"][i];
+      if (sections.json.at("meta").at("mechanisms")[table["mechanism"][i]].at("is_break"))
+        breaks += table["count"][i];
   }
   return breaks;
 }
 
 TEST(ReportHtml, Base64IsThatOfRfc4648) {
-  for (const auto& [plain, packed] : std::vector<std::pair<std::string, std::string>>{
-           {"", ""}, {"f", "Zg==\n"}, {"fo", "Zm8=\n"}, {"foo", "Zm9v\n"}, {"foob", "Zm9vYg==\n"}, {"foobar", "Zm9vYmFy\n"}}) {
+  for (const auto& [plain, packed] :
+       std::vector<std::pair<std::string, std::string>>{{"", ""},
+                                                        {"f", "Zg==\n"},
+                                                        {"fo", "Zm8=\n"},
+                                                        {"foo", "Zm9v\n"},
+                                                        {"foob", "Zm9vYg==\n"},
+                                                        {"foobar", "Zm9vYmFy\n"}}) {
     std::ostringstream out;
     report::Base64Stream stream(out);
     for (const char c : plain) stream.write({&c, 1});
@@ -146,14 +159,20 @@ TEST(ReportHtml, ColumnsAreByteForByteAsDescribed) {
   ASSERT_TRUE(sections.finish());
   const Sections read = sections_of(inflated(from_base64(out.str())));
   // Two rows; two planes of 0x0102 and 3; zigzag of +10 and -2; no plane at all.
-  EXPECT_THAT(read.columns.at("t"), ElementsAre(std::string("\x02\0\0\0" "\x02\x02\x03\x01\0" "\x01\x14\x03" "\0", 13)));
+  EXPECT_THAT(read.columns.at("t"), ElementsAre(std::string("\x02\0\0\0"
+                                                            "\x02\x02\x03\x01\0"
+                                                            "\x01\x14\x03"
+                                                            "\0",
+                                                            13)));
 }
 
 TEST(ReportHtml, NothingOfTheProgramIsInThePage) {
   test::Story story;
   const std::string page = rendered(story.session(), story.resolver);
   const std::string data = data_of(page);
-  EXPECT_EQ(data.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\n"), std::string::npos);
+  EXPECT_EQ(
+      data.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\n"),
+      std::string::npos);
   EXPECT_EQ(page.find("alert(1)"), std::string::npos);
   const Sections sections = sections_of(inflated(from_base64(data)));
   EXPECT_THAT(sections.json.at("strings").dump(), HasSubstr("innocent<script>alert(1)</script>"));
@@ -163,7 +182,8 @@ TEST(ReportHtml, NothingOfTheProgramIsInThePage) {
 TEST(ReportHtml, ItsSumsAreThoseOfTheSummary) {
   test::Story story;
   const analysis::Summary& summary = test::reported(story.session(), story.resolver).summary;
-  const Sections sections = sections_of(inflated(from_base64(data_of(rendered(story.session(), story.resolver)))));
+  const Sections sections =
+      sections_of(inflated(from_base64(data_of(rendered(story.session(), story.resolver)))));
   EXPECT_EQ(sections.json.at("meta").at("totals").at("breaks"), summary.totals.breaks);
   EXPECT_EQ(sections.json.at("meta").at("totals").at("copied_bytes"), summary.totals.copied_bytes);
   // Two were counted and lost their detail.
@@ -178,12 +198,14 @@ TEST(ReportHtml, TheSameTwice) {
 TEST(ReportHtml, AnEmptySessionIsAReportToo) {
   model::Session session;
   test::FakeResolver resolver;
-  const Sections sections = sections_of(inflated(from_base64(data_of(rendered(session, resolver)))));
+  const Sections sections =
+      sections_of(inflated(from_base64(data_of(rendered(session, resolver)))));
   EXPECT_EQ(sections.json.at("meta").at("totals").at("breaks"), 0);
   EXPECT_EQ(sections.columns.count("events"), 0U);
 }
 
-// What the page may do is said before anything else, and names each of its two elements by its hash (which test_html.py computes).
+// What the page may do is said before anything else, and names each of its two elements by its hash
+// (which test_html.py computes).
 TEST(ReportHtml, ThePageForbidsEverythingElse) {
   const std::string head(report::html_head());
   const std::string policy = head.substr(head.find("Content-Security-Policy"));
@@ -212,7 +234,8 @@ TEST(ReportHtml, EachBreakKnowsItsSite) {
       if (touch.is_break() && site) breaks[*site] += touch.count;
     }
   });
-  for (std::size_t i = 0; i < breaks.size(); ++i) EXPECT_EQ(breaks[i], summary.sites[i].breaks) << i;
+  for (std::size_t i = 0; i < breaks.size(); ++i)
+    EXPECT_EQ(breaks[i], summary.sites[i].breaks) << i;
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ TEST(PageText, WhatIsNotKnownIsNull) {
   report::PageText text;
   const Json json = Json::parse(text.of(page()));
   EXPECT_EQ(json["by_mechanism"], (Json{{"copy", 2}, {"reuse", 1}}));
-  for (const char* key : {"old_frame", "new_frame", "mapping", "object", "actor"}) EXPECT_TRUE(json.at(key).is_null()) << key;
+  for (const char* key : {"old_frame", "new_frame", "mapping", "object", "actor"})
+    EXPECT_TRUE(json.at(key).is_null()) << key;
   EXPECT_EQ(json["neighbours"], Json::array());
   EXPECT_EQ(json["cause"], "unknown");
   EXPECT_EQ(json["written"], "0x7f0000001008");
@@ -57,8 +58,11 @@ TEST(PageText, AllThatIsKnown) {
 // Names that the traced program chooses, one row after the other.
 TEST(PageText, NamesAreEscaped) {
   report::PageText text;
-  for (const auto& [name, read] : {std::pair<std::string, std::string>{"/tmp/a\"b\\c", "/tmp/a\"b\\c"}, {"line\nfeed\x1b[31m", "line\nfeed\x1b[31m"},
-                                   {"bad \xff", "bad \xef\xbf\xbd"}, {"{}{0}", "{}{0}"}}) {
+  for (const auto& [name, read] :
+       {std::pair<std::string, std::string>{"/tmp/a\"b\\c", "/tmp/a\"b\\c"},
+        {"line\nfeed\x1b[31m", "line\nfeed\x1b[31m"},
+        {"bad \xff", "bad \xef\xbf\xbd"},
+        {"{}{0}", "{}{0}"}}) {
     analysis::PageRow row = page();
     row.mapping = name;
     row.actor = analysis::Actor{-1, name};

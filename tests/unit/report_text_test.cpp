@@ -93,14 +93,16 @@ TEST_F(ReportHeadline, SaysThatNothingWasSharedWhereEachProcessWasStartedByExec)
   auto& processes = builder.session.processes;
   processes[0].exec_ns = {5};
   processes[0].audit = model::Audit{};
-  EXPECT_EQ(first_line(), "nothing was shared: the only process was started by exec and forked nothing");
+  EXPECT_EQ(first_line(),
+            "nothing was shared: the only process was started by exec and forked nothing");
   builder.process(2, "vforked");
   processes[1].exec_ns = {10};
   builder.process(3, "forked", parent);
   processes[2].exec_ns = {15};
   builder.add_space(processes[2].key);
   EXPECT_EQ(first_line(),
-            "nothing was shared: each of the 3 processes was started by exec, which begins with memory of its own (spawn, not fork)");
+            "nothing was shared: each of the 3 processes was started by exec, which begins with "
+            "memory of its own (spawn, not fork)");
   // Its exec was before the fork, or what it ran shared memory.
   const auto child = builder.process(4, "c", parent);
   EXPECT_THAT(first_line(), HasSubstr("no shared page was broken by 4 processes; "));

@@ -21,7 +21,8 @@ using testing::StartsWith;
 
 constexpr Size kSmall{80, 24}, kLarge{120, 40};
 
-void set(analysis::LiveRow& row, std::uint32_t id, std::uint64_t breaks, std::uint64_t recent, Cause cause = Cause::Refcount) {
+void set(analysis::LiveRow& row, std::uint32_t id, std::uint64_t breaks, std::uint64_t recent,
+         Cause cause = Cause::Refcount) {
   row.id = id;
   row.count = {breaks, breaks * 4096};
   row.recent = {recent, recent * 4096};
@@ -75,9 +76,11 @@ LiveSnapshot sample(std::size_t objects = 3) {
   return snapshot;
 }
 
-std::vector<std::string> texts(const LiveSnapshot& snapshot, const State& state, Size size, const std::string& said = {}) {
+std::vector<std::string> texts(const LiveSnapshot& snapshot, const State& state, Size size,
+                               const std::string& said = {}) {
   std::vector<std::string> lines;
-  for (const Line& line : layout(snapshot, state, "python3 server.py", said, size)) lines.push_back(line.text);
+  for (const Line& line : layout(snapshot, state, "python3 server.py", said, size))
+    lines.push_back(line.text);
   return lines;
 }
 
@@ -97,16 +100,20 @@ TEST(TopLayout, FillsTheScreenAndNoMore) {
         state.help = help;
         const auto lines = texts(snapshot, state, size);
         EXPECT_EQ(lines.size(), size.rows);
-        for (const std::string& line : lines) EXPECT_LE(report::columns(line), size.columns) << line;
+        for (const std::string& line : lines)
+          EXPECT_LE(report::columns(line), size.columns) << line;
       }
     }
 }
 
 TEST(TopLayout, OverviewAt80x24) {
   const auto lines = texts(sample(), {}, kSmall);
-  EXPECT_EQ(lines[0], "cowtrace top: python3 server.py                                          12.30 s");
-  EXPECT_EQ(lines[1], "1,003 breaks/s  3.9 MiB/s copied  total 12,034 breaks, 47.0 MiB  2 processes");
-  EXPECT_EQ(lines[2], "[overview] processes  objects  types  sites  causes                    by copied");
+  EXPECT_EQ(lines[0],
+            "cowtrace top: python3 server.py                                          12.30 s");
+  EXPECT_EQ(lines[1],
+            "1,003 breaks/s  3.9 MiB/s copied  total 12,034 breaks, 47.0 MiB  2 processes");
+  EXPECT_EQ(lines[2],
+            "[overview] processes  objects  types  sites  causes                    by copied");
   EXPECT_EQ(lines[3], "");
   EXPECT_EQ(lines[4], "Causes: refcount 75%, value 25%");
   EXPECT_EQ(lines[5], "Processes");
@@ -116,8 +123,10 @@ TEST(TopLayout, OverviewAt80x24) {
   EXPECT_EQ(lines[9], "Objects");
   EXPECT_EQ(lines[11], "  app.TABLE_0  dict  refcount  400.0 KiB     100     10");
   EXPECT_EQ(lines[14], "Sites");
-  EXPECT_EQ(lines[16], "  handle (web.py:12) <- main (web.py:40)  refcount  43.0 MiB  11,000    900");
-  EXPECT_EQ(lines[17], "  (name pending)                          refcount   4.0 MiB   1,034    103");
+  EXPECT_EQ(lines[16],
+            "  handle (web.py:12) <- main (web.py:40)  refcount  43.0 MiB  11,000    900");
+  EXPECT_EQ(lines[17],
+            "  (name pending)                          refcount   4.0 MiB   1,034    103");
   EXPECT_THAT(lines[23], HasSubstr("q leave"));
 }
 
@@ -125,7 +134,9 @@ TEST(TopLayout, OverviewGivesEveryTableRoom) {
   const LiveSnapshot snapshot = sample(200);
   for (const Size size : {kSmall, kLarge}) {
     const std::string text = joined(texts(snapshot, {}, size));
-    for (const char* part : {"Processes\n", "Objects\n", "Sites\n", "worker", "app.TABLE_0", "handle (web.py:12)"}) EXPECT_THAT(text, HasSubstr(part));
+    for (const char* part :
+         {"Processes\n", "Objects\n", "Sites\n", "worker", "app.TABLE_0", "handle (web.py:12)"})
+      EXPECT_THAT(text, HasSubstr(part));
   }
   EXPECT_THAT(joined(texts(snapshot, {}, kSmall)), Not(HasSubstr("app.TABLE_9 ")));
   EXPECT_THAT(joined(texts(snapshot, {}, kLarge)), HasSubstr("app.TABLE_9 "));
@@ -199,7 +210,8 @@ TEST(TopLayout, NothingUntrustedReachesTheTerminal) {
     state.tab = static_cast<Tab>(tab);
     press(state, Key::Enter, snapshot, 10);
     for (const Line& line : layout(snapshot, state, evil, evil, kLarge)) {
-      for (const char byte : line.text) EXPECT_GE(static_cast<unsigned char>(byte), 0x20) << line.text;
+      for (const char byte : line.text)
+        EXPECT_GE(static_cast<unsigned char>(byte), 0x20) << line.text;
       EXPECT_THAT(line.text, Not(HasSubstr("\xff")));
       EXPECT_THAT(line.text, Not(HasSubstr("\xe2\x80\xae")));
       EXPECT_THAT(line.text, Not(HasSubstr("\xc2\x9b")));
@@ -212,7 +224,8 @@ TEST(TopLayout, NothingUntrustedReachesTheTerminal) {
 
 TEST(TopPlain, ALineSaysTotalsAndWhatThereIsMostOf) {
   EXPECT_EQ(plain_line(sample()),
-            "cowtrace:  12.30 s  1,003 breaks/s  3.9 MiB/s copied  total 12,034 breaks, 47.0 MiB  2 processes  refcount  app.TABLE_0  "
+            "cowtrace:  12.30 s  1,003 breaks/s  3.9 MiB/s copied  total 12,034 breaks, 47.0 MiB  "
+            "2 processes  refcount  app.TABLE_0  "
             "handle (web.py:12)");
 }
 
@@ -255,7 +268,8 @@ TEST(TopState, OrdersHelpAndPause) {
     press(state, Key::Sort, snapshot, 18);
   }
   using Order = analysis::LiveOrder;
-  EXPECT_THAT(orders, testing::ElementsAre(Order::Copied, Order::Breaks, Order::Rate, Order::Name, Order::Copied));
+  EXPECT_THAT(orders, testing::ElementsAre(Order::Copied, Order::Breaks, Order::Rate, Order::Name,
+                                           Order::Copied));
   press(state, Key::Help, snapshot, 18);
   EXPECT_TRUE(state.help);
   press(state, Key::Pause, snapshot, 18);

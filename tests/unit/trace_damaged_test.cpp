@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Traces that are damaged: what is left is read and reported, or an error of one line says that it is none. The corpus of the fuzzers is read as
-// well, with whatever they found.
+// Traces that are damaged: what is left is read and reported, or an error of one line says that it
+// is none. The corpus of the fuzzers is read as well, with whatever they found.
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <gtest/gtest.h>
@@ -39,7 +39,9 @@ std::vector<fs::path> files_in(const fs::path& folder) {
 }
 
 // A real one, of Python processes.
-std::string whole_trace() { return content(kCorpus / "files" / "python.cow"); }
+std::string whole_trace() {
+  return content(kCorpus / "files" / "python.cow");
+}
 
 std::string messages_of(std::string_view file) {
   std::string messages;
@@ -76,7 +78,8 @@ TEST(TraceDamaged, CutOffAnywhereHasWhatCameBefore) {
   ASSERT_GT(whole.resolutions, 50U);
   std::size_t before = 0, read = 0;
   for (std::size_t percent = 0; percent < 100; ++percent) {
-    const Outcome cut = outcome_of(trace::read_bytes(std::string_view(file).substr(0, file.size() * percent / 100), "t.cow"));
+    const Outcome cut = outcome_of(
+        trace::read_bytes(std::string_view(file).substr(0, file.size() * percent / 100), "t.cow"));
     EXPECT_FALSE(cut.complete) << percent;
     EXPECT_GE(cut.resolutions, before) << percent;
     EXPECT_TRUE(cut.read || read == 0) << percent;
@@ -92,7 +95,8 @@ TEST(TraceDamaged, MessagesCutOffAnywhereHaveWhatCameBefore) {
   const std::string messages = messages_of(whole_trace());
   std::size_t before = 0;
   for (std::size_t percent = 0; percent < 100; ++percent) {
-    const Outcome cut = outcome_of(trace::read_messages(std::string_view(messages).substr(0, messages.size() * percent / 100), "t.cow"));
+    const Outcome cut = outcome_of(trace::read_messages(
+        std::string_view(messages).substr(0, messages.size() * percent / 100), "t.cow"));
     EXPECT_FALSE(cut.complete) << percent;
     EXPECT_GE(cut.resolutions, before) << percent;
     before = cut.resolutions;

@@ -34,7 +34,8 @@ template <typename Each>
 void for_each_event(const model::Session& session, Each&& each) {
   for (const auto& [hash, mapping] : session.mappings) each(model::Event(mapping));
   for (const auto& [hash, stack] : session.stacks) each(model::Event(stack));
-  for (const auto& [pid, command] : session.visitors) each(model::Event(model::Visitor{pid, command}));
+  for (const auto& [pid, command] : session.visitors)
+    each(model::Event(model::Visitor{pid, command}));
   for (const model::AddressSpace& space : session.spaces)
     for (const model::Resolution& resolution : space.resolutions) each(model::Event(resolution));
 }
@@ -170,7 +171,8 @@ TEST(Trace, KeepsRowsOfCounts) {
   story.session().capture.detail = "counts";
   auto& rows = story.session().spaces.back().page_counts;
   for (std::uint64_t i = 1; i < 50; ++i)
-    rows.push_back({i * kPageSize, i, i * 10, i * 20, i * kPageSize + 8, i << 40, UINT64_MAX - i, model::MappingHash(i), kPageSize, model::Mechanism::KsmCopy});
+    rows.push_back({i * kPageSize, i, i * 10, i * 20, i * kPageSize + 8, i << 40, UINT64_MAX - i,
+                    model::MappingHash(i), kPageSize, model::Mechanism::KsmCopy});
   auto trace = trace::read_bytes(record(story.session(), story.resolver), "memory");
   ASSERT_TRUE(trace) << trace.error().message();
   const auto& read = trace->session->spaces.back().page_counts;
@@ -232,7 +234,9 @@ TEST(Trace, RefusesWhatItIsNot) {
 
 TEST(Trace, SaysThatItIsOfANewerProgram) {
   // Block.header.format = 7, writer "9.0".
-  const std::string header = "\x08\x07\x12\x03" "9.0";
+  const std::string header =
+      "\x08\x07\x12\x03"
+      "9.0";
   const std::string block = std::string("\x0a") + static_cast<char>(header.size()) + header;
   const auto trace = trace::read_messages(static_cast<char>(block.size()) + block, "new.cow");
   ASSERT_FALSE(trace);
@@ -243,7 +247,9 @@ TEST(Trace, SaysThatItIsOfANewerProgram) {
 
 std::vector<model::Resolution> random_resolutions(std::size_t count, std::uint64_t seed) {
   std::mt19937_64 random(seed);
-  const auto near = [&](std::uint64_t base) { return random() % 8 == 0 ? random() : base + random() % 100'000; };
+  const auto near = [&](std::uint64_t base) {
+    return random() % 8 == 0 ? random() : base + random() % 100'000;
+  };
   std::vector<model::Resolution> events(count);
   for (model::Resolution& event : events) {
     event.time_ns = near(1'000'000);
@@ -272,9 +278,10 @@ std::vector<model::Resolution> random_resolutions(std::size_t count, std::uint64
 }
 
 auto fields_of(const model::Resolution& one) {
-  return std::tuple(one.time_ns, one.address, one.ip, one.old_frame, one.new_frame, one.stack, one.mapping, one.space, one.pid, one.tid,
-                    one.latency_ns, one.size, one.mechanism, one.cause, bool{one.in_kernel}, bool{one.late}, bool{one.in_python},
-                    bool{one.gc_collecting}, bool{one.has_before}, one.before);
+  return std::tuple(one.time_ns, one.address, one.ip, one.old_frame, one.new_frame, one.stack,
+                    one.mapping, one.space, one.pid, one.tid, one.latency_ns, one.size,
+                    one.mechanism, one.cause, bool{one.in_kernel}, bool{one.late},
+                    bool{one.in_python}, bool{one.gc_collecting}, bool{one.has_before}, one.before);
 }
 
 TEST(TraceColumns, GiveBackEveryField) {
@@ -290,7 +297,8 @@ TEST(TraceColumns, GiveBackEveryField) {
     std::vector<model::Resolution> back;
     ASSERT_TRUE(decoder.take(read, back));
     ASSERT_EQ(back.size(), events.size());
-    for (std::size_t i = 0; i < events.size(); ++i) ASSERT_EQ(fields_of(back[i]), fields_of(events[i])) << block << ' ' << i;
+    for (std::size_t i = 0; i < events.size(); ++i)
+      ASSERT_EQ(fields_of(back[i]), fields_of(events[i])) << block << ' ' << i;
   }
 }
 

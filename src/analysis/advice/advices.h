@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every advice that there is: one function each, in a file of its name. None where there is no evidence.
+// Every advice that there is: one function each, in a file of its name. None where there is no
+// evidence.
 #pragma once
 
 #include <optional>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Workers that take themselves apart before they end, and copy what they are about to give back.
-// Evidence: breaks of forked processes while they ended (Phase::Ending). Bound: all of these, for a process that ends by
-// _exit() runs neither exit handlers nor destructors.
+// Evidence: breaks of forked processes while they ended (Phase::Ending). Bound: all of these, for a
+// process that ends by _exit() runs neither exit handlers nor destructors.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

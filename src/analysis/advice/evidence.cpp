@@ -24,12 +24,14 @@ BreakCount Evidence::at_work(model::Cause cause) const {
 }
 
 bool Evidence::was_forked(model::ProcessKey process) const {
-  return process.value < summary.processes.size() && summary.processes[process.value].forked_from.has_value();
+  return process.value < summary.processes.size() &&
+         summary.processes[process.value].forked_from.has_value();
 }
 
 std::size_t Evidence::forked(const std::vector<model::ProcessKey>& processes) const {
   return static_cast<std::size_t>(
-      std::count_if(processes.begin(), processes.end(), [this](model::ProcessKey process) { return was_forked(process); }));
+      std::count_if(processes.begin(), processes.end(),
+                    [this](model::ProcessKey process) { return was_forked(process); }));
 }
 
 bool Evidence::has_fork_server() const {
@@ -53,7 +55,8 @@ std::size_t Evidence::most_forks() const {
 bool is_since(std::string_view version, int minor) {
   if (!version.starts_with("3.")) return false;
   int found = 0;
-  const auto [end, error] = std::from_chars(version.data() + 2, version.data() + version.size(), found);
+  const auto [end, error] =
+      std::from_chars(version.data() + 2, version.data() + version.size(), found);
   return error == std::errc() && found >= minor;
 }
 

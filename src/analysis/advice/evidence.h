@@ -32,7 +32,8 @@ struct Evidence {
   [[nodiscard]] std::size_t most_forks() const;
 };
 
-// Is a CPython of this version ("3.11.2") of the minor version or a later one? False if it is no version of CPython 3.
+// Is a CPython of this version ("3.11.2") of the minor version or a later one? False if it is no
+// version of CPython 3.
 [[nodiscard]] bool is_since(std::string_view version, int minor);
 
 struct Finding {
@@ -40,7 +41,9 @@ struct Finding {
   std::optional<std::uint64_t> saves_at_most_bytes;
 };
 
-inline const BreakCount& of_cause(const ByCause& by_cause, model::Cause cause) { return by_cause[static_cast<std::size_t>(cause)]; }
+inline const BreakCount& of_cause(const ByCause& by_cause, model::Cause cause) {
+  return by_cause[static_cast<std::size_t>(cause)];
+}
 
 // "1 page", "2,006 pages".
 [[nodiscard]] std::string counted(std::uint64_t count, std::string_view one, std::string_view many);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Collections in forked processes, or in their parent while they live, write to the header of every container that they look at.
-// Evidence: breaks of such headers, and breaks of anything else while the collector was at work. Bound: all of these, for a collection that
-// leaves inherited objects alone writes to none of them; what broke the page first for another reason is not counted, nor
-// is what the last collections of an interpreter that ends have broken: its end then breaks most of these pages anyway.
+// Collections in forked processes, or in their parent while they live, write to the header of every
+// container that they look at. Evidence: breaks of such headers, and breaks of anything else while
+// the collector was at work. Bound: all of these, for a collection that leaves inherited objects
+// alone writes to none of them; what broke the page first for another reason is not counted, nor is
+// what the last collections of an interpreter that ends have broken: its end then breaks most of
+// these pages anyway.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Before CPython 3.12 references are counted to None, small integers and static types too.
-// Evidence: breaks of the reference counts of such objects, under an older interpreter. Bound: all of these (PEP 683).
+// Evidence: breaks of the reference counts of such objects, under an older interpreter. Bound: all
+// of these (PEP 683).
 #include <fmt/format.h>
 
 #include <set>
@@ -29,11 +30,15 @@ std::optional<Finding> immortal_objects(const Evidence& evidence) {
   }
   if (!evidence.is_worth_it(all.bytes)) return std::nullopt;
   std::string names;
-  for (const std::string& version : versions) names += (names.empty() ? "" : ", ") + printable(version);
-  return Finding{fmt::format("References counted to None, small integers, static types and others that the interpreter has once for "
-                             "everybody broke {}. This is CPython {}; from 3.12 on nobody counts references to them.",
-                             counted(all.breaks, "shared page", "shared pages"), names),
-                 all.bytes};
+  for (const std::string& version : versions)
+    names += (names.empty() ? "" : ", ") + printable(version);
+  return Finding{
+      fmt::format(
+          "References counted to None, small integers, static types and others that the "
+          "interpreter has once for "
+          "everybody broke {}. This is CPython {}; from 3.12 on nobody counts references to them.",
+          counted(all.breaks, "shared page", "shared pages"), names),
+      all.bytes};
 }
 
 }  // namespace cowtrace::analysis

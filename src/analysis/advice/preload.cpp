@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same import in several workers, and functions that several run for the first time.
-// Evidence: breaks in forked processes with the import system on their stack, in at least two of them from the same place. And,
-// from CPython 3.11 on, breaks of code objects that it specialises for what they meet, in at least two forked processes. Bound: all of
-// these. The memory that each import takes anew is saved too, and not counted: it was never shared.
+// Evidence: breaks in forked processes with the import system on their stack, in at least two of
+// them from the same place. And, from CPython 3.11 on, breaks of code objects that it specialises
+// for what they meet, in at least two forked processes. Bound: all of these. The memory that each
+// import takes anew is saved too, and not counted: it was never shared.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,9 +21,12 @@ bool is_import(const model::StackFrame* frame) {
   return frame->file.starts_with("<frozen importlib.");
 }
 
-std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view file_name(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
-// Where the import that was under way began; empty if the stack does not go so far. None if there was no import.
+// Where the import that was under way began; empty if the stack does not go so far. None if there
+// was no import.
 std::optional<std::string> importer(const NamedStack& innermost_first, bool truncated) {
   const auto outermost = std::find_if(innermost_first.rbegin(), innermost_first.rend(), is_import);
   if (outermost == innermost_first.rend()) return std::nullopt;
@@ -55,7 +59,8 @@ Imports imports_of(const Evidence& evidence) {
     if (!by) continue;
     Imported& imported = by_importer[*by];
     imported.cost.add(site.breaks - site.ending.breaks, site.copied_bytes - site.ending.bytes);
-    imported.processes.insert(imported.processes.end(), site.processes.begin(), site.processes.end());
+    imported.processes.insert(imported.processes.end(), site.processes.begin(),
+                              site.processes.end());
   }
   Imports all;
   for (auto& [name, imported] : by_importer) {
@@ -74,8 +79,11 @@ BreakCount specialised(const Evidence& evidence) {
   constexpr int kSpecialises = 11;
   BreakCount all;
   for (const ObjectSummary& object : evidence.summary.objects) {
-    if (object.kind != model::ObjectKind::Python || object.type != "code" || evidence.forked(object.changers) < 2) continue;
-    if (!is_since(evidence.summary.processes[object.changers.front().value].python, kSpecialises)) continue;
+    if (object.kind != model::ObjectKind::Python || object.type != "code" ||
+        evidence.forked(object.changers) < 2)
+      continue;
+    if (!is_since(evidence.summary.processes[object.changers.front().value].python, kSpecialises))
+      continue;
     const BreakCount count = object.at_work(model::Cause::Value);
     all.add(count.breaks, count.bytes);
   }
@@ -90,13 +98,15 @@ std::optional<Finding> preload(const Evidence& evidence) {
   if (!evidence.is_worth_it(imports.cost.bytes + code.bytes)) return std::nullopt;
   std::string text;
   if (imports.cost.breaks != 0)
-    text += fmt::format("{} imported modules after the fork, each for itself{}, and broke {} meanwhile. ",
-                        counted(evidence.forked(imports.processes), "process", "processes"),
-                        imports.importers.empty() ? "" : fmt::format(" ({})", costliest(imports.importers)),
-                        counted(imports.cost.breaks, "shared page", "shared pages"));
+    text += fmt::format(
+        "{} imported modules after the fork, each for itself{}, and broke {} meanwhile. ",
+        counted(evidence.forked(imports.processes), "process", "processes"),
+        imports.importers.empty() ? "" : fmt::format(" ({})", costliest(imports.importers)),
+        counted(imports.cost.breaks, "shared page", "shared pages"));
   if (code.breaks != 0)
-    text += fmt::format("Functions ran there for the first time, and CPython rewrote their code on {}. ",
-                        counted(code.breaks, "shared page", "shared pages"));
+    text += fmt::format(
+        "Functions ran there for the first time, and CPython rewrote their code on {}. ",
+        counted(code.breaks, "shared page", "shared pages"));
   text += evidence.has_fork_server()
               ? "The workers come from multiprocessing's fork server: name the modules that they "
                 "need in set_forkserver_preload(), and run what they will run once at the end of "

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whoever looks at an item of a container counts a reference to it, in the item.
-// Evidence: breaks of the reference counts of items of large containers, and of objects without a name where one line of code broke many
-// of them; at work, for an interpreter that ends drops its references without that anybody has read them. Not of containers that were
-// changed at work: what has no objects and is shared cannot be. Bound: these, and of the same containers those of the end, for memory
-// without objects has no counts.
+// Evidence: breaks of the reference counts of items of large containers, and of objects without a
+// name where one line of code broke many of them; at work, for an interpreter that ends drops its
+// references without that anybody has read them. Not of containers that were changed at work: what
+// has no objects and is shared cannot be. Bound: these, and of the same containers those of the
+// end, for memory without objects has no counts.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,7 +40,8 @@ std::string_view without_view(std::string_view container) {
 std::set<std::string_view> changed_containers(const std::vector<ObjectSummary>& objects) {
   std::set<std::string_view> changed;
   for (const ObjectSummary& object : objects)
-    if (!object.changers.empty() && object.at_work(model::Cause::Container).breaks != 0) changed.insert(object.name);
+    if (!object.changers.empty() && object.at_work(model::Cause::Container).breaks != 0)
+      changed.insert(object.name);
   return changed;
 }
 
@@ -77,7 +79,8 @@ std::optional<Finding> refcounts(const Evidence& evidence) {
   std::vector<NamedCost> containers, lines;
   Counts sum;
   for (const auto& [name, counts] : by_container(evidence.summary.objects)) {
-    if (!evidence.is_worth_it(counts.at_work.bytes) || changed.contains(without_view(name))) continue;
+    if (!evidence.is_worth_it(counts.at_work.bytes) || changed.contains(without_view(name)))
+      continue;
     containers.push_back({std::string(name), counts.at_work});
     sum.add(counts);
   }
@@ -89,7 +92,9 @@ std::optional<Finding> refcounts(const Evidence& evidence) {
   if (containers.empty() && lines.empty()) return std::nullopt;
   std::string what;
   if (!containers.empty()) what = "the items of " + costliest(containers);
-  if (!lines.empty()) what += fmt::format("{}objects without a name ({})", what.empty() ? "" : ", and ", costliest(lines));
+  if (!lines.empty())
+    what += fmt::format("{}objects without a name ({})", what.empty() ? "" : ", and ",
+                        costliest(lines));
   std::string text = fmt::format(
       "Reading {} counted references to them, and a reference is counted inside of the item: {} "
       "were broken. Data "

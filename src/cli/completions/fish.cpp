@@ -19,13 +19,20 @@ std::string fish_quoted(const std::string& text) {
 
 std::string value_of(const Word& word) {
   switch (word.kind) {
-    case Kind::Free: return " -x";
-    case Kind::Choices: return fmt::format(" -x -a {}", fish_quoted(joined(word.choices)));
-    case Kind::File: return " -r -F";
-    case Kind::Directory: return " -x -a '(__fish_complete_directories (commandline -ct))'";
-    case Kind::User: return " -x -a '(__fish_complete_users)'";
-    case Kind::Pid: return " -x -a '(__fish_complete_pids)'";
-    case Kind::Command: return " -x -a '(__fish_complete_command)'";
+    case Kind::Free:
+      return " -x";
+    case Kind::Choices:
+      return fmt::format(" -x -a {}", fish_quoted(joined(word.choices)));
+    case Kind::File:
+      return " -r -F";
+    case Kind::Directory:
+      return " -x -a '(__fish_complete_directories (commandline -ct))'";
+    case Kind::User:
+      return " -x -a '(__fish_complete_users)'";
+    case Kind::Pid:
+      return " -x -a '(__fish_complete_pids)'";
+    case Kind::Command:
+      return " -x -a '(__fish_complete_command)'";
   }
   return "";
 }
@@ -33,7 +40,8 @@ std::string value_of(const Word& word) {
 std::string option_line(const std::string& condition, const Word& option) {
   std::string line = fmt::format("complete -c cowtrace -n '{}'", condition);
   for (const std::string& name : option.names)
-    line += name.starts_with("--") ? fmt::format(" -l {}", name.substr(2)) : fmt::format(" -s {}", name.substr(1));
+    line += name.starts_with("--") ? fmt::format(" -l {}", name.substr(2))
+                                   : fmt::format(" -s {}", name.substr(1));
   if (option.takes_value) line += value_of(option);
   return line + fmt::format(" -d {}\n", fish_quoted(option.about));
 }
@@ -81,14 +89,17 @@ std::string fish_completion(const AllWords& all) {
   std::string commands, lines;
   for (const CommandWords& command : all.commands) {
     commands += " " + command.name;
-    lines += fmt::format("complete -c cowtrace -n __cowtrace_alone -a {} -d {}\n", command.name, fish_quoted(command.about));
+    lines += fmt::format("complete -c cowtrace -n __cowtrace_alone -a {} -d {}\n", command.name,
+                         fish_quoted(command.about));
     const std::string uses = "__cowtrace_uses " + command.name;
     for (const Word& option : command.options) lines += option_line(uses, option);
     // Only one kind: where the words differ, they differ in what they mean, not in what they are.
     if (command.positionals.empty()) continue;
     const Word& first = command.positionals.front();
-    const std::string condition = first.kind == Kind::Command ? uses + "; and not __cowtrace_alone" : uses;
-    lines += fmt::format("complete -c cowtrace -n '{}'{}\n", condition, first.kind == Kind::File ? " -F" : value_of(first).substr(3));
+    const std::string condition =
+        first.kind == Kind::Command ? uses + "; and not __cowtrace_alone" : uses;
+    lines += fmt::format("complete -c cowtrace -n '{}'{}\n", condition,
+                         first.kind == Kind::File ? " -F" : value_of(first).substr(3));
   }
   text += fmt::format("set -g __cowtrace_commands{}\n", commands);
   for (const Word& option : all.options) text += option_line("__cowtrace_alone", option);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs while cowtrace is built: cowtrace_completions DIRECTORY writes what the shells complete into bash, zsh and fish there.
+// Runs while cowtrace is built: cowtrace_completions DIRECTORY writes what the shells complete into
+// bash, zsh and fish there.
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -16,8 +17,9 @@ int main(int argc, char** argv) try {
   const AllWords all = words_of(app);
   const std::filesystem::path folder = argv[1];
   std::filesystem::create_directories(folder);
-  for (const auto& [name, text] : {std::pair("bash", bash_completion(all)), std::pair("zsh", zsh_completion(all)),
-                                   std::pair("fish", fish_completion(all))}) {
+  for (const auto& [name, text] :
+       {std::pair("bash", bash_completion(all)), std::pair("zsh", zsh_completion(all)),
+        std::pair("fish", fish_completion(all))}) {
     std::ofstream file(folder / name);
     file << text;
     if (!file.flush()) throw std::runtime_error("cannot write " + (folder / name).string());

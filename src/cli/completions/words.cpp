@@ -10,8 +10,9 @@ namespace {
 // By the value's name in --help. What is not here (a size, a time) is for the user to type.
 Kind kind_of(const std::string& value) {
   static const std::map<std::string, Kind> kKinds = {
-      {"FILE", Kind::File}, {"TRACE", Kind::File},  {"BEFORE", Kind::File}, {"AFTER", Kind::File},
-      {"PATH", Kind::Directory}, {"NAME", Kind::User}, {"PID", Kind::Pid},     {"COMMAND", Kind::Command}};
+      {"FILE", Kind::File},  {"TRACE", Kind::File},     {"BEFORE", Kind::File},
+      {"AFTER", Kind::File}, {"PATH", Kind::Directory}, {"NAME", Kind::User},
+      {"PID", Kind::Pid},    {"COMMAND", Kind::Command}};
   const auto found = kKinds.find(value);
   return found == kKinds.end() ? Kind::Free : found->second;
 }
@@ -39,7 +40,8 @@ Word word_of(const CLI::Option& option) {
     word.takes_value = option.get_items_expected_max() > 0;
     word.value = option.get_type_name();
   }
-  word.repeatable = option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll || option.get_items_expected_max() > 1;
+  word.repeatable = option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll ||
+                    option.get_items_expected_max() > 1;
   word.choices = split(word.value, '|');
   if (word.choices.size() == 1) word.choices.clear();
   word.kind = word.choices.empty() ? kind_of(word.value) : Kind::Choices;

@@ -58,7 +58,8 @@ class Decode : public Work {
     Done done;
     std::span<const std::byte> rest = bytes_;
     while (!rest.empty()) {
-      if (const auto event = capture::decode(rest); !event) throw std::runtime_error(event.error().message());
+      if (const auto event = capture::decode(rest); !event)
+        throw std::runtime_error(event.error().message());
       __u32 size;
       std::memcpy(&size, rest.data(), sizeof(size));
       rest = rest.subspan(size);
@@ -80,6 +81,8 @@ class Decode : public Work {
 
 }  // namespace
 
-Path decode() { return path<Decode>("decode"); }
+Path decode() {
+  return path<Decode>("decode");
+}
 
 }  // namespace cowtrace::bench

@@ -41,7 +41,8 @@ inline std::vector<model::Event> events_of(const model::Session& session) {
   for (const auto& [hash, stack] : session.stacks) events.emplace_back(stack);
   std::vector<const model::Resolution*> resolutions;
   for (const model::AddressSpace& space : session.spaces)
-    for (const model::Resolution& resolution : space.resolutions) resolutions.push_back(&resolution);
+    for (const model::Resolution& resolution : space.resolutions)
+      resolutions.push_back(&resolution);
   std::sort(resolutions.begin(), resolutions.end(), [](const auto* a, const auto* b) {
     return std::pair(a->time_ns, a->address) < std::pair(b->time_ns, b->address);
   });

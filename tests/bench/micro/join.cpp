@@ -26,6 +26,8 @@ class Join : public Work {
 
 }  // namespace
 
-Path join() { return path<Join>("join"); }
+Path join() {
+  return path<Join>("join");
+}
 
 }  // namespace cowtrace::bench

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // cowtrace_micro [GOOGLE-BENCHMARK-OPTIONS]   how fast single parts are
-// cowtrace_micro --guard NAME SIZE            one of them once, for guard.py: Callgrind counts the run alone; its items as one line of JSON
+// cowtrace_micro --guard NAME SIZE            one of them once, for guard.py: Callgrind counts the
+//                                             run alone; its items as one line of JSON
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <valgrind/callgrind.h>
@@ -18,12 +19,14 @@ namespace cowtrace::bench {
 namespace {
 
 std::vector<Path> all_paths() {
-  std::vector<Path> all = {decode(), session_apply(), join(), python_walk(), trace_write(), trace_read()};
+  std::vector<Path> all = {decode(),      session_apply(), join(),
+                           python_walk(), trace_write(),   trace_read()};
   for (auto some : {symbols(), reports()}) all.insert(all.end(), some.begin(), some.end());
   return all;
 }
 
-// Google Benchmark calls anew for each number of iterations that it tries. Only the last one is kept: some are large.
+// Google Benchmark calls anew for each number of iterations that it tries. Only the last one is
+// kept: some are large.
 Work& made(const Path& path, std::uint64_t size) {
   static std::pair<std::string, std::uint64_t> last;
   static std::unique_ptr<Work> work;
@@ -46,7 +49,8 @@ void measure(benchmark::State& state, const Path& path) {
       done = work.run();
     }
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(done.items));
-    if (done.bytes != 0) state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(done.bytes));
+    if (done.bytes != 0)
+      state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(done.bytes));
   } catch (const std::runtime_error& error) {
     state.SkipWithError(error.what());
   }
@@ -55,7 +59,8 @@ void measure(benchmark::State& state, const Path& path) {
 int run_benchmarks(int argc, char** argv) {
   for (const Path& path : all_paths())
     for (const std::int64_t size : path.sizes)
-      benchmark::RegisterBenchmark(path.name.c_str(), [path](benchmark::State& state) { measure(state, path); })
+      benchmark::RegisterBenchmark(path.name.c_str(),
+                                   [path](benchmark::State& state) { measure(state, path); })
           ->Arg(size)
           ->Unit(benchmark::kMillisecond);
   benchmark::Initialize(&argc, argv);
@@ -85,7 +90,8 @@ int run_once(std::string_view name, std::uint64_t size) {
 
 int main(int argc, char** argv) {
   try {
-    if (argc == 4 && std::string_view(argv[1]) == "--guard") return cowtrace::bench::run_once(argv[2], std::strtoull(argv[3], nullptr, 10));
+    if (argc == 4 && std::string_view(argv[1]) == "--guard")
+      return cowtrace::bench::run_once(argv[2], std::strtoull(argv[3], nullptr, 10));
     return cowtrace::bench::run_benchmarks(argc, argv);
   } catch (const std::exception& error) {
     fmt::print(stderr, "cowtrace_micro: {}\n", error.what());

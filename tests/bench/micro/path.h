@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One thing that is measured: main.cpp times it with Google Benchmark, guard.py counts its instructions.
+// One thing that is measured: main.cpp times it with Google Benchmark, guard.py counts its
+// instructions.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,8 @@ struct Done {
   std::uint64_t bytes = 0;
 };
 
-// Throws std::runtime_error, with a message for the user, where it cannot be done: what fails is often fast, and would be measured as that.
+// Throws std::runtime_error, with a message for the user, where it cannot be done: what fails is
+// often fast, and would be measured as that.
 class Work {
  public:
   Work() = default;
@@ -32,13 +34,15 @@ class Work {
 
 struct Path {
   std::string name;
-  std::function<std::unique_ptr<Work>(std::uint64_t size)> make;  // not measured; for about `size` items
-  std::vector<std::int64_t> sizes = {10'000, 100'000};            // that Google Benchmark runs
+  std::function<std::unique_ptr<Work>(std::uint64_t size)>
+      make;                                             // not measured; for about `size` items
+  std::vector<std::int64_t> sizes = {10'000, 100'000};  // that Google Benchmark runs
 };
 
 template <typename Made>
 Path path(std::string name) {
-  return {.name = std::move(name), .make = [](std::uint64_t size) { return std::make_unique<Made>(size); }};
+  return {.name = std::move(name),
+          .make = [](std::uint64_t size) { return std::make_unique<Made>(size); }};
 }
 
 Path decode();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The object graph of a Python process that stands still, from its image: what heap_cost.cpp calls the walk. An item is an object, and the bytes are
-// those that were read for the image.
+// The object graph of a Python process that stands still, from its image: what heap_cost.cpp calls
+// the walk. An item is an object, and the bytes are those that were read for the image.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -18,24 +18,30 @@
 namespace cowtrace::bench {
 namespace {
 
-// million.py with about so many objects, waiting for a line. Its addresses and hashes are the same each time.
+// million.py with about so many objects, waiting for a line. Its addresses and hashes are the same
+// each time.
 class Python {
  public:
   explicit Python(std::uint64_t objects) {
     std::array<int, 2> input{}, output{};
-    if (::pipe2(input.data(), O_CLOEXEC) != 0 || ::pipe2(output.data(), O_CLOEXEC) != 0) throw std::runtime_error("cannot make a pipe");
+    if (::pipe2(input.data(), O_CLOEXEC) != 0 || ::pipe2(output.data(), O_CLOEXEC) != 0)
+      throw std::runtime_error("cannot make a pipe");
     const Fd child_input(input[0]), child_output(output[1]);
     input_.reset(input[1]);
     output_.reset(output[0]);
     const std::string count = std::to_string(objects);
-    const std::array<const char*, 10> words = {"setarch", "-R", COWTRACE_PYTHON, "-B", "-S", COWTRACE_MILLION, count.c_str(), "0", "--wait",
-                                               nullptr};
-    const std::array<const char*, 3> environment = {"PATH=/usr/bin:/bin", "PYTHONHASHSEED=0", nullptr};
+    const std::array<const char*, 10> words = {
+        "setarch",     "-R", COWTRACE_PYTHON, "-B",   "-S", COWTRACE_MILLION,
+        count.c_str(), "0",  "--wait",        nullptr};
+    const std::array<const char*, 3> environment = {"PATH=/usr/bin:/bin", "PYTHONHASHSEED=0",
+                                                    nullptr};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, child_input.get(), STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, child_output.get(), STDOUT_FILENO);
-    const int failed = posix_spawnp(&pid_, words[0], &actions, nullptr, const_cast<char**>(words.data()), const_cast<char**>(environment.data()));
+    const int failed =
+        posix_spawnp(&pid_, words[0], &actions, nullptr, const_cast<char**>(words.data()),
+                     const_cast<char**>(environment.data()));
     posix_spawn_file_actions_destroy(&actions);
     if (failed != 0) throw std::runtime_error("cannot start setarch");
     wait_for_line();
@@ -52,7 +58,8 @@ class Python {
  private:
   void wait_for_line() const {
     for (char letter = 0; letter != '\n';)
-      if (const ssize_t got = ::read(output_.get(), &letter, 1); got == 0 || (got < 0 && errno != EINTR))
+      if (const ssize_t got = ::read(output_.get(), &letter, 1);
+          got == 0 || (got < 0 && errno != EINTR))
         throw std::runtime_error("million.py said nothing: is " COWTRACE_PYTHON " there?");
   }
 
@@ -88,6 +95,8 @@ class PythonWalk : public Work {
 
 }  // namespace
 
-Path python_walk() { return path<PythonWalk>("python.walk"); }
+Path python_walk() {
+  return path<PythonWalk>("python.walk");
+}
 
 }  // namespace cowtrace::bench

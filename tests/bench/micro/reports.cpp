@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A summary to each format, written to nowhere. An item is a break, and the bytes are those of the report.
+// A summary to each format, written to nowhere. An item is a break, and the bytes are those of the
+// report.
 #include <memory>
 #include <ostream>
 #include <streambuf>
@@ -64,8 +65,10 @@ std::vector<Path> reports() {
   std::vector<Path> paths;
   for (const report::Format& format : report::formats())
     if (format.make != nullptr)
-      paths.push_back({.name = "report." + std::string(format.name),
-                       .make = [&format](std::uint64_t size) { return std::make_unique<Report>(format, size); }});
+      paths.push_back(
+          {.name = "report." + std::string(format.name), .make = [&format](std::uint64_t size) {
+             return std::make_unique<Report>(format, size);
+           }});
   return paths;
 }
 

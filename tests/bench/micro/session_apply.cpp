@@ -28,6 +28,8 @@ class SessionApply : public Work {
 
 }  // namespace
 
-Path session_apply() { return path<SessionApply>("apply"); }
+Path session_apply() {
+  return path<SessionApply>("apply");
+}
 
 }  // namespace cowtrace::bench

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of code addresses that were not asked for before, in a file that is read already: of this program, whose units are large; of libc, with
-// DWARF where its debug file is installed; and of a program that seldom changes, for the guard. An item is an address.
+// Names of code addresses that were not asked for before, in a file that is read already: of this
+// program, whose units are large; of libc, with DWARF where its debug file is installed; and of a
+// program that seldom changes, for the guard. An item is an address.
 #include <link.h>
 
 #include <memory>
@@ -33,10 +34,15 @@ class Symbols : public Work {
   Symbols(const std::string& file, std::uint64_t size) {
     auto opened = process::open_regular(file);
     if (!opened) throw std::runtime_error(opened.error().message());
-    module_ = std::make_unique<process::ElfModule>(std::move(*opened), file, std::make_shared<process::FileRoot>());
-    const process::ElfSection* text = module_->elf() != nullptr ? module_->elf()->section(".text") : nullptr;
-    if (text == nullptr) throw std::runtime_error("cannot find the code of " + file + ": " + module_->why_unavailable());
-    for (std::uint64_t i = 0; i < size; ++i) addresses_.push_back(text->address + text->size * i / size);
+    module_ = std::make_unique<process::ElfModule>(std::move(*opened), file,
+                                                   std::make_shared<process::FileRoot>());
+    const process::ElfSection* text =
+        module_->elf() != nullptr ? module_->elf()->section(".text") : nullptr;
+    if (text == nullptr)
+      throw std::runtime_error("cannot find the code of " + file + ": " +
+                               module_->why_unavailable());
+    for (std::uint64_t i = 0; i < size; ++i)
+      addresses_.push_back(text->address + text->size * i / size);
     static_cast<void>(process::Symbolizer().frames_at(*module_, addresses_.front()));
   }
 
@@ -44,7 +50,8 @@ class Symbols : public Work {
 
   Done run() override {
     std::size_t frames = 0;
-    for (const std::uint64_t address : addresses_) frames += symbolizer_->frames_at(*module_, address).size();
+    for (const std::uint64_t address : addresses_)
+      frames += symbolizer_->frames_at(*module_, address).size();
     if (frames < addresses_.size()) throw std::runtime_error("addresses without frames");
     return {addresses_.size(), 0};
   }
@@ -57,13 +64,18 @@ class Symbols : public Work {
 
 // Of many more than `most` addresses, some would be asked for twice.
 Path symbols_of(std::string name, std::string file, std::int64_t most) {
-  return {std::move(name), [file = std::move(file)](std::uint64_t size) { return std::make_unique<Symbols>(file, size); }, {most / 10, most}};
+  return {std::move(name),
+          [file = std::move(file)](std::uint64_t size) {
+            return std::make_unique<Symbols>(file, size);
+          },
+          {most / 10, most}};
 }
 
 }  // namespace
 
 std::vector<Path> symbols() {
-  return {symbols_of("symbols.self", "/proc/self/exe", 1000), symbols_of("symbols.libc", libc_path(), 10'000),
+  return {symbols_of("symbols.self", "/proc/self/exe", 1000),
+          symbols_of("symbols.libc", libc_path(), 10'000),
           symbols_of("symbols.fixed", COWTRACE_SYMBOLS_INLINED, 200)};
 }
 

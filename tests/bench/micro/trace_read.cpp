@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A trace file to a session and a resolver. An item is a break, and the bytes are those of the file.
+// A trace file to a session and a resolver. An item is a break, and the bytes are those of the
+// file.
 #include <string>
 
 #include "memory_trace.h"
@@ -25,7 +26,8 @@ class TraceRead : public Work {
     auto trace = trace::read_bytes(bytes_, "memory");
     if (!trace) throw std::runtime_error(trace.error().message());
     trace_ = std::move(*trace);
-    if (!trace_.complete || trace_.session->capture.events != breaks_) throw std::runtime_error("the trace was read in part only");
+    if (!trace_.complete || trace_.session->capture.events != breaks_)
+      throw std::runtime_error("the trace was read in part only");
     return {breaks_, bytes_.size()};
   }
 
@@ -37,6 +39,8 @@ class TraceRead : public Work {
 
 }  // namespace
 
-Path trace_read() { return path<TraceRead>("trace.read"); }
+Path trace_read() {
+  return path<TraceRead>("trace.read");
+}
 
 }  // namespace cowtrace::bench

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events and answers to a trace file in memory. An item is a break, and the bytes are those of the file.
+// Events and answers to a trace file in memory. An item is a break, and the bytes are those of the
+// file.
 #include <memory>
 
 #include "memory_trace.h"
@@ -26,6 +27,8 @@ class TraceWrite : public Work {
 
 }  // namespace
 
-Path trace_write() { return path<TraceWrite>("trace.write"); }
+Path trace_write() {
+  return path<TraceWrite>("trace.write");
+}
 
 }  // namespace cowtrace::bench

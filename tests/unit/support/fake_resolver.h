@@ -69,7 +69,8 @@ class FakeResolver : public model::Resolver {
   // The first of frames_at(), if it has a name.
   std::string function_at(model::SpaceId, std::uint64_t ip, bool) override {
     const auto found = frames_.find(ip);
-    return found != frames_.end() && !found->second.empty() ? found->second.front().function : std::string();
+    return found != frames_.end() && !found->second.empty() ? found->second.front().function
+                                                            : std::string();
   }
 
   // A code object without a name is an entry frame.

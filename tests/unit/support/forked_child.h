@@ -28,7 +28,8 @@ class ForkedChild {
     if (::read(ready[0], &byte, 1) != 1) std::abort();
     ::close(ready[0]);
     ::close(ready[1]);
-    // Its first call of pause still writes: the dynamic linker binds the symbol. Asleep, it writes nothing more.
+    // Its first call of pause still writes: the dynamic linker binds the symbol. Asleep, it writes
+    // nothing more.
     while (state() != 'S') ::usleep(200);
   }
   ForkedChild(const ForkedChild&) = delete;
@@ -41,15 +42,18 @@ class ForkedChild {
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
-  // As in /proc/PID/stat. Without memory from the heap: a sanitizer gives each allocation other memory, which the next child would have more.
+  // As in /proc/PID/stat. Without memory from the heap: a sanitizer gives each allocation other
+  // memory, which the next child would have more.
   [[nodiscard]] char state() const {
     char text[512];
     std::snprintf(text, sizeof(text), "/proc/%d/stat", pid_);
     const int file = ::open(text, O_RDONLY | O_CLOEXEC);
     const ssize_t size = ::read(file, text, sizeof(text));
     ::close(file);
-    const std::size_t name_end = std::string_view(text, size > 0 ? static_cast<std::size_t>(size) : 0).rfind(')');
-    if (name_end == std::string_view::npos || name_end + 2 >= static_cast<std::size_t>(size)) std::abort();
+    const std::size_t name_end =
+        std::string_view(text, size > 0 ? static_cast<std::size_t>(size) : 0).rfind(')');
+    if (name_end == std::string_view::npos || name_end + 2 >= static_cast<std::size_t>(size))
+      std::abort();
     return text[name_end + 2];
   }
 

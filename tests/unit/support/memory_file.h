@@ -25,7 +25,8 @@ class MemoryFile {
   // Throws std::runtime_error if it cannot be read.
   [[nodiscard]] std::string content() const {
     std::string bytes(size(), '\0');
-    if (::pread(file_.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) throw std::runtime_error("cannot read a memory file back");
+    if (::pread(file_.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+      throw std::runtime_error("cannot read a memory file back");
     return bytes;
   }
 
