@@ -17,7 +17,20 @@ export interface View {
 
 export type MakeView = (app: App) => View;
 
-const FILTERS: (keyof State)[] = ['time', 'process', 'cause', 'phase', 'mechanism', 'site', 'object', 'group', 'type', 'module', 'mapping', 'frame'];
+const FILTERS: (keyof State)[] = [
+  'time',
+  'process',
+  'cause',
+  'phase',
+  'mechanism',
+  'site',
+  'object',
+  'group',
+  'type',
+  'module',
+  'mapping',
+  'frame',
+];
 
 export class App {
   readonly store = new Store();
@@ -31,15 +44,25 @@ export class App {
     this.names = namesOf(report);
   }
 
-  get state(): State { return this.store.state; }
-  get duration(): number { return Math.max(1, this.report.meta.capture.duration_ns, this.lastMoment); }
+  get state(): State {
+    return this.store.state;
+  }
+  get duration(): number {
+    return Math.max(1, this.report.meta.capture.duration_ns, this.lastMoment);
+  }
 
-  filterKey(state: State = this.state): string { return JSON.stringify(FILTERS.map((key) => state[key])); }
+  filterKey(state: State = this.state): string {
+    return JSON.stringify(FILTERS.map((key) => state[key]));
+  }
 
-  get selection(): Selection { return this.selectionOf(this.state); }
+  get selection(): Selection {
+    return this.selectionOf(this.state);
+  }
 
   // For what draws all of time and the brush on it.
-  get selectionWithoutTime(): Selection { return this.selectionOf(this.state.time ? { ...this.state, time: null } : this.state); }
+  get selectionWithoutTime(): Selection {
+    return this.selectionOf(this.state.time ? { ...this.state, time: null } : this.state);
+  }
 
   // Taking a filter off again, and going back, should cost nothing. The unfiltered one always stays.
   private selectionOf(state: State): Selection {
@@ -60,20 +83,31 @@ export class App {
     const key = this.filterKey();
     let rows = this.madeRows.get(key);
     if (!rows) {
-      if (this.madeRows.size > 3) this.madeRows.delete([...this.madeRows.keys()].find((one) => one !== this.unfiltered) ?? '');
-      this.madeRows.set(key, rows = grouped(this, neighbourBreaks(this.report, this.selection)));
+      if (this.madeRows.size > 3)
+        this.madeRows.delete(
+          [...this.madeRows.keys()].find((one) => one !== this.unfiltered) ?? '',
+        );
+      this.madeRows.set(key, (rows = grouped(this, neighbourBreaks(this.report, this.selection))));
     }
     return rows;
   }
 
   // The memory map's model of the address space; it does not depend on filters.
-  get space(): Space { return (this.madeSpace ??= new Space(this)); }
+  get space(): Space {
+    return (this.madeSpace ??= new Space(this));
+  }
 
   // Sums as the JSON report has them, as long as nothing is filtered: they also count what lost its detail.
-  get breaks(): number { return this.selection.filtered ? this.selection.breaks : this.report.meta.totals.breaks; }
-  get bytes(): number { return this.selection.filtered ? this.selection.bytes : this.report.meta.totals.copied_bytes; }
+  get breaks(): number {
+    return this.selection.filtered ? this.selection.breaks : this.report.meta.totals.breaks;
+  }
+  get bytes(): number {
+    return this.selection.filtered ? this.selection.bytes : this.report.meta.totals.copied_bytes;
+  }
 
-  process(key: number): Process { return this.report.meta.processes[key]; }
+  process(key: number): Process {
+    return this.report.meta.processes[key];
+  }
   processName(key: number): string {
     const process = this.process(key);
     return process ? `${process.pid} ${process.command}` : '?';

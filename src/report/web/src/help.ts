@@ -21,7 +21,8 @@ const KEYS: [string, string][] = [
 export const PHASE_MEANS: Record<string, string> = {
   starting: 'a program that an exec began, until its first fork',
   running: 'at work',
-  ending: 'exit handlers, destructors or the end of an interpreter were at work: copied right before it was given back',
+  ending:
+    'exit handlers, destructors or the end of an interpreter were at work: copied right before it was given back',
 };
 
 export const CAUSE_MEANS: Record<string, string> = {
@@ -39,14 +40,66 @@ export const CAUSE_MEANS: Record<string, string> = {
 export function help(app: App): HTMLDialogElement {
   const dialog = h('dialog', { class: 'help', 'aria-label': 'Help' });
   dialog.append(
-    h('div', { class: 'help-head' }, h('h2', {}, 'Keys and marks'), button('Close', () => dialog.close())),
-    h('div', { class: 'help-columns' },
-      h('section', {}, h('h3', {}, 'Keys'), h('dl', {}, KEYS.flatMap(([key, what]) => [h('dt', {}, h('kbd', {}, key)), h('dd', {}, what)]))),
-      h('section', {}, h('h3', {}, 'Causes'), h('dl', { class: 'causes' },
-        CAUSES.flatMap((cause) => [h('dt', {}, swatch(cause), ` ${cause}`), h('dd', {}, CAUSE_MEANS[cause])]))),
-      h('section', {}, h('h3', {}, 'Mechanisms'), h('p', { class: 'muted' }, 'Only those with a star cost memory that was shared.'),
-        h('dl', {}, app.report.meta.mechanisms.flatMap((one) => [h('dt', {}, `${one.name}${one.is_break ? ' *' : ''}`), h('dd', {}, one.about)])))),
-    h('details', {}, h('summary', {}, `cowtrace ${app.report.meta.version}, Apache-2.0; licences of what else is in this page`), h('pre', {}, NOTICES)));
-  dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
+    h(
+      'div',
+      { class: 'help-head' },
+      h('h2', {}, 'Keys and marks'),
+      button('Close', () => dialog.close()),
+    ),
+    h(
+      'div',
+      { class: 'help-columns' },
+      h(
+        'section',
+        {},
+        h('h3', {}, 'Keys'),
+        h(
+          'dl',
+          {},
+          KEYS.flatMap(([key, what]) => [h('dt', {}, h('kbd', {}, key)), h('dd', {}, what)]),
+        ),
+      ),
+      h(
+        'section',
+        {},
+        h('h3', {}, 'Causes'),
+        h(
+          'dl',
+          { class: 'causes' },
+          CAUSES.flatMap((cause) => [
+            h('dt', {}, swatch(cause), ` ${cause}`),
+            h('dd', {}, CAUSE_MEANS[cause]),
+          ]),
+        ),
+      ),
+      h(
+        'section',
+        {},
+        h('h3', {}, 'Mechanisms'),
+        h('p', { class: 'muted' }, 'Only those with a star cost memory that was shared.'),
+        h(
+          'dl',
+          {},
+          app.report.meta.mechanisms.flatMap((one) => [
+            h('dt', {}, `${one.name}${one.is_break ? ' *' : ''}`),
+            h('dd', {}, one.about),
+          ]),
+        ),
+      ),
+    ),
+    h(
+      'details',
+      {},
+      h(
+        'summary',
+        {},
+        `cowtrace ${app.report.meta.version}, Apache-2.0; licences of what else is in this page`,
+      ),
+      h('pre', {}, NOTICES),
+    ),
+  );
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
   return dialog;
 }

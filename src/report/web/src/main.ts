@@ -8,7 +8,9 @@ import { Shell } from './shell';
 
 // What the tests and the benchmark read; nothing in the page does.
 declare global {
-  interface Window { cowtrace?: { app: App; openedAt: number } }
+  interface Window {
+    cowtrace?: { app: App; openedAt: number };
+  }
 }
 
 async function open(): Promise<void> {
@@ -21,8 +23,14 @@ async function open(): Promise<void> {
     new Shell(app, root);
     window.cowtrace = { app, openedAt: performance.now() };
   } catch (error) {
-    root.replaceChildren(h('div', { class: 'loading', role: 'alert' },
-      h('p', {}, 'This report cannot be read: its data is damaged or incomplete.'), h('p', {}, String(error))));
+    root.replaceChildren(
+      h(
+        'div',
+        { class: 'loading', role: 'alert' },
+        h('p', {}, 'This report cannot be read: its data is damaged or incomplete.'),
+        h('p', {}, String(error)),
+      ),
+    );
   }
 }
 

@@ -3,7 +3,10 @@
 import { PHASE_SHIFT, type Report } from './data';
 import type { State } from './state';
 
-export interface Sum { breaks: Float64Array; bytes: Float64Array }
+export interface Sum {
+  breaks: Float64Array;
+  bytes: Float64Array;
+}
 
 export interface Selection {
   filtered: boolean;
@@ -12,28 +15,40 @@ export interface Selection {
   breaks: number;
   bytes: number;
   // Indexed as the events have it (sites, objects and ranges: 0 is none).
-  process: Sum; cause: Sum; phase: Sum; site: Sum; object: Sum; range: Sum;
-  mechanism: Sum;  // all answers, not breaks alone
-  first: number;   // time of the first and the last break
+  process: Sum;
+  cause: Sum;
+  phase: Sum;
+  site: Sum;
+  object: Sum;
+  range: Sum;
+  mechanism: Sum; // all answers, not breaks alone
+  first: number; // time of the first and the last break
   last: number;
 }
 
 // What derived names belong to sites and objects; made once.
 export interface Names {
-  typeOf: string[];     // by object
-  moduleOf: string[];   // by site: the file or library of the innermost stack frame
-  isBreak: Uint8Array;  // by mechanism
+  typeOf: string[]; // by object
+  moduleOf: string[]; // by site: the file or library of the innermost stack frame
+  isBreak: Uint8Array; // by mechanism
 }
 
 export function namesOf(report: Report): Names {
   const { objects, strings, sites, frames, meta } = report;
-  const typeOf = Array.from({ length: objects.n }, (_, i) => strings[objects.type[i]] || `(${meta.kinds[objects.kind[i]]})`);
+  const typeOf = Array.from(
+    { length: objects.n },
+    (_, i) => strings[objects.type[i]] || `(${meta.kinds[objects.kind[i]]})`,
+  );
   const moduleOf = Array.from({ length: sites.n }, (_, i) => {
     if (sites.first[i] === sites.first[i + 1]) return '(not known)';
     const frame = frames[sites.frames[sites.first[i]]];
     return (frame.python ? frame.file : frame.module) || '(not known)';
   });
-  return { typeOf, moduleOf, isBreak: Uint8Array.from(meta.mechanisms, (mechanism) => (mechanism.is_break ? 1 : 0)) };
+  return {
+    typeOf,
+    moduleOf,
+    isBreak: Uint8Array.from(meta.mechanisms, (mechanism) => (mechanism.is_break ? 1 : 0)),
+  };
 }
 
 // What lets a row of another table through; null: all of them.
@@ -57,7 +72,9 @@ function siteTest(report: Report, names: Names, state: State): ((i: number) => b
     if (wanted.size && !wanted.has(i)) return false;
     if (modules.size && !modules.has(names.moduleOf[i - 1])) return false;
     if (!frames.size) return true;
-    return sites.frames.subarray(sites.first[i - 1], sites.first[i]).some((frame) => frames.has(frame));
+    return sites.frames
+      .subarray(sites.first[i - 1], sites.first[i])
+      .some((frame) => frames.has(frame));
   };
 }
 
@@ -69,7 +86,9 @@ function objectTest(report: Report, names: Names, state: State): ((i: number) =>
   const types = new Set(state.type);
   const nameOf = (i: number) => objects.group[i] || objects.name[i];
   const keyOf = (i: number) => nameOf(i) * strings.length + objects.type[i];
-  const groups = new Set(state.group.filter((one) => one > 0 && one <= objects.n).map((one) => keyOf(one - 1)));
+  const groups = new Set(
+    state.group.filter((one) => one > 0 && one <= objects.n).map((one) => keyOf(one - 1)),
+  );
   return (i) => {
     if (wanted.size && !wanted.has(i)) return false;
     if (state.group.length && !(i > 0 && groups.has(keyOf(i - 1)))) return false;
@@ -87,13 +106,34 @@ export function select(report: Report, names: Names, state: State): Selection {
   const siteOk = allowed(report.sites.n + 1, siteTest(report, names, state));
   const objectOk = allowed(report.objects.n + 1, objectTest(report, names, state));
   const mapping = new Set(state.mapping);
-  const rangeOk = allowed(report.ranges.length + 1, mapping.size ? (i) => mapping.has(i ? report.ranges[i - 1].name : '(not known)') : null);
+  const rangeOk = allowed(
+    report.ranges.length + 1,
+    mapping.size ? (i) => mapping.has(i ? report.ranges[i - 1].name : '(not known)') : null,
+  );
   const [from, to] = state.time ?? [-1, Infinity];
   const result: Selection = {
-    filtered: !!(state.time || processOk || causeOk || phaseOk || mechanismOk || siteOk || objectOk || rangeOk),
-    chosen: new Uint8Array(events.n), breaks: 0, bytes: 0,
-    process: sumOf(meta.processes.length), cause: sumOf(meta.causes.length), phase: sumOf(meta.phases.length), mechanism: sumOf(meta.mechanisms.length),
-    site: sumOf(report.sites.n + 1), object: sumOf(report.objects.n + 1), range: sumOf(report.ranges.length + 1), first: Infinity, last: 0,
+    filtered: !!(
+      state.time ||
+      processOk ||
+      causeOk ||
+      phaseOk ||
+      mechanismOk ||
+      siteOk ||
+      objectOk ||
+      rangeOk
+    ),
+    chosen: new Uint8Array(events.n),
+    breaks: 0,
+    bytes: 0,
+    process: sumOf(meta.processes.length),
+    cause: sumOf(meta.causes.length),
+    phase: sumOf(meta.phases.length),
+    mechanism: sumOf(meta.mechanisms.length),
+    site: sumOf(report.sites.n + 1),
+    object: sumOf(report.objects.n + 1),
+    range: sumOf(report.ranges.length + 1),
+    first: Infinity,
+    last: 0,
   };
   const { chosen } = result;
   for (let page = 0; page < pages.n; ++page) {
@@ -113,7 +153,10 @@ export function select(report: Report, names: Names, state: State): Selection {
       const bytes = events.bytes[i];
       result.mechanism.breaks[mechanism] += count;
       result.mechanism.bytes[mechanism] += bytes;
-      if (!names.isBreak[mechanism]) { chosen[i] = 2; continue; }
+      if (!names.isBreak[mechanism]) {
+        chosen[i] = 2;
+        continue;
+      }
       chosen[i] = 1;
       result.breaks += count;
       result.bytes += bytes;
@@ -146,7 +189,8 @@ export function neighbourBreaks(report: Report, selection: Selection): Float64Ar
   for (let page = 0; page < pages.n; ++page) {
     if (pages.firstRun[page] === pages.firstRun[page + 1]) continue;
     let breaks = 0;
-    for (let i = pages.firstEvent[page]; i < pages.firstEvent[page + 1]; ++i) if (selection.chosen[i] === 1) breaks += events.count[i];
+    for (let i = pages.firstEvent[page]; i < pages.firstEvent[page + 1]; ++i)
+      if (selection.chosen[i] === 1) breaks += events.count[i];
     if (!breaks) continue;
     for (let run = pages.firstRun[page]; run < pages.firstRun[page + 1]; ++run) {
       steps[neighbours.first[run]] += breaks;

@@ -33,21 +33,56 @@ export class Shell {
   private readonly views = new Map<string, View>();
   private shown = '';
 
-  constructor(private readonly app: App, root: HTMLElement) {
+  constructor(
+    private readonly app: App,
+    root: HTMLElement,
+  ) {
     document.title = `${app.report.meta.capture.command.join(' ').slice(0, 60)} – cowtrace`;
     this.strip = new Strip(app);
     this.help = help(app);
-    const theme = button('', () => this.toggleTheme(), { class: 'icon theme', title: 'Light or dark (d)', 'aria-label': 'Light or dark' });
+    const theme = button('', () => this.toggleTheme(), {
+      class: 'icon theme',
+      title: 'Light or dark (d)',
+      'aria-label': 'Light or dark',
+    });
     theme.append('◐');
     root.replaceChildren(
-      h('header', {},
-        h('div', { class: 'brand' }, h('strong', {}, 'cowtrace'), h('span', { class: 'command', title: this.command }, this.command)),
-        this.tabs, this.verdict(), theme,
-        button('?', () => this.help.showModal(), { class: 'icon', title: 'Keys, colours, licences (?)', 'aria-label': 'Help' })),
-      h('div', { class: 'bar' }, this.strip.element, h('div', { class: 'selection' }, this.sums, this.chips)),
-      this.main, this.help);
+      h(
+        'header',
+        {},
+        h(
+          'div',
+          { class: 'brand' },
+          h('strong', {}, 'cowtrace'),
+          h('span', { class: 'command', title: this.command }, this.command),
+        ),
+        this.tabs,
+        this.verdict(),
+        theme,
+        button('?', () => this.help.showModal(), {
+          class: 'icon',
+          title: 'Keys, colours, licences (?)',
+          'aria-label': 'Help',
+        }),
+      ),
+      h(
+        'div',
+        { class: 'bar' },
+        this.strip.element,
+        h('div', { class: 'selection' }, this.sums, this.chips),
+      ),
+      this.main,
+      this.help,
+    );
     for (const [id, label] of VIEWS) {
-      this.tabs.append(button(label, () => app.store.change({ view: id }), { role: 'tab', id: `tab-${id}`, 'data-view': id, 'aria-controls': 'view' }));
+      this.tabs.append(
+        button(label, () => app.store.change({ view: id }), {
+          role: 'tab',
+          id: `tab-${id}`,
+          'data-view': id,
+          'aria-controls': 'view',
+        }),
+      );
     }
     app.store.subscribe((state, before) => this.update(state, before));
     dark.addEventListener('change', () => this.update(app.state, null));
@@ -61,39 +96,69 @@ export class Shell {
 
   private view(id: string): View {
     let view = this.views.get(id);
-    if (!view) this.views.set(id, view = (VIEWS.find(([one]) => one === id) ?? VIEWS[0])[2](this.app));
+    if (!view)
+      this.views.set(id, (view = (VIEWS.find(([one]) => one === id) ?? VIEWS[0])[2](this.app)));
     return view;
   }
 
-  private get command(): string { return this.app.report.meta.capture.command.join(' '); }
+  private get command(): string {
+    return this.app.report.meta.capture.command.join(' ');
+  }
 
   // Seen on every view: an unexplained page or a lost event is never a matter of looking in the right place.
   private verdict(): HTMLElement {
     const { warnings, capture, processes, nothing_was_shared } = this.app.report.meta;
     const audited = processes.filter((process) => process.audit);
-    const unexplained = audited.reduce((sum, process) => sum + (process.audit?.unexplained ?? 0), 0);
+    const unexplained = audited.reduce(
+      (sum, process) => sum + (process.audit?.unexplained ?? 0),
+      0,
+    );
     const bad = warnings.length > 0;
-    const good = !bad && !nothing_was_shared && audited.length === processes.length && audited.length > 0;
-    const text = unexplained ? `${format.counted(unexplained, 'page', 'pages')} unexplained`
-      : bad ? `incomplete: ${format.counted(warnings.length, 'warning', 'warnings')}`
-        : nothing_was_shared ? 'nothing was shared' : good ? 'all explained'
-          : audited.length ? `${audited.length} of ${processes.length} audited` : 'not audited';
+    const good =
+      !bad && !nothing_was_shared && audited.length === processes.length && audited.length > 0;
+    const text = unexplained
+      ? `${format.counted(unexplained, 'page', 'pages')} unexplained`
+      : bad
+        ? `incomplete: ${format.counted(warnings.length, 'warning', 'warnings')}`
+        : nothing_was_shared
+          ? 'nothing was shared'
+          : good
+            ? 'all explained'
+            : audited.length
+              ? `${audited.length} of ${processes.length} audited`
+              : 'not audited';
     const kind = bad ? 'bad' : good ? 'good' : 'fair';
-    return button(`${kind === 'good' ? '✓' : kind === 'bad' ? '⚠' : '○'} ${text}`, () => this.app.store.change({ view: 'overview' }), {
-      class: `verdict ${kind}`, title: [...warnings, `${capture.blind_spots.length} blind spots: see the overview`].join('\n'),
-    });
+    return button(
+      `${kind === 'good' ? '✓' : kind === 'bad' ? '⚠' : '○'} ${text}`,
+      () => this.app.store.change({ view: 'overview' }),
+      {
+        class: `verdict ${kind}`,
+        title: [...warnings, `${capture.blind_spots.length} blind spots: see the overview`].join(
+          '\n',
+        ),
+      },
+    );
   }
 
-  private theme(state: State): string { return state.theme || (dark.matches ? 'dark' : 'light'); }
+  private theme(state: State): string {
+    return state.theme || (dark.matches ? 'dark' : 'light');
+  }
 
   private toggleTheme(): void {
-    this.app.store.change({ theme: this.theme(this.app.state) === 'dark' ? 'light' : 'dark' }, false);
+    this.app.store.change(
+      { theme: this.theme(this.app.state) === 'dark' ? 'light' : 'dark' },
+      false,
+    );
   }
 
   private update(state: State, before: State | null): void {
     const started = performance.now();
     let fresh = before;
-    if (!before || this.theme(before) !== this.theme(state) || !document.documentElement.dataset.theme) {
+    if (
+      !before ||
+      this.theme(before) !== this.theme(state) ||
+      !document.documentElement.dataset.theme
+    ) {
       document.documentElement.dataset.theme = this.theme(state);
       themeChanged();
       fresh = null;
@@ -124,9 +189,20 @@ export class Shell {
     const selection = app.selection;
     this.sums.textContent = `${format.counted(app.breaks, 'break', 'breaks')}, ${format.bytes(app.bytes)} copied${selection.filtered ? ` of ${format.bytes(app.report.meta.totals.copied_bytes)}` : ''}`;
     const chips: HTMLElement[] = [];
-    const chip = (what: string, text: string, remove: () => void) => chips.push(h('span', { class: 'chip' },
-      h('span', { class: 'what' }, what), h('span', { class: 'name', title: text }, text), button('×', remove, { 'aria-label': `Remove filter ${what} ${text}` })));
-    if (state.time) chip('time', `${format.duration(state.time[0])} – ${format.duration(state.time[1])}`, () => app.store.change({ time: null }));
+    const chip = (what: string, text: string, remove: () => void) =>
+      chips.push(
+        h(
+          'span',
+          { class: 'chip' },
+          h('span', { class: 'what' }, what),
+          h('span', { class: 'name', title: text }, text),
+          button('×', remove, { 'aria-label': `Remove filter ${what} ${text}` }),
+        ),
+      );
+    if (state.time)
+      chip('time', `${format.duration(state.time[0])} – ${format.duration(state.time[1])}`, () =>
+        app.store.change({ time: null }),
+      );
     const list = (key: ListKey, name: (value: number) => string) => {
       for (const value of state[key]) chip(key, name(value), () => app.store.toggle(key, value));
     };
@@ -134,13 +210,20 @@ export class Shell {
     list('cause', (cause) => app.report.meta.causes[cause] ?? '?');
     list('phase', (phase) => app.report.meta.phases[phase] ?? '?');
     list('mechanism', (mechanism) => app.report.meta.mechanisms[mechanism]?.name ?? '?');
-    list('object', (object) => (object > 0 && object <= app.report.objects.n ? app.objectName(object - 1) : '(not known)'));
-    list('group', (object) => (object > 0 && object <= app.report.objects.n ? app.groupName(object - 1) : '(not known)'));
-    list('site', (site) => (site > 0 && site <= app.report.sites.n ? app.siteText(site - 1) : '(stack not known)'));
+    list('object', (object) =>
+      object > 0 && object <= app.report.objects.n ? app.objectName(object - 1) : '(not known)',
+    );
+    list('group', (object) =>
+      object > 0 && object <= app.report.objects.n ? app.groupName(object - 1) : '(not known)',
+    );
+    list('site', (site) =>
+      site > 0 && site <= app.report.sites.n ? app.siteText(site - 1) : '(stack not known)',
+    );
     list('frame', (frame) => (frame < app.report.frames.length ? app.frameText(frame) : '?'));
     for (const key of ['type', 'module', 'mapping'] as NameKey[])
       for (const value of state[key]) chip(key, value, () => app.store.toggleName(key, value));
-    if (chips.length) chips.push(button('Clear all', () => app.store.clearFilters(), { class: 'clear' }));
+    if (chips.length)
+      chips.push(button('Clear all', () => app.store.clearFilters(), { class: 'clear' }));
     this.chips.replaceChildren(...chips);
   }
 
@@ -156,10 +239,15 @@ export class Shell {
     else if (event.key === '?') this.help.showModal();
     else if (event.key === 'd') this.toggleTheme();
     else if (event.key === 'x') this.app.store.clearFilters();
-    else if (event.key === '/') (this.main.querySelector('input[type=search]') as HTMLElement | null)?.focus();
-    else if ((event.key === 'ArrowLeft' || event.key === 'ArrowRight') && target.getAttribute('role') === 'tab') {
+    else if (event.key === '/')
+      (this.main.querySelector('input[type=search]') as HTMLElement | null)?.focus();
+    else if (
+      (event.key === 'ArrowLeft' || event.key === 'ArrowRight') &&
+      target.getAttribute('role') === 'tab'
+    ) {
       const at = VIEWS.findIndex(([id]) => id === this.app.state.view);
-      const next = VIEWS[(at + (event.key === 'ArrowRight' ? 1 : VIEWS.length - 1)) % VIEWS.length][0];
+      const next =
+        VIEWS[(at + (event.key === 'ArrowRight' ? 1 : VIEWS.length - 1)) % VIEWS.length][0];
       this.app.store.change({ view: next });
       document.getElementById(`tab-${next}`)?.focus();
     } else return;

@@ -5,11 +5,24 @@ import type { App } from './app';
 // Untouched pages that are still drawn, so that near things look near.
 const GAP = 16;
 
-export interface Run { page: number; pages: number; slot: number }   // slot: place of its first page in the state arrays
-export interface Block { name: string; runs: Run[]; slots: number; touched: number }
+export interface Run {
+  page: number;
+  pages: number;
+  slot: number;
+} // slot: place of its first page in the state arrays
+export interface Block {
+  name: string;
+  runs: Run[];
+  slots: number;
+  touched: number;
+}
 
 // States of a slot: 0 nothing happened; from 1 on see `names`.
-export interface States { names: string[]; of: Uint8Array; breaks: Uint32Array }
+export interface States {
+  names: string[];
+  of: Uint8Array;
+  breaks: Uint32Array;
+}
 
 export class Space {
   readonly blocks: Block[] = [];
@@ -26,7 +39,9 @@ export class Space {
     const index = new Uint32Array(pages.n);
     for (let row = 0, at = 0; row < pages.n; ++row) {
       // Rows of a process ascend: the next is mostly the next.
-      if (row && pages.page[row] > pages.page[row - 1]) { while (unique[at] < pages.page[row]) ++at; } else at = lowerBound(unique, pages.page[row]);
+      if (row && pages.page[row] > pages.page[row - 1]) {
+        while (unique[at] < pages.page[row]) ++at;
+      } else at = lowerBound(unique, pages.page[row]);
       index[row] = at;
       if (pages.range[row]) rangeAt[at] = pages.range[row];
       if (pages.pages[row] > sizeAt[at]) sizeAt[at] = pages.pages[row];
@@ -40,7 +55,12 @@ export class Space {
       const page = unique[i];
       if (!block || rangeAt[i] !== blockRange) {
         blockRange = rangeAt[i];
-        block = { name: blockRange ? ranges[blockRange - 1].name : '(mapping not known)', runs: [], slots: 0, touched: 0 };
+        block = {
+          name: blockRange ? ranges[blockRange - 1].name : '(mapping not known)',
+          runs: [],
+          slots: 0,
+          touched: 0,
+        };
         this.blocks.push(block);
         run = null;
       }
@@ -113,7 +133,9 @@ export class Space {
   rowsOf(page: number): number[] {
     const { pages } = this.app.report;
     const rows: number[] = [];
-    for (let row = 0; row < pages.n; ++row) if (pages.page[row] <= page && page < pages.page[row] + Math.max(1, pages.pages[row])) rows.push(row);
+    for (let row = 0; row < pages.n; ++row)
+      if (pages.page[row] <= page && page < pages.page[row] + Math.max(1, pages.pages[row]))
+        rows.push(row);
     return rows;
   }
 }
@@ -128,7 +150,8 @@ function uniquePages(rows: Float64Array): Float64Array {
   }
   while (lists.length > 1) {
     const next: Float64Array[] = [];
-    for (let i = 0; i < lists.length; i += 2) next.push(i + 1 < lists.length ? union(lists[i], lists[i + 1]) : lists[i]);
+    for (let i = 0; i < lists.length; i += 2)
+      next.push(i + 1 < lists.length ? union(lists[i], lists[i + 1]) : lists[i]);
     lists = next;
   }
   return lists[0] ?? new Float64Array();
@@ -137,7 +160,7 @@ function uniquePages(rows: Float64Array): Float64Array {
 function union(a: Float64Array, b: Float64Array): Float64Array {
   const out = new Float64Array(a.length + b.length);
   let n = 0;
-  for (let i = 0, k = 0; i < a.length || k < b.length;) {
+  for (let i = 0, k = 0; i < a.length || k < b.length; ) {
     const x = i < a.length ? a[i] : Infinity;
     const y = k < b.length ? b[k] : Infinity;
     out[n++] = x < y ? x : y;

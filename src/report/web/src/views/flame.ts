@@ -9,7 +9,12 @@ import type { State } from '../state';
 
 const ROW = 20;
 
-interface Node { frame: number; value: number; self: number; children: Map<number, Node> }
+interface Node {
+  frame: number;
+  value: number;
+  self: number;
+  children: Map<number, Node>;
+}
 type Box = HierarchyRectangularNode<Node>;
 
 const UNKNOWN = -1;
@@ -18,11 +23,29 @@ const ROOT = -2;
 class Flame implements View {
   readonly element = h('div', { class: 'flame' });
   private readonly tools = h('div', { class: 'tools' });
-  private readonly search = h('input', { type: 'search', placeholder: 'Search functions and files', 'aria-label': 'Search functions and files', oninput: () => this.app.store.change({ search: this.search.value }, false) });
+  private readonly search = h('input', {
+    type: 'search',
+    placeholder: 'Search functions and files',
+    'aria-label': 'Search functions and files',
+    oninput: () => this.app.store.change({ search: this.search.value }, false),
+  });
   private readonly found = h('span', { class: 'muted', role: 'status' });
   private readonly canvas = h('canvas', {});
-  private readonly scroller = h('div', { class: 'flame-scroll panel', tabindex: 0, role: 'application', 'aria-label': 'Flame graph: arrow keys move, Enter zooms in, Escape out' }, this.canvas);
-  private readonly status = h('div', { class: 'flame-status', role: 'status', 'aria-live': 'polite' });
+  private readonly scroller = h(
+    'div',
+    {
+      class: 'flame-scroll panel',
+      tabindex: 0,
+      role: 'application',
+      'aria-label': 'Flame graph: arrow keys move, Enter zooms in, Escape out',
+    },
+    this.canvas,
+  );
+  private readonly status = h('div', {
+    class: 'flame-status',
+    role: 'status',
+    'aria-live': 'polite',
+  });
   private root: Box | null = null;
   private boxes: Box[] = [];
   private builtFor = '';
@@ -33,9 +56,14 @@ class Flame implements View {
   constructor(private readonly app: App) {
     this.scroller.addEventListener('pointermove', (event) => this.hover(event));
     this.scroller.addEventListener('pointerleave', hideTip);
-    this.scroller.addEventListener('click', (event) => { const box = this.boxAt(event); if (box) this.zoom(box); });
+    this.scroller.addEventListener('click', (event) => {
+      const box = this.boxAt(event);
+      if (box) this.zoom(box);
+    });
     this.scroller.addEventListener('keydown', (event) => this.key(event));
-    this.search.addEventListener('keydown', (event) => { if (event.key === 'Enter') this.nextMatch(); });
+    this.search.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter') this.nextMatch();
+    });
     this.element.append(this.tools, this.scroller, this.status);
   }
 
@@ -49,11 +77,37 @@ class Flame implements View {
     this.zoomed = this.pathTo(state.zoom) ?? this.root;
     if (this.search.value !== state.search) this.search.value = state.search;
     this.tools.replaceChildren(
-      choice('Width', [['bytes', 'Bytes copied'], ['breaks', 'Breaks']], state.by, (by) => this.app.store.change({ by })),
-      choice('Direction', [['0', 'Callers on top'], ['1', 'Inverted: writers on top']], state.inverted ? '1' : '0', (value) => this.app.store.change({ inverted: value === '1', zoom: '' })),
-      this.search, this.found,
-      h('span', { class: 'legend' }, h('span', {}, h('i', { class: 'kind python' }), 'Python'), h('span', {}, h('i', { class: 'kind native' }), 'native'), h('span', {}, h('i', { class: 'kind inlined' }), 'inlined')),
-      ...(this.zoomed && this.zoomed !== this.root ? [button('Zoom out', () => this.app.store.change({ zoom: '' }))] : []));
+      choice(
+        'Width',
+        [
+          ['bytes', 'Bytes copied'],
+          ['breaks', 'Breaks'],
+        ],
+        state.by,
+        (by) => this.app.store.change({ by }),
+      ),
+      choice(
+        'Direction',
+        [
+          ['0', 'Callers on top'],
+          ['1', 'Inverted: writers on top'],
+        ],
+        state.inverted ? '1' : '0',
+        (value) => this.app.store.change({ inverted: value === '1', zoom: '' }),
+      ),
+      this.search,
+      this.found,
+      h(
+        'span',
+        { class: 'legend' },
+        h('span', {}, h('i', { class: 'kind python' }), 'Python'),
+        h('span', {}, h('i', { class: 'kind native' }), 'native'),
+        h('span', {}, h('i', { class: 'kind inlined' }), 'inlined'),
+      ),
+      ...(this.zoomed && this.zoomed !== this.root
+        ? [button('Zoom out', () => this.app.store.change({ zoom: '' }))]
+        : []),
+    );
     this.match(state.search);
     this.draw();
     this.tell(this.current ?? this.zoomed);
@@ -72,7 +126,7 @@ class Flame implements View {
       let node = top;
       const step = (frame: number) => {
         let next = node.children.get(frame);
-        if (!next) node.children.set(frame, next = make(frame));
+        if (!next) node.children.set(frame, (next = make(frame)));
         next.value += value;
         node = next;
       };
@@ -80,15 +134,21 @@ class Flame implements View {
       const end = site ? sites.first[site] : 0;
       if (first === end) step(UNKNOWN);
       else if (state.inverted) for (let i = first; i < end; ++i) step(sites.frames[i]);
-      else for (let i = end; i-- > first;) step(sites.frames[i]);
+      else for (let i = end; i-- > first; ) step(sites.frames[i]);
       node.self += value;
     }
     const name = (node: Node) => frames[node.frame]?.fn ?? '';
-    const tree = hierarchy(top, (node) => [...node.children.values()].sort((a, b) => b.value - a.value || (name(a) < name(b) ? -1 : 1)));
-    tree.each((one) => { (one as { value?: number }).value = one.data.value; });
+    const tree = hierarchy(top, (node) =>
+      [...node.children.values()].sort((a, b) => b.value - a.value || (name(a) < name(b) ? -1 : 1)),
+    );
+    tree.each((one) => {
+      (one as { value?: number }).value = one.data.value;
+    });
     this.root = partition<Node>()(tree);
     this.boxes = this.root.descendants();
-    this.boxes.forEach((box, i) => { (box as Box & { at: number }).at = i; });
+    this.boxes.forEach((box, i) => {
+      (box as Box & { at: number }).at = i;
+    });
     this.matches = new Uint8Array(this.boxes.length);
   }
 
@@ -99,7 +159,9 @@ class Flame implements View {
   }
 
   private amount(value: number): string {
-    return this.app.state.by === 'bytes' ? format.bytes(value) : format.counted(value, 'break', 'breaks');
+    return this.app.state.by === 'bytes'
+      ? format.bytes(value)
+      : format.counted(value, 'break', 'breaks');
   }
 
   // A path in the URL: frames from the root on.
@@ -116,13 +178,23 @@ class Flame implements View {
   private zoom(box: Box): void {
     const target = box === this.zoomed && box.parent ? box.parent : box;
     this.current = null;
-    this.app.store.change({ zoom: target.ancestors().reverse().slice(1).map((one) => one.data.frame).join('.') });
+    this.app.store.change({
+      zoom: target
+        .ancestors()
+        .reverse()
+        .slice(1)
+        .map((one) => one.data.frame)
+        .join('.'),
+    });
   }
 
   private match(search: string): void {
     const words = search.toLowerCase().split(/\s+/).filter(Boolean);
     this.matches.fill(0);
-    if (!words.length) { this.found.textContent = ''; return; }
+    if (!words.length) {
+      this.found.textContent = '';
+      return;
+    }
     let sum = 0;
     let n = 0;
     const known = new Map<number, boolean>();
@@ -130,8 +202,11 @@ class Flame implements View {
       const { frame } = box.data;
       let is = known.get(frame);
       if (is === undefined) {
-        const text = frame >= 0 ? `${this.app.frameText(frame)} ${this.app.report.frames[frame].file} ${this.app.report.frames[frame].module}`.toLowerCase() : '';
-        known.set(frame, is = frame >= 0 && words.every((word) => text.includes(word)));
+        const text =
+          frame >= 0
+            ? `${this.app.frameText(frame)} ${this.app.report.frames[frame].file} ${this.app.report.frames[frame].module}`.toLowerCase()
+            : '';
+        known.set(frame, (is = frame >= 0 && words.every((word) => text.includes(word))));
       }
       if (is) {
         ++n;
@@ -141,7 +216,9 @@ class Flame implements View {
       for (const child of box.children ?? []) visit(child, inside || is);
     };
     if (this.root) visit(this.root, false);
-    this.found.textContent = n ? `${format.counted(n, 'frame', 'frames')}: ${this.amount(sum)}, ${format.percent(sum, this.root?.data.value ?? 0)}` : 'no match';
+    this.found.textContent = n
+      ? `${format.counted(n, 'frame', 'frames')}: ${this.amount(sum)}, ${format.percent(sum, this.root?.data.value ?? 0)}`
+      : 'no match';
   }
 
   private nextMatch(): void {
@@ -157,14 +234,22 @@ class Flame implements View {
   private place(box: Box, width: number): [number, number] {
     const zoomed = this.zoomed as Box;
     const scale = width / (zoomed.x1 - zoomed.x0);
-    return [Math.max(0, (box.x0 - zoomed.x0) * scale), Math.min(width, (box.x1 - zoomed.x0) * scale)];
+    return [
+      Math.max(0, (box.x0 - zoomed.x0) * scale),
+      Math.min(width, (box.x1 - zoomed.x0) * scale),
+    ];
   }
 
   private draw(): void {
     const width = this.scroller.clientWidth - 20;
     const { root, zoomed } = this;
     if (!root || !zoomed || width < 50) return;
-    const depth = Math.max(...this.boxes.filter((box) => box.x1 > zoomed.x0 && box.x0 < zoomed.x1).map((box) => box.depth), 0);
+    const depth = Math.max(
+      ...this.boxes
+        .filter((box) => box.x1 > zoomed.x0 && box.x0 < zoomed.x1)
+        .map((box) => box.depth),
+      0,
+    );
     const c = sized(this.canvas, width, (depth + 1) * ROW + 2);
     c.clearRect(0, 0, width, (depth + 1) * ROW + 2);
     if (!root.data.value) {
@@ -183,7 +268,13 @@ class Flame implements View {
     }
   }
 
-  private drawBox(c: CanvasRenderingContext2D, box: Box, x: number, width: number, searching: boolean): void {
+  private drawBox(
+    c: CanvasRenderingContext2D,
+    box: Box,
+    x: number,
+    width: number,
+    searching: boolean,
+  ): void {
     const y = box.depth * ROW;
     const frame = this.app.report.frames[box.data.frame];
     const kind = !frame ? 'root' : frame.python ? 'python' : frame.inlined ? 'inlined' : 'native';
@@ -208,7 +299,9 @@ class Flame implements View {
       c.beginPath();
       c.rect(x + 6, y, inner - 9, ROW);
       c.clip();
-      c.fillStyle = color(kind === 'python' ? 'python-text' : kind === 'root' ? 'text' : 'native-text');
+      c.fillStyle = color(
+        kind === 'python' ? 'python-text' : kind === 'root' ? 'text' : 'native-text',
+      );
       const own = frame ? frame.fn : this.nameOf(box);
       c.fillText(own, x + 6, y + ROW / 2);
       if (frame) {
@@ -226,19 +319,36 @@ class Flame implements View {
     const x = event.clientX - bounds.left;
     const depth = Math.floor((event.clientY - bounds.top) / ROW);
     const width = bounds.width;
-    return this.boxes.find((box) => {
-      if (box.depth !== depth || !this.zoomed || box.x1 <= this.zoomed.x0 || box.x0 >= this.zoomed.x1) return false;
-      const [from, to] = this.place(box, width);
-      return x >= from && x < to;
-    }) ?? null;
+    return (
+      this.boxes.find((box) => {
+        if (
+          box.depth !== depth ||
+          !this.zoomed ||
+          box.x1 <= this.zoomed.x0 ||
+          box.x0 >= this.zoomed.x1
+        )
+          return false;
+        const [from, to] = this.place(box, width);
+        return x >= from && x < to;
+      }) ?? null
+    );
   }
 
   private describe(box: Box): string[] {
     const total = this.root?.data.value ?? 0;
     const frame = this.app.report.frames[box.data.frame];
-    return [this.nameOf(box), `${this.amount(box.data.value)}, ${format.percent(box.data.value, total)} of what is selected`,
-      ...(box.data.self && box.children ? [`${this.amount(box.data.self)} of it written here itself`] : []),
-      ...(frame ? [`${frame.python ? 'Python' : frame.inlined ? 'native, inlined' : 'native'}  ${frame.file || frame.module || frame.unnamed}`] : [])];
+    return [
+      this.nameOf(box),
+      `${this.amount(box.data.value)}, ${format.percent(box.data.value, total)} of what is selected`,
+      ...(box.data.self && box.children
+        ? [`${this.amount(box.data.self)} of it written here itself`]
+        : []),
+      ...(frame
+        ? [
+            `${frame.python ? 'Python' : frame.inlined ? 'native, inlined' : 'native'}  ${frame.file || frame.module || frame.unnamed}`,
+          ]
+        : []),
+    ];
   }
 
   private hover(event: PointerEvent): void {
@@ -249,10 +359,21 @@ class Flame implements View {
   }
 
   private tell(box: Box | null): void {
-    if (!box) { this.status.replaceChildren(); return; }
+    if (!box) {
+      this.status.replaceChildren();
+      return;
+    }
     const { frame } = box.data;
-    this.status.replaceChildren(h('span', { class: 'untrusted' }, this.describe(box).join('  ·  ')),
-      ...(frame >= 0 ? [button('Filter by this function', () => this.app.store.change({ frame: [frame], zoom: '' }))] : []));
+    this.status.replaceChildren(
+      h('span', { class: 'untrusted' }, this.describe(box).join('  ·  ')),
+      ...(frame >= 0
+        ? [
+            button('Filter by this function', () =>
+              this.app.store.change({ frame: [frame], zoom: '' }),
+            ),
+          ]
+        : []),
+    );
   }
 
   private key(event: KeyboardEvent): void {
@@ -261,7 +382,10 @@ class Flame implements View {
     const siblings = box.parent?.children ?? [box];
     const at = siblings.indexOf(box);
     const next: Record<string, Box | null | undefined> = {
-      ArrowDown: box.children?.[0], ArrowUp: box.parent, ArrowRight: siblings[at + 1], ArrowLeft: siblings[at - 1],
+      ArrowDown: box.children?.[0],
+      ArrowUp: box.parent,
+      ArrowRight: siblings[at + 1],
+      ArrowLeft: siblings[at - 1],
     };
     if (event.key in next) {
       this.current = next[event.key] ?? box;
