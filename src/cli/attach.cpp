@@ -15,13 +15,13 @@ namespace cowtrace::cli {
 Action configure_attach(CLI::App& app) {
   const auto arguments = std::make_shared<AttachArguments>();
   AttachArguments& to = *arguments;
-  app.add_option("PID", to.pids, "processes that run, with all their children");
+  app.add_option("PID", to.pids, "running processes; their descendants are traced as well");
   add_repeatable(app, "--cgroup", to.cgroups,
-                 "those of a control group, and of the groups below it; repeatable", "PATH");
-  app.add_flag("--all", to.all, "the whole machine");
+                 "the processes of a control group and of the groups below it; repeatable", "PATH");
+  app.add_flag("--all", to.all, "every process of the machine");
   add_trace_options(app, to);
   add_detail_option(app, to);
-  app.add_option("--format", to.format, "what -o - prints on standard output")
+  app.add_option("--format", to.format, "format of the report that -o - prints")
       ->type_name(format_names())
       ->check(not_empty());
   add_budget_options(app, to.max_copied, to.max_copied_per_process);

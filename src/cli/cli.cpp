@@ -25,17 +25,17 @@ namespace cowtrace::cli {
 namespace {
 
 constexpr std::array<Subcommand, 6> kSubcommands = {{
-    {"run", "trace a command and all it forks; print the report at the end", kRunFailed,
-     configure_run},
-    {"attach", "the same for running processes and what they fork from now on", kUsedWrongly,
-     configure_attach},
-    {"report", "render a saved trace again, anywhere, without root", kUsedWrongly,
+    {"run", "trace a command and every process that it forks; print a report when it ends",
+     kRunFailed, configure_run},
+    {"attach",
+     "trace running processes and every process that they fork; print a report at the end",
+     kUsedWrongly, configure_attach},
+    {"report", "make reports from a trace file, on any machine, without root", kUsedWrongly,
      configure_report},
-    {"diff", "compare traces before and after a change", kUsedWrongly, configure_diff},
-    {"top", "show the breaks of a command, or of running processes, live", kUsedWrongly,
-     configure_top},
-    {"doctor", "what this kernel and this user can do, and how to get the rest", kUsedWrongly,
-     configure_doctor},
+    {"diff", "compare traces recorded before and after a change", kUsedWrongly, configure_diff},
+    {"top", "show breaks live, of a command or of running processes", kUsedWrongly, configure_top},
+    {"doctor", "check what this kernel and this user can trace, and how to enable the rest",
+     kUsedWrongly, configure_doctor},
 }};
 
 const Subcommand* find(const std::string& name) {
@@ -100,7 +100,8 @@ int report_error(const Error& error, int code) {
 
 std::vector<std::pair<CLI::App*, Action>> configure_all(CLI::App& app) {
   app.description(
-      "Shows every copy-on-write break of a family of processes: how much, where, why.");
+      "Records every copy-on-write break in a family of processes: how much was copied, where, and "
+      "why.");
   app.name("cowtrace");
   app.set_version_flag("--version", fmt::format("cowtrace {}", kVersion));
   app.require_subcommand(0, 1);

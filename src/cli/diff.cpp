@@ -80,21 +80,22 @@ int diff(DiffArguments arguments) {
 Action configure_diff(CLI::App& app) {
   const auto arguments = std::make_shared<DiffArguments>();
   DiffArguments& to = *arguments;
-  app.add_option("BEFORE", to.before, "a trace, or several runs of the same: BEFORE.cow,MORE.cow")
+  app.add_option("BEFORE", to.before,
+                 "trace recorded before the change; several runs: BEFORE.cow,MORE.cow")
       ->required();
   app.add_option("AFTER", to.after,
-                 "the same after a change; several runs a side tell what is noise")
+                 "trace recorded after the change; several runs per side separate it from noise")
       ->required();
-  add_repeatable(
-      app, "-o,--output", to.outputs,
-      "write the diff; the suffix chooses the format (.txt, .json, .html), - is standard output",
-      "FILE");
-  app.add_option("--format", to.format, "what goes to standard output")
+  add_repeatable(app, "-o,--output", to.outputs,
+                 "write the diff to FILE; its suffix selects the format (.txt, .json, .html); - is "
+                 "standard output",
+                 "FILE");
+  app.add_option("--format", to.format, "format of the diff on standard output")
       ->type_name(diff_format_names());
-  app.add_option("--color", to.color, "colours of the diff")
+  app.add_option("--color", to.color, "whether to color the diff")
       ->type_name(kColors)
       ->capture_default_str();
-  app.add_flag("-v,--verbose", to.verbose, "longer tables");
+  app.add_flag("-v,--verbose", to.verbose, "print longer tables");
   return [arguments](const std::vector<std::string>& after_dashes) {
     if (!after_dashes.empty())
       return report_error({"wrong use", "no command is run here", "see cowtrace diff --help"},

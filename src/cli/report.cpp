@@ -64,18 +64,20 @@ int report(ReportArguments arguments) {
 Action configure_report(CLI::App& app) {
   const auto arguments = std::make_shared<ReportArguments>();
   ReportArguments& to = *arguments;
-  app.add_option("TRACE", to.trace, "a file that -o FILE.cow wrote")->required();
+  app.add_option("TRACE", to.trace, "trace file that -o FILE.cow wrote")->required();
   add_repeatable(app, "-o,--output", to.outputs,
-                 "write a report; the suffix chooses the format, - is standard output", "FILE");
-  app.add_option("--format", to.format, "what goes to standard output")->type_name(format_names());
-  add_repeatable(
-      app, "--filter", to.filter,
-      "what exports show: process=, pid=, mechanism=, cause=, phase= or address=; repeatable",
-      "KEY=VALUE");
-  app.add_option("--color", to.color, "colours of the report")
+                 "write a report to FILE; its suffix selects the format; - is standard output",
+                 "FILE");
+  app.add_option("--format", to.format, "format of the report on standard output")
+      ->type_name(format_names());
+  add_repeatable(app, "--filter", to.filter,
+                 "export only events with this process=, pid=, mechanism=, cause=, phase= or "
+                 "address=; repeatable",
+                 "KEY=VALUE");
+  app.add_option("--color", to.color, "whether to color the report")
       ->type_name(kColors)
       ->capture_default_str();
-  app.add_flag("-v,--verbose", to.verbose, "longer tables");
+  app.add_flag("-v,--verbose", to.verbose, "print longer tables");
   add_budget_options(app, to.max_copied, to.max_copied_per_process);
   return [arguments](const std::vector<std::string>& after_dashes) {
     if (!after_dashes.empty())

@@ -17,9 +17,10 @@ Action configure_run(CLI::App& app) {
   add_command_options(app, to);
   add_trace_options(app, to);
   add_detail_option(app, to);
-  add_repeatable(app, "--watch", to.watch,
-                 "a Python object in every process: still shared, copied or replaced? Repeatable",
-                 "EXPR");
+  add_repeatable(
+      app, "--watch", to.watch,
+      "report whether a Python object is shared, copied or replaced in each process; repeatable",
+      "EXPR");
   add_budget_options(app, to.max_copied, to.max_copied_per_process);
   return [arguments](const std::vector<std::string>& after_dashes) {
     arguments->command.insert(arguments->command.end(), after_dashes.begin(), after_dashes.end());

@@ -60,8 +60,8 @@ Action configure_top(CLI::App& app) {
   const auto pids = std::make_shared<std::vector<std::string>>();
   app.add_option(
       "PID", *pids,
-      "processes that run, with all their children; or a command and its arguments, after --");
-  app.add_option("-u,--user", arguments->user, "run COMMAND as this user")
+      "running processes, with their descendants; or a command and its arguments, after --");
+  app.add_option("-u,--user", arguments->user, "run COMMAND as user NAME")
       ->type_name("NAME")
       ->check(not_empty());
   add_trace_options(app, *arguments);

@@ -77,8 +77,8 @@ Status set_options(const TraceArguments& arguments, pipeline::TraceOptions& opti
   options.capture.counts_only = *counts;
   if (arguments.allocators &&
       (options.capture.counts_only || options.capture.frames + options.capture.python_frames == 0))
-    return fail("--allocators", "it is told by events and their stacks",
-                "leave --detail counts and --stacks none out");
+    return fail("--allocators", "it needs events with stacks",
+                "use it without --detail counts and --stacks none");
   options.capture.first_writes = arguments.allocators;
   if (auto set = set_snapshot(arguments, options); !set) return set;
   if (auto set = set_buffer(arguments, options.capture); !set) return set;
@@ -203,47 +203,50 @@ int report_verdict(const std::optional<pipeline::Verdict>& verdict, int code) {
 }
 
 void add_trace_options(CLI::App& app, TraceArguments& to) {
-  add_repeatable(
-      app, "-o,--output", to.outputs,
-      "write a report; the suffix chooses the format (.cow, .html, .json, .txt, .folded, ...)",
-      "FILE");
+  add_repeatable(app, "-o,--output", to.outputs,
+                 "write a report to FILE; its suffix selects the format (.cow, .html, .json, .txt, "
+                 ".folded, ...)",
+                 "FILE");
   app.add_option("-d,--duration", to.duration,
-                 "stop after TIME (30s, 5m) and let what is traced go on")
+                 "stop tracing after TIME (30s, 5m); the traced processes keep running")
       ->type_name("TIME")
       ->check(not_empty());
-  app.add_option("--backend", to.backend, "what sees the breaks; auto is the first that loads")
+  app.add_option("--backend", to.backend,
+                 "how breaks are detected; auto selects the first backend that loads")
       ->type_name("auto|fentry|kprobe|static")
       ->capture_default_str();
-  app.add_option("--frames", to.frames, "stack frames kept per break, of Python and native each")
+  app.add_option("--frames", to.frames,
+                 "most stack frames to record per break, for each kind of stack")
       ->capture_default_str();
-  app.add_option("--stacks", to.stacks, "whose functions are named")
+  app.add_option("--stacks", to.stacks, "which stacks to record at each break")
       ->type_name("python,native|python|native|none")
       ->capture_default_str();
   app.add_option("--snapshot", to.snapshot,
-                 "exact stops processes at fork, exec and exit; passive uses no ptrace")
+                 "exact stops processes at fork, exec and exit to audit them; passive does not; "
+                 "off also reads no Python memory")
       ->type_name("exact|passive|off")
       ->capture_default_str()
       ->each([&to](const std::string&) { to.snapshot_given = true; });
   app.add_option("--buffer", to.buffer,
-                 "size of the ring buffer; 64MiB, or less where little memory is available")
+                 "size of the ring buffer; default 64MiB, less where little memory is available")
       ->type_name("SIZE")
       ->check(not_empty());
-  app.add_option("--color", to.color, "colours of the report")
+  app.add_option("--color", to.color, "whether to color the report")
       ->type_name(kColors)
       ->capture_default_str();
   app.add_flag("--no-page-tables", to.no_page_tables,
-               "pair faults with allocations instead of reading page tables");
-  app.add_flag("-q,--quiet", to.quiet, "no report and no progress on standard error");
-  app.add_flag("-v,--verbose", to.verbose, "longer tables");
-  add_repeatable(
-      app, "--filter", to.filter,
-      "what exports show: process=, pid=, mechanism=, cause=, phase= or address=; repeatable",
-      "KEY=VALUE");
+               "infer copies from page allocations instead of reading page tables");
+  app.add_flag("-q,--quiet", to.quiet, "print no report and no progress on standard error");
+  app.add_flag("-v,--verbose", to.verbose, "print longer tables");
+  add_repeatable(app, "--filter", to.filter,
+                 "export only events with this process=, pid=, mechanism=, cause=, phase= or "
+                 "address=; repeatable",
+                 "KEY=VALUE");
 }
 
 void add_command_options(CLI::App& app, RunArguments& to) {
-  app.add_option("COMMAND", to.command, "the command and its arguments, after --");
-  app.add_option("-u,--user", to.user, "run COMMAND as this user")
+  app.add_option("COMMAND", to.command, "command to run, with its arguments, after --");
+  app.add_option("-u,--user", to.user, "run COMMAND as user NAME")
       ->type_name("NAME")
       ->check(not_empty());
 }
@@ -251,18 +254,20 @@ void add_command_options(CLI::App& app, RunArguments& to) {
 void add_detail_option(CLI::App& app, TraceArguments& to) {
   app.add_flag(
       "--allocators", to.allocators,
-      "also say who first wrote the pages that were copied; an event for each page of new memory");
+      "also report which code first wrote the copied pages; records an event for each new page");
   app.add_option("--detail", to.detail,
-                 "one event a break, or counts per process, page and mechanism only")
+                 "events records each break; counts only totals per process, page and mechanism")
       ->type_name("events|counts")
       ->capture_default_str();
 }
 
 void add_budget_options(CLI::App& app, std::string& family, std::string& process) {
-  app.add_option("--max-copied", family, "exit with 124 if all processes together copied more")
+  app.add_option("--max-copied", family,
+                 "exit with status 124 if all processes together copied more than SIZE")
       ->type_name("SIZE")
       ->check(not_empty());
-  app.add_option("--max-copied-per-process", process, "exit with 124 if one process copied more")
+  app.add_option("--max-copied-per-process", process,
+                 "exit with status 124 if one process copied more than SIZE")
       ->type_name("SIZE")
       ->check(not_empty());
 }

@@ -88,15 +88,15 @@ Result<void> run(const Arguments& arguments) {
 int main_status(int argc, char** argv) {
   CLI::App app{
       "Fork experiments whose copy-on-write behaviour is known.\n"
-      "Exit status: 0 done, 1 failed, 77 this kernel, machine or user cannot do it.",
+      "Exit status: 0 done, 1 failed, 77 not possible on this kernel or machine, or as this user.",
       "scenario"};
   Arguments arguments;
-  app.add_option("NAME", arguments.name, "an experiment, or `list`")->required();
+  app.add_option("NAME", arguments.name, "name of an experiment, or `list`")->required();
   app.add_option("--pages", arguments.pages,
-                 "pages of the buffer; two more hold small objects and a global variable");
-  app.add_option("--children", arguments.children, "processes that are forked");
+                 "pages in the buffer; two more pages hold small objects and a global variable");
+  app.add_option("--children", arguments.children, "processes to fork");
   app.add_option("--truth", arguments.truth,
-                 "write what the page tables say to this file, as JSON (needs CAP_SYS_ADMIN)")
+                 "write what the page tables say to FILE, as JSON (needs CAP_SYS_ADMIN)")
       ->type_name("FILE");
   Result<void> result;
   try {
