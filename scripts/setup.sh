@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that a build and the tests need; does nothing when all are there.
-# Usage: setup.sh [build|packaging|test|apps|fuzz|static|bench|vm|arm64|pythons|web|all]...   default: build test
+# Usage: setup.sh [build|packaging|check|test|apps|fuzz|static|bench|vm|arm64|pythons|web|all]...   default: build test
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
@@ -15,11 +15,13 @@ build=("${web[@]}" g++ cmake ninja-build pkg-config clang-14 llvm-14 bpftool lib
 apps=(gunicorn python3-celery redis-server python3-redis python3-torch python3-pytest)
 # scripts/package.sh: what a .deb depends on is found by dpkg-shlibdeps and file, notices are collected by Python.
 packaging=("${build[@]}" dpkg-dev file python3 gzip xz-utils)
+# scripts/check.sh.
+check=("${web[@]}" git clang-format-14 clang-tidy-14 shellcheck pyflakes3 python3)
 # tests/bench/micro: single parts are timed, and their instructions are counted.
 micro=(libbenchmark-dev valgrind)
 # Chromium opens the HTML reports; mandoc lints the manual pages; the shells are asked what they complete;
 # libdebuginfod is loaded where it is there; systemd verifies the example of a unit; lintian looks at the .deb, which is installed into a root that mmdebstrap makes.
-test=("${packaging[@]}" "${apps[@]}" zstd sudo python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc bash-completion zsh fish lintian
+test=("${packaging[@]}" "${apps[@]}" "${check[@]}" zstd sudo python3 python3-jsonschema python3-numpy python3-protobuf tmux chromium mandoc bash-completion zsh fish lintian
       mmdebstrap debian-archive-keyring systemd libdebuginfod1 "${micro[@]}")
 bench=("${build[@]}" "${micro[@]}" python3 python3-matplotlib bpftrace linux-perf chromium)
 # clang's sanitizers and libFuzzer.
@@ -39,9 +41,9 @@ interpreters=no
 browser=no
 for group in "${@:-test}"; do
   case $group in
-    build | packaging | test | apps | fuzz | static | bench | vm | arm64 | pythons | web) declare -n packages=$group && wanted+=("${packages[@]}") ;;
+    build | packaging | check | test | apps | fuzz | static | bench | vm | arm64 | pythons | web) declare -n packages=$group && wanted+=("${packages[@]}") ;;
     all) wanted+=("${test[@]}" "${fuzz[@]}" "${bench[@]}" "${vm[@]}" "${arm64[@]}" "${pythons[@]}") ;;
-    *) die "unknown group $group: use build, packaging, test, apps, fuzz, static, bench, vm, arm64, pythons, web or all" ;;
+    *) die "unknown group $group: use build, packaging, check, test, apps, fuzz, static, bench, vm, arm64, pythons, web or all" ;;
   esac
   case $group in static | vm | arm64 | all) sources=yes ;; esac
   case $group in pythons | all) interpreters=yes ;; esac

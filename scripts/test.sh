@@ -8,6 +8,7 @@
 
 need_root "install packages and trace the kernel"
 scripts/setup.sh test fuzz vm arm64 pythons
+scripts/check.sh || exit 1 # before anything is built
 FUZZ_SECONDS=30  # the corpus, and whatever is found at once; 600 s before a release
 failed=()
 closing=()

@@ -12,7 +12,7 @@ import unittest
 from attaching import AttachTest
 from bpf_objects import held_by, named, without_a_holder
 from running import LongRunning
-from support import COWTRACE, TIMEOUT, is_running, load, report_errors, status_of, wait_until
+from support import COWTRACE, TIMEOUT, is_running, load, report_errors, wait_until
 
 PYTHON = "/usr/bin/python3"
 

@@ -133,7 +133,7 @@ class Ends(IntegrationTest):
                 self.check(json.loads(subprocess.run([COWTRACE, "report", files["cow"], "--format", "json"], capture_output=True, check=True).stdout), statuses)
 
     def test_of_a_running_family(self):
-        report, ready, begun = self.directory / "ends.json", self.directory / "attached", self.directory / "begun"
+        report, begun = self.directory / "ends.json", self.directory / "begun"
         with subprocess.Popen([PYTHON, "-c", ENDS, begun], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
             wait_until(begun.exists, "the program has begun")
             with subprocess.Popen([COWTRACE, "attach", "-o", report, str(program.pid)], stderr=subprocess.PIPE) as tracer:

@@ -6,7 +6,7 @@ import shutil
 import signal
 import unittest
 
-from support import PAGE, IntegrationTest, is_running, program, status_of, wait_until
+from support import PAGE, IntegrationTest, is_running, program, status_of
 
 SHAPES = program("family_shapes")
 

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 from measuring import PAGE, SIZES, LimitsTest
-from support import COWTRACE, TIMEOUT, children_of, status_of, wait_until
+from support import COWTRACE, TIMEOUT, children_of, status_of
 
 CHILDREN, PAGES = 5, 40
 UNSHARE = ("unshare", "--mount", "--pid", "--uts", "--ipc", "--net", "--fork", "--kill-child")

@@ -12,7 +12,9 @@ fail() {
   printf 'cowtrace: the page of the HTML report was not built: %s\n' "$*" >&2
   exit 1
 }
-command -v node >/dev/null && command -v npm >/dev/null || fail 'no node or no npm: run scripts/setup.sh web'
+for program in node npm; do
+  command -v $program >/dev/null || fail "no $program: run scripts/setup.sh web"
+done
 
 # Other builds wait here.
 exec 9>"$cache/.lock"
