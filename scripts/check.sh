@@ -9,6 +9,9 @@
 # shellcheck source=scripts/common.sh
 . "$(dirname -- "$(readlink -f -- "$0")")/common.sh"
 
+# Root may run this in somebody else's clone.
+git() { command git -c safe.directory="$ROOT" "$@"; }
+
 checks=(format includes licences words shell python page tidy documents)
 if [ "${1:-}" = --only ] && [ $# -ge 2 ]; then
   IFS=, read -r -a wanted <<<"$2"

@@ -99,6 +99,15 @@ std::optional<std::uint32_t> CodeInfo::line(Version version, std::uint32_t byte_
   return line_of(line_format(version), line_table, first_line, byte_offset);
 }
 
+std::optional<CodeInfo> more_complete(std::optional<CodeInfo> live,
+                                      std::optional<CodeInfo> from_image) {
+  if (!live || !from_image) return live ? std::move(live) : std::move(from_image);
+  // Another function may have been there at the fork.
+  const bool same = live->name == from_image->name && live->first_line == from_image->first_line;
+  return same && !live->is_complete() && from_image->is_complete() ? std::move(from_image)
+                                                                   : std::move(live);
+}
+
 std::optional<CodeInfo> read_code(RemoteMemory& memory, const Layout& layout, std::uint64_t address,
                                   std::uint64_t code_type) {
   const auto type = pointer_at(memory, address, layout.object.type);

@@ -25,9 +25,15 @@ struct CodeInfo {
   bool cut = false;  // one of the names is longer than kMaxName
   std::uint64_t code_start = 0;  // 3.11 and later: the address of the first instruction; 0 before
 
+  [[nodiscard]] bool is_complete() const { return has_line_table && !file.empty(); }
   // The line of an instruction; see line_of() in line_table.h.
   [[nodiscard]] std::optional<std::uint32_t> line(Version version, std::uint32_t byte_offset) const;
 };
+
+// Of two readings of what was at one address: `live`, from the process, which may have ended before
+// the last of it was read, or the same from an image that has all of it.
+[[nodiscard]] std::optional<CodeInfo> more_complete(std::optional<CodeInfo> live,
+                                                    std::optional<CodeInfo> from_image);
 
 inline constexpr std::size_t kMaxName = 4096;           // bytes
 inline constexpr std::size_t kMaxLineTable = 1u << 20;  // bytes

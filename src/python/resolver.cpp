@@ -141,12 +141,15 @@ std::vector<model::StackFrame> PythonResolver::frames_at(model::SpaceId space, s
 
 const CodeInfo* PythonResolver::code_at(model::SpaceId space, std::uint64_t code, Heap& heap) {
   auto [found, is_new] = codes_.try_emplace({space, code});
-  if (!found->second && heap.types().type_of(code) != nullptr &&
-      heap.types().type_of(code)->kind == Kind::Code)
+  std::optional<CodeInfo>& known = found->second;
+  const bool has_all = known && known->is_complete();
+  if (!has_all && heap.types().type_of(code) != nullptr &&
+      heap.types().type_of(code)->kind == Kind::Code) {
     // Reading an image changes nothing in it.
-    found->second =
-        read_code(const_cast<MemoryImage&>(heap.image()), heap.runtime().layout, code, 0);
-  return found->second ? &*found->second : nullptr;
+    auto& image = const_cast<MemoryImage&>(heap.image());
+    known = more_complete(std::move(known), read_code(image, heap.runtime().layout, code, 0));
+  }
+  return known ? &*known : nullptr;
 }
 
 std::vector<model::StackFrame> PythonResolver::python_frames(model::SpaceId space,

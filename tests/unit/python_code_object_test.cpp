@@ -284,6 +284,29 @@ TEST(PythonCode, ALongNameIsCut) {
   EXPECT_TRUE(process.code()->cut);
 }
 
+// A process may end between two reads of one code object: a line table that is missing then is in
+// its image.
+TEST(PythonCode, TheMoreCompleteOfTwoReadings) {
+  Process process(kNew);
+  process.place_table(2, std::as_bytes(std::span("\xd8\x00", 2)));
+  const auto whole = process.code();
+  ASSERT_TRUE(whole && whole->is_complete());
+  auto cut = whole;
+  cut->line_table.clear();
+  cut->has_line_table = false;
+  EXPECT_TRUE(more_complete(cut, whole)->is_complete());
+  EXPECT_TRUE(more_complete(std::nullopt, whole)->is_complete());
+  EXPECT_FALSE(more_complete(cut, std::nullopt)->is_complete());
+  EXPECT_FALSE(more_complete(std::nullopt, std::nullopt));
+  // Another function was there.
+  cut->first_line = whole->first_line + 1;
+  EXPECT_EQ(more_complete(cut, whole)->first_line, cut->first_line);
+  // What was read from the process itself is newer.
+  auto newer = whole;
+  newer->qualname = "newer";
+  EXPECT_EQ(more_complete(newer, whole)->qualname, "newer");
+}
+
 TEST(PythonCode, AnyMemoryIsRead) {
   std::mt19937_64 random(20261125);
   Process process(kNew);
