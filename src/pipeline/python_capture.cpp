@@ -25,7 +25,7 @@ constexpr std::uint64_t kThreadLocal =
 
 // Where a thread keeps its PyThreadState: a pthread key, or from 3.15 on a variable below the
 // thread pointer, found by its value.
-std::optional<capture::ThreadSlot> thread_slot(const python::MemoryImage& image,
+std::optional<capture::ThreadSlot> thread_slot(const image::MemoryImage& image,
                                                const python::Runtime& runtime) {
   const python::Layout& layout = runtime.layout;
   if (layout.runtime.auto_tss_key != python::kAbsent)
@@ -77,12 +77,12 @@ std::optional<capture::PythonProbe> probe_of(const python::Heap& heap) {
 
 // The image of a process that runs is of several moments. A look at the little that is needed is
 // almost of one, and of another one if that was a bad one.
-python::Found find_runtime(const python::MemoryImage& image, pid_t tid,
+python::Found find_runtime(const image::MemoryImage& image, pid_t tid,
                            process::ModuleCache& modules, bool running) {
   constexpr int kLooks = 3;
   python::Found found = python::find_runtime(image);
   for (int i = 0; running && !found.runtime && i < kLooks; ++i) {
-    const auto look = python::MemoryImage::look_into(tid, modules, {});
+    const auto look = image::MemoryImage::look_into(tid, modules, {});
     if (!look) return {};  // it has ended
     found = python::find_runtime(**look);
   }
@@ -147,8 +147,8 @@ std::size_t PythonCapture::events_until(model::SpaceId space, std::size_t from,
 
 // Of what `tid` has now; what was not read because of limits, or not at all, is noted. `before` and
 // `written`: as MemoryImage::take_after() has them.
-std::shared_ptr<python::MemoryImage> PythonCapture::take_image(
-    pid_t tid, std::shared_ptr<const python::MemoryImage> before,
+std::shared_ptr<image::MemoryImage> PythonCapture::take_image(
+    pid_t tid, std::shared_ptr<const image::MemoryImage> before,
     const std::unordered_set<std::uint64_t>& written) {
   if (held_bytes_ >= kMostHeldBytes) {
     notes_.insert(
@@ -156,9 +156,9 @@ std::shared_ptr<python::MemoryImage> PythonCapture::take_image(
         "is set aside for them");
     return nullptr;
   }
-  python::MemoryImage::Limits limits;
+  image::MemoryImage::Limits limits;
   limits.max_bytes = std::min(limits.max_bytes, kMostHeldBytes - held_bytes_);
-  auto image = python::MemoryImage::take_after(std::move(before), written, tid, modules_, limits);
+  auto image = image::MemoryImage::take_after(std::move(before), written, tid, modules_, limits);
   if (!image) {
     notes_.insert(fmt::format("Python objects have no names: {}", image.error().message()));
     return nullptr;
@@ -172,7 +172,7 @@ std::shared_ptr<python::MemoryImage> PythonCapture::take_image(
 
 // nullptr, and a note, if there is no interpreter in it that is understood.
 std::shared_ptr<python::Heap> PythonCapture::new_heap(
-    const std::shared_ptr<python::MemoryImage>& image, pid_t tid, bool running) {
+    const std::shared_ptr<image::MemoryImage>& image, pid_t tid, bool running) {
   python::Found found = find_runtime(*image, tid, modules_, running);
   if (!found.runtime) {
     if (!found.unknown.empty()) notes_.insert(printable(found.unknown));

@@ -79,11 +79,11 @@ class PythonCapture {
                                                    bool running);
   void keep_for(model::SpaceId space, std::uint64_t time_ns,
                 const std::shared_ptr<python::Heap>& heap);
-  [[nodiscard]] std::shared_ptr<python::MemoryImage> take_image(
-      pid_t tid, std::shared_ptr<const python::MemoryImage> before,
+  [[nodiscard]] std::shared_ptr<image::MemoryImage> take_image(
+      pid_t tid, std::shared_ptr<const image::MemoryImage> before,
       const std::unordered_set<std::uint64_t>& written);
   [[nodiscard]] std::shared_ptr<python::Heap> new_heap(
-      const std::shared_ptr<python::MemoryImage>& image, pid_t tid, bool running);
+      const std::shared_ptr<image::MemoryImage>& image, pid_t tid, bool running);
   [[nodiscard]] std::size_t events_until(model::SpaceId space, std::size_t from,
                                          std::uint64_t time_ns) const;
   [[nodiscard]] std::unordered_set<std::uint64_t> written_since(const Known& known,

@@ -118,7 +118,7 @@ void Watcher::on_fork(pid_t tid, const model::Process& child, const model::Proce
 
 void Watcher::on_running_fork(const model::Process& child, const model::Process& parent,
                               const python::Runtime& runtime) {
-  const auto image = python::MemoryImage::look_into(parent.pid, modules_, {});
+  const auto image = image::MemoryImage::look_into(parent.pid, modules_, {});
   if (!image) return;
   const python::TypeTable types(**image, runtime.layout, runtime.type_type);
   if (python::is_finalizing(types, runtime)) return;
@@ -188,7 +188,7 @@ void Watcher::on_exit(pid_t tid, model::SpaceId space) {
 }
 
 void Watcher::look(pid_t tid, Known& one, WatchSample::Moment moment) {
-  const auto image = python::MemoryImage::look_into(tid, modules_, {});
+  const auto image = image::MemoryImage::look_into(tid, modules_, {});
   // It has ended meanwhile: what was seen before stays.
   if (!image) return;
   if (!one.runtime) one.runtime = python::find_runtime(**image).runtime;
@@ -216,7 +216,7 @@ void Watcher::look(pid_t tid, Known& one, WatchSample::Moment moment) {
 
 // Has the process ended, or does its interpreter take itself apart?
 bool Watcher::is_over(pid_t tid, const python::Runtime& runtime) {
-  const auto image = python::MemoryImage::look_into(tid, modules_, {});
+  const auto image = image::MemoryImage::look_into(tid, modules_, {});
   if (!image) return true;
   return python::is_finalizing(python::TypeTable(**image, runtime.layout, runtime.type_type),
                                runtime);

@@ -14,7 +14,7 @@ constexpr std::uint64_t kMostLookedAt = 100'000;  // of the dict of sys, when on
 
 }  // namespace
 
-std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& layout,
+std::optional<KeyTable> read_key_table(const image::MemoryImage& image, const Layout& layout,
                                        std::uint64_t address) {
   const auto& at = layout.dict_keys;
   KeyTable table;
@@ -48,7 +48,7 @@ std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& l
   // USABLE_FRACTION: two thirds.
   const std::uint64_t usable = (slots << 1) / 3;
   table.end = table.entries + usable * table.entry_size;
-  const MemoryImage::Region* region = image.region_at(address);
+  const image::MemoryImage::Region* region = image.region_at(address);
   if (region == nullptr || table.end > region->end || table.end < address) {
     // The empty table of the interpreter itself has none.
     if (usable != 0 || region == nullptr) return std::nullopt;
@@ -63,14 +63,15 @@ std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& l
   return table;
 }
 
-std::optional<Dict> read_dict(const MemoryImage& image, const Layout& layout, std::uint64_t dict) {
+std::optional<Dict> read_dict(const image::MemoryImage& image, const Layout& layout,
+                              std::uint64_t dict) {
   Dict read;
   const auto keys = read_key_table(image, layout, image.word(dict + layout.dict.keys));
   if (!keys) return std::nullopt;
   read.keys = *keys;
   const std::uint64_t values = image.word(dict + layout.dict.values);
   if (values == 0) return read;
-  const MemoryImage::Region* region = image.region_at(values);
+  const image::MemoryImage::Region* region = image.region_at(values);
   if (region == nullptr || values % 8 != 0) return std::nullopt;
   const std::uint64_t header = layout.dict_values.values != kAbsent
                                    ? static_cast<std::uint64_t>(layout.dict_values.values)

@@ -40,9 +40,9 @@ struct Dict {
 };
 
 // None if it is not sane.
-[[nodiscard]] std::optional<KeyTable> read_key_table(const MemoryImage& image, const Layout& layout,
-                                                     std::uint64_t address);
-[[nodiscard]] std::optional<Dict> read_dict(const MemoryImage& image, const Layout& layout,
+[[nodiscard]] std::optional<KeyTable> read_key_table(const image::MemoryImage& image,
+                                                     const Layout& layout, std::uint64_t address);
+[[nodiscard]] std::optional<Dict> read_dict(const image::MemoryImage& image, const Layout& layout,
                                             std::uint64_t dict);
 
 // The value of a str key, by going through all entries; none if there is no such key.
@@ -60,7 +60,7 @@ inline std::uint64_t key_place(const Dict& dict, std::uint64_t index) {
 inline std::uint64_t value_place(const Dict& dict, std::uint64_t index) {
   return dict.values != 0 ? dict.values + index * 8 : key_place(dict, index) + 8;
 }
-inline Entry read_entry(const MemoryImage& image, const Dict& dict, std::uint64_t index) {
+inline Entry read_entry(const image::MemoryImage& image, const Dict& dict, std::uint64_t index) {
   return {image.word(key_place(dict, index)), image.word(value_place(dict, index))};
 }
 

@@ -281,7 +281,7 @@ class Evaluator {
   }
 
   const TypeTable& types_;
-  const MemoryImage& image_;
+  const image::MemoryImage& image_;
   const Layout& layout_;
   const Runtime& runtime_;
   Evaluation result_;
@@ -296,7 +296,7 @@ Evaluation evaluate(const TypeTable& types, const Runtime& runtime, const Expres
 }
 
 bool is_finalizing(const TypeTable& types, const Runtime& runtime) {
-  const MemoryImage& image = types.image();
+  const image::MemoryImage& image = types.image();
   if (image.word(runtime.interpreter +
                  static_cast<std::uint64_t>(types.layout().interpreter.modules)) == 0)
     return true;

@@ -20,7 +20,8 @@ constexpr std::uint64_t kReadable =
 
 }  // namespace
 
-Heap::Heap(std::shared_ptr<const MemoryImage> image, Runtime runtime, std::shared_ptr<Heap> before)
+Heap::Heap(std::shared_ptr<const image::MemoryImage> image, Runtime runtime,
+           std::shared_ptr<Heap> before)
     : image_(std::move(image)),
       runtime_(std::move(runtime)),
       types_(*image_, runtime_.layout, runtime_.type_type),

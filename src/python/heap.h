@@ -36,7 +36,7 @@ class Heap {
  public:
   // `before`: the heap of an image that this one differs little from, if there is one. Its names
   // are used where the same object is still at the same address.
-  Heap(std::shared_ptr<const MemoryImage> image, Runtime runtime,
+  Heap(std::shared_ptr<const image::MemoryImage> image, Runtime runtime,
        std::shared_ptr<Heap> before = nullptr);
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
@@ -47,8 +47,10 @@ class Heap {
   // `name` then ends with "[...]". So are objects of one type without a name: "<tuple>".
   [[nodiscard]] std::vector<Place> in(std::uint64_t start, std::uint64_t end);
 
-  [[nodiscard]] const MemoryImage& image() const { return *image_; }
-  [[nodiscard]] const std::shared_ptr<const MemoryImage>& shared_image() const { return image_; }
+  [[nodiscard]] const image::MemoryImage& image() const { return *image_; }
+  [[nodiscard]] const std::shared_ptr<const image::MemoryImage>& shared_image() const {
+    return image_;
+  }
   [[nodiscard]] const Runtime& runtime() const { return runtime_; }
   [[nodiscard]] const TypeTable& types() const { return types_; }
   // Of the object graph; of the heap that names are taken from.
@@ -81,7 +83,7 @@ class Heap {
   void set_table_field(Place& place, const Type& type, const HeapIndex::OwnedTable& table,
                        std::uint64_t address);
 
-  std::shared_ptr<const MemoryImage> image_;
+  std::shared_ptr<const image::MemoryImage> image_;
   Runtime runtime_;
   TypeTable types_;
   std::shared_ptr<Heap> before_;

@@ -10,12 +10,12 @@
 #include "base/interrupt.h"
 #include "base/lazy_array.h"
 #include "base/units.h"
-#include "python/address_bits.h"
+#include "image/address_bits.h"
 
 namespace cowtrace::python {
 namespace {
 
-constexpr std::uint64_t kGrain = AddressBits::kGrain;
+constexpr std::uint64_t kGrain = image::AddressBits::kGrain;
 constexpr std::uint64_t kFewReadable = 4 << 20;  // bytes
 constexpr std::size_t kMostThreads = 10'000;
 constexpr std::size_t kMostFrames = 10'000;  // of one thread
@@ -58,7 +58,7 @@ class HeapVisitor {
     // What refers to nothing, too: of memory that nobody has written to there may be any amount.
     if ((--index_.budget_ & 0xffff) == 0) check_interrupt();
     if (target == 0 || target % kGrain != 0) return;
-    const MemoryImage::Region* region = image_.region_at(target);
+    const image::MemoryImage::Region* region = image_.region_at(target);
     if (region == nullptr) return;
     image_.prefetch(*region, target);
     seen_.prefetch(*region, target);
@@ -80,7 +80,7 @@ class HeapVisitor {
   bool table(Table kind, std::uint64_t start, std::uint64_t end) {
     if (index_.budget_ == 0 || end <= start) return false;
     --index_.budget_;
-    const MemoryImage::Region* region = image_.region_at(start);
+    const image::MemoryImage::Region* region = image_.region_at(start);
     if (region == nullptr || start % kGrain != 0) return false;
     if (seen_.test(*region, start)) return false;
     seen_.set(*region, start);
@@ -89,7 +89,7 @@ class HeapVisitor {
   }
 
   void admit(const Reference& one) {
-    const MemoryImage::Region& region = *image_.region_at(one.target);
+    const image::MemoryImage::Region& region = *image_.region_at(one.target);
     if (seen_.test(region, one.target) || waits(region, one)) return;
     const Type* type = types_.type_of(one.target);
     if (type == nullptr) return;
@@ -104,7 +104,7 @@ class HeapVisitor {
 
   // References whose names are long, or are none in Python, wait until the others have come to
   // their end.
-  bool waits(const MemoryImage::Region& region, const Reference& one) {
+  bool waits(const image::MemoryImage::Region& region, const Reference& one) {
     int turn = 0;
     switch (one.edge) {
       case Edge::DictKey:
@@ -318,11 +318,11 @@ class HeapVisitor {
 
   HeapIndex& index_;
   const TypeTable& types_;
-  const MemoryImage& image_;
+  const image::MemoryImage& image_;
   const Runtime& runtime_;
   References references_;
-  AddressBits seen_;   // is a node or begins a table
-  AddressBits waits_;  // is in waiting_[1]
+  image::AddressBits seen_;   // is a node or begins a table
+  image::AddressBits waits_;  // is in waiting_[1]
   std::unordered_map<std::uint64_t, std::uint64_t>
       static_dicts_;  // static type -> managed_static_type_state
   std::uint32_t parent_ = HeapIndex::kNone;
@@ -422,7 +422,8 @@ void HeapVisitor::sort_nodes() {
     seen_.clear(*image_.region_at(table.start), table.start);
   std::vector<std::uint64_t> in_use((image_.pages() + 63) / 64);
   for (const HeapIndex::Node& node : index_.nodes_) {
-    const std::uint64_t page = AddressBits::page_of(*image_.region_at(node.address), node.address);
+    const std::uint64_t page =
+        image::AddressBits::page_of(*image_.region_at(node.address), node.address);
     in_use[page / 64] |= std::uint64_t{1} << page % 64;
   }
   LazyArray<std::uint32_t> before_page(image_.pages());
@@ -434,8 +435,8 @@ void HeapVisitor::sort_nodes() {
   index_.by_address_.resize(index_.nodes_.size());
   for (std::uint32_t i = 0; i < index_.nodes_.size(); ++i) {
     const std::uint64_t address = index_.nodes_[i].address;
-    const MemoryImage::Region& region = *image_.region_at(address);
-    index_.by_address_[before_page[AddressBits::page_of(region, address)] +
+    const image::MemoryImage::Region& region = *image_.region_at(address);
+    index_.by_address_[before_page[image::AddressBits::page_of(region, address)] +
                        seen_.count_before(region, address)] = i;
   }
 }
@@ -457,7 +458,7 @@ void HeapIndex::walk(const TypeTable& types, const Runtime& runtime) {
     for (std::uint64_t at = runtime.address + layout.runtime.static_objects;
          at < runtime.address + layout.runtime.size; at += 16)
       visitor.root(Edge::Static, 0, at);
-  for (const MemoryImage::Region& region : types.image().regions())
+  for (const image::MemoryImage::Region& region : types.image().regions())
     if (region.writable && (region.module != nullptr || region.start == runtime.module_end))
       visitor.words(Edge::Static, region.start, region.end);
   visitor.follow();

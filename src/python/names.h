@@ -71,7 +71,7 @@ class Names {
   };
 
   const TypeTable& types_;
-  const MemoryImage& image_;
+  const image::MemoryImage& image_;
   const HeapIndex& index_;
   const Runtime& runtime_;
   std::unordered_map<std::uint64_t, std::unordered_map<std::string, std::uint64_t>>

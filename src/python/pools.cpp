@@ -16,7 +16,7 @@ constexpr std::uint64_t kMostArenas = 1 << 22;
 
 }  // namespace
 
-Pools::Pools(const MemoryImage& image, const Runtime& runtime, std::uint64_t likely)
+Pools::Pools(const image::MemoryImage& image, const Runtime& runtime, std::uint64_t likely)
     : image_(image),
       layout_(runtime.layout),
       pool_size_(static_cast<std::uint64_t>(runtime.layout.pool.size)),
@@ -52,7 +52,7 @@ std::optional<Pool> Pools::read_pool(std::uint64_t address) const {
 
 std::vector<std::uint64_t> Pools::some_pools() const {
   std::vector<std::uint64_t> found;
-  for (const MemoryImage::Region& region : image_.regions()) {
+  for (const image::MemoryImage::Region& region : image_.regions()) {
     if (!region.writable || region.module != nullptr) continue;
     const std::uint64_t first = (region.start + pool_size_ - 1) / pool_size_ * pool_size_;
     for (std::uint64_t at = first; at + pool_size_ <= region.end && found.size() < kProbed;
@@ -103,7 +103,7 @@ void Pools::find_arenas(const Runtime& runtime, std::uint64_t likely) {
   if (likely != 0 && scan(likely, likely + 8)) return;
   // .bss is the anonymous mapping that follows the data of the file.
   std::uint64_t data_end = 0;
-  for (const MemoryImage::Region& region : image_.regions()) {
+  for (const image::MemoryImage::Region& region : image_.regions()) {
     const bool data = region.path == runtime.module;
     const bool bss = region.path.empty() && region.start == data_end;
     if (data) data_end = region.end;

@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "image/memory_image.h"
 #include "python/layout.h"
-#include "python/memory_image.h"
 #include "python/runtime.h"
 
 namespace cowtrace::python {
@@ -31,7 +31,7 @@ class Pools {
   // Without arenas (another allocator, or they were not found) every answer is none. `likely`:
   // where another image of the same family leads to them, or 0; there it is looked before all of
   // the interpreter's data is.
-  Pools(const MemoryImage& image, const Runtime& runtime, std::uint64_t likely = 0);
+  Pools(const image::MemoryImage& image, const Runtime& runtime, std::uint64_t likely = 0);
 
   // The sane pool that holds `address`, its header included; none if no arena has it or the pool is
   // unused.
@@ -53,7 +53,7 @@ class Pools {
   [[nodiscard]] std::vector<std::uint64_t> some_pools() const;
   void load(std::uint64_t array);
 
-  const MemoryImage& image_;
+  const image::MemoryImage& image_;
   const Layout& layout_;
   std::uint64_t pool_size_ = 0, arena_size_ = 0, found_at_ = 0;
   std::vector<std::uint64_t> arenas_;  // ascending

@@ -468,7 +468,7 @@ class References {
   }
 
   const TypeTable& types_;
-  const MemoryImage& image_;
+  const image::MemoryImage& image_;
   const Layout& layout_;
 };
 

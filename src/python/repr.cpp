@@ -51,7 +51,7 @@ std::string quoted(std::string_view text, bool bytes) {
 
 // Digits of 30 bits, least significant first; the size is negative for negative numbers.
 std::optional<std::string> integer_at(const TypeTable& types, std::uint64_t object) {
-  const MemoryImage& image = types.image();
+  const image::MemoryImage& image = types.image();
   const auto& at = types.layout().integer;
   std::uint64_t digits = 0;
   bool negative = false;
@@ -93,7 +93,7 @@ std::optional<std::string> integer_at(const TypeTable& types, std::uint64_t obje
 std::optional<std::string> repr_within(const TypeTable& types, std::uint64_t object, int depth);
 
 std::optional<std::string> tuple_at(const TypeTable& types, std::uint64_t object, int depth) {
-  const MemoryImage& image = types.image();
+  const image::MemoryImage& image = types.image();
   const std::uint64_t count = image.word(object + types.layout().object.var_size);
   if (count > kMostShown || depth >= kDeepestShown) return std::nullopt;
   constexpr std::size_t kLongestShown = 1000;
@@ -144,7 +144,8 @@ std::optional<std::string> text_at(const TypeTable& types, std::uint64_t object,
   const Type* type = types.type_of(object);
   if (type == nullptr || type->kind != Kind::Text) return std::nullopt;
   // Reading an image changes nothing in it.
-  auto text = read_text(const_cast<MemoryImage&>(types.image()), types.layout(), object, limit);
+  auto text =
+      read_text(const_cast<image::MemoryImage&>(types.image()), types.layout(), object, limit);
   if (!text || text->cut) return std::nullopt;
   return std::move(text->utf8);
 }

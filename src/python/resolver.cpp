@@ -146,7 +146,7 @@ const CodeInfo* PythonResolver::code_at(model::SpaceId space, std::uint64_t code
   if (!has_all && heap.types().type_of(code) != nullptr &&
       heap.types().type_of(code)->kind == Kind::Code) {
     // Reading an image changes nothing in it.
-    auto& image = const_cast<MemoryImage&>(heap.image());
+    auto& image = const_cast<image::MemoryImage&>(heap.image());
     known = more_complete(std::move(known), read_code(image, heap.runtime().layout, code, 0));
   }
   return known ? &*known : nullptr;

@@ -41,7 +41,8 @@ std::optional<Version> version_in_name(std::string_view path) {
 }
 
 // Py_Version is PY_VERSION_HEX, since 3.11 (Include/pylifecycle.h).
-std::optional<Version> version_in_symbol(const MemoryImage& image, const InterpreterFile& file) {
+std::optional<Version> version_in_symbol(const image::MemoryImage& image,
+                                         const InterpreterFile& file) {
   const auto symbol = file.module->find_symbol("Py_Version");
   if (!symbol) return std::nullopt;
   const auto hex = image.load<std::uint32_t>(*symbol + file.bias);
@@ -51,7 +52,7 @@ std::optional<Version> version_in_symbol(const MemoryImage& image, const Interpr
 
 // A place that is the head of a circular list of PyGC_Head: its neighbours lead back. Low bits are
 // flags.
-bool is_list_head(const MemoryImage& image, std::uint64_t head) {
+bool is_list_head(const image::MemoryImage& image, std::uint64_t head) {
   constexpr std::uint64_t kFlags = 3;
   const std::uint64_t next = image.word(head) & ~kFlags;
   const std::uint64_t previous = image.word(head + 8) & ~kFlags;
@@ -61,7 +62,7 @@ bool is_list_head(const MemoryImage& image, std::uint64_t head) {
 
 // Patch releases have moved the fields of struct _gc_runtime_state by a few bytes (3.13.0
 // to 3.13.5): the list heads tell where they are.
-bool settle_gc(const MemoryImage& image, Runtime& runtime) {
+bool settle_gc(const image::MemoryImage& image, Runtime& runtime) {
   auto& gc = runtime.layout.gc;
   runtime.gc = runtime.layout.interpreter.gc != kAbsent
                    ? runtime.interpreter + static_cast<std::uint64_t>(runtime.layout.interpreter.gc)
@@ -88,7 +89,7 @@ bool settle_gc(const MemoryImage& image, Runtime& runtime) {
 constexpr std::string_view kNotBegun = "it has no interpreter yet";
 
 // nullopt with `why` when the process contradicts the layout.
-std::optional<Runtime> check(const MemoryImage& image, const InterpreterFile& file,
+std::optional<Runtime> check(const image::MemoryImage& image, const InterpreterFile& file,
                              const Layout& layout, std::string& why) {
   Runtime runtime;
   runtime.layout = layout;
@@ -141,11 +142,11 @@ std::optional<Runtime> check(const MemoryImage& image, const InterpreterFile& fi
 }
 
 // _Py_DebugOffsets, 3.13 and later: {char cookie[8]; uint64_t version, free_threaded; ...}.
-bool is_free_threaded(const MemoryImage& image, std::uint64_t runtime) {
+bool is_free_threaded(const image::MemoryImage& image, std::uint64_t runtime) {
   return image.bytes(runtime, kCookie.size()) == kCookie && image.word(runtime + 16) != 0;
 }
 
-void find_extent(const MemoryImage& image, Runtime& runtime) {
+void find_extent(const image::MemoryImage& image, Runtime& runtime) {
   for (const process::MapsEntry& entry : image.maps()) {
     if (entry.path != runtime.module) continue;
     if (runtime.module_start == 0) runtime.module_start = entry.start;
@@ -155,12 +156,12 @@ void find_extent(const MemoryImage& image, Runtime& runtime) {
 
 }  // namespace
 
-std::vector<InterpreterFile> find_interpreter_files(const MemoryImage& image) {
+std::vector<InterpreterFile> find_interpreter_files(const image::MemoryImage& image) {
   std::vector<InterpreterFile> files;
   std::vector<const process::ElfModule*> seen;
   bool first = true;
   std::size_t looked_at = 0;
-  for (const MemoryImage::Region& region : image.regions()) {
+  for (const image::MemoryImage::Region& region : image.regions()) {
     if (region.module == nullptr) continue;
     if (std::find(seen.begin(), seen.end(), region.module.get()) != seen.end()) continue;
     seen.push_back(region.module.get());
@@ -185,7 +186,7 @@ std::vector<InterpreterFile> find_interpreter_files(const MemoryImage& image) {
   return files;
 }
 
-Found find_runtime(const MemoryImage& image) {
+Found find_runtime(const image::MemoryImage& image) {
   Found found;
   for (const InterpreterFile& file : find_interpreter_files(image)) {
     if (is_free_threaded(image, file.runtime)) {

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "image/memory_image.h"
 #include "python/layout.h"
-#include "python/memory_image.h"
 
 namespace cowtrace::python {
 
@@ -38,7 +38,7 @@ struct Found {
                         // layout not known")
 };
 
-[[nodiscard]] Found find_runtime(const MemoryImage& image);
+[[nodiscard]] Found find_runtime(const image::MemoryImage& image);
 
 // Where an ELF file's symbol or section lies in the process; none if it is not there.
 struct InterpreterFile {
@@ -46,6 +46,6 @@ struct InterpreterFile {
   std::uint64_t bias = 0;
   std::uint64_t runtime = 0;  // address of _PyRuntime
 };
-[[nodiscard]] std::vector<InterpreterFile> find_interpreter_files(const MemoryImage& image);
+[[nodiscard]] std::vector<InterpreterFile> find_interpreter_files(const image::MemoryImage& image);
 
 }  // namespace cowtrace::python

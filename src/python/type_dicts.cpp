@@ -6,7 +6,7 @@ namespace cowtrace::python {
 std::uint64_t static_type_state(const TypeTable& types, const Runtime& runtime,
                                 std::uint64_t type) {
   const auto& layout = types.layout();
-  const MemoryImage& image = types.image();
+  const image::MemoryImage& image = types.image();
   if (layout.interpreter.types_builtins == kAbsent || layout.static_type.type == kAbsent) return 0;
   const Type* itself = types.find(type);
   if (itself == nullptr || itself->heap()) return 0;

@@ -49,10 +49,10 @@ constexpr NamedKind kNamedKinds[] = {
 
 }  // namespace
 
-std::string read_name(const MemoryImage& image, std::uint64_t address, std::size_t limit) {
+std::string read_name(const image::MemoryImage& image, std::uint64_t address, std::size_t limit) {
   std::string name;
   if (address == 0) return name;
-  const MemoryImage::Region* region = image.region_at(address);
+  const image::MemoryImage::Region* region = image.region_at(address);
   if (region == nullptr) return name;
   limit = std::min<std::uint64_t>(limit, region->end - address);
   for (std::size_t i = 0; i < limit; ++i) {
@@ -71,7 +71,7 @@ const Type::Member* Type::member_at(std::uint64_t offset) const {
   return found != members.end() && found->offset == offset ? &*found : nullptr;
 }
 
-TypeTable::TypeTable(const MemoryImage& image, const Layout& layout, std::uint64_t type_type)
+TypeTable::TypeTable(const image::MemoryImage& image, const Layout& layout, std::uint64_t type_type)
     : image_(image), layout_(layout), type_type_(type_type), work_left_(kMostWork) {}
 
 bool TypeTable::is_type(std::uint64_t address) const {
@@ -201,7 +201,7 @@ const Type* TypeTable::type_of(std::uint64_t object) const {
 }
 
 std::uint64_t TypeTable::size_of(std::uint64_t object, const Type& type) const {
-  const MemoryImage::Region* region = image_.region_at(object);
+  const image::MemoryImage::Region* region = image_.region_at(object);
   return std::min(claimed_size_of(object, type), region != nullptr ? region->end - object : 0);
 }
 

@@ -12,8 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "image/memory_image.h"
 #include "python/layout.h"
-#include "python/memory_image.h"
 
 namespace cowtrace::python {
 
@@ -88,7 +88,7 @@ struct OwnFrame {
 class TypeTable {
  public:
   // `type_type`: the address of PyType_Type, already checked.
-  TypeTable(const MemoryImage& image, const Layout& layout, std::uint64_t type_type);
+  TypeTable(const image::MemoryImage& image, const Layout& layout, std::uint64_t type_type);
 
   // nullptr if there is no sane type at `address`. Pointers stay valid.
   [[nodiscard]] const Type* find(std::uint64_t address) const {
@@ -100,7 +100,7 @@ class TypeTable {
   [[nodiscard]] const Type* type_of(std::uint64_t object) const;
 
   [[nodiscard]] std::uint64_t type_type() const { return type_type_; }
-  [[nodiscard]] const MemoryImage& image() const { return image_; }
+  [[nodiscard]] const image::MemoryImage& image() const { return image_; }
   [[nodiscard]] const Layout& layout() const { return layout_; }
 
   // Bytes of the object itself, from its address on, without what lies before it. No more than the
@@ -122,7 +122,7 @@ class TypeTable {
   void read_members(Type& type) const;
   [[nodiscard]] bool sane_refcount(std::uint64_t object) const;
 
-  const MemoryImage& image_;
+  const image::MemoryImage& image_;
   const Layout& layout_;
   std::uint64_t type_type_;
   mutable std::unordered_map<std::uint64_t, std::unique_ptr<Type>>
@@ -138,7 +138,7 @@ class TypeTable {
 }
 
 // A NUL-terminated string of at most `limit` printable ASCII bytes; empty if there is none.
-[[nodiscard]] std::string read_name(const MemoryImage& image, std::uint64_t address,
+[[nodiscard]] std::string read_name(const image::MemoryImage& image, std::uint64_t address,
                                     std::size_t limit);
 
 }  // namespace cowtrace::python

@@ -59,7 +59,7 @@ bool measure(pid_t pid, Times& best, Sizes& sizes, bool first) {
   const std::int64_t rss = status_bytes("VmRSS");
   Watch watch;
   cowtrace::process::ModuleCache modules;
-  auto image = python::MemoryImage::take(pid, modules, {});
+  auto image = cowtrace::image::MemoryImage::take(pid, modules, {});
   if (!image) {
     fmt::print(stderr, "heap_cost: {}\n", image.error().message());
     return false;

@@ -86,7 +86,7 @@ std::size_t ask_for_lines(python::Heap& heap) {
   for (const python::HeapIndex::Node& node : heap.index().nodes()) {
     if (heap.index().type(node).kind != python::Kind::Code) continue;
     // Reading an image changes nothing in it.
-    const auto code = python::read_code(const_cast<python::MemoryImage&>(heap.image()),
+    const auto code = python::read_code(const_cast<cowtrace::image::MemoryImage&>(heap.image()),
                                         heap.runtime().layout, node.address, 0);
     for (std::uint32_t offset = 0; code && offset < 200; offset += 22)
       answers += code->line(heap.runtime().layout.version, offset).has_value();
@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
   const auto pid = static_cast<pid_t>(std::atoi(argv[1]));
   cowtrace::process::ModuleCache modules;
   const auto start = std::chrono::steady_clock::now();
-  auto image = python::MemoryImage::take(pid, modules, {});
+  auto image = cowtrace::image::MemoryImage::take(pid, modules, {});
   if (!image) {
     fmt::print(stderr, "python_names: {}\n", image.error().message());
     return 1;

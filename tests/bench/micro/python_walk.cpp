@@ -72,7 +72,7 @@ class PythonWalk : public Work {
   explicit PythonWalk(std::uint64_t size) {
     const Python python(size);
     process::ModuleCache modules;
-    auto image = python::MemoryImage::take(python.pid(), modules, {});
+    auto image = image::MemoryImage::take(python.pid(), modules, {});
     if (!image) throw std::runtime_error(image.error().message());
     image_ = std::move(*image);
     python::Found found = python::find_runtime(*image_);
@@ -88,7 +88,7 @@ class PythonWalk : public Work {
   Done run() override { return {heap_->index().nodes().size(), image_->bytes_read()}; }
 
  private:
-  std::shared_ptr<python::MemoryImage> image_;
+  std::shared_ptr<image::MemoryImage> image_;
   python::Runtime runtime_;
   std::unique_ptr<python::Heap> heap_;
 };

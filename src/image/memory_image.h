@@ -29,14 +29,14 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "image/page_store.h"
+#include "image/readable_pages.h"
 #include "process/elf_module.h"
 #include "process/frame_snapshot.h"
 #include "process/maps.h"
 #include "process/remote_memory.h"
-#include "python/page_store.h"
-#include "python/readable_pages.h"
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 
 class MemoryImage final : public process::RemoteMemory {
  public:
@@ -212,4 +212,4 @@ class MemoryImage final : public process::RemoteMemory {
   mutable std::atomic<std::size_t> last_ = 0;  // a guess that any thread may replace
 };
 
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image

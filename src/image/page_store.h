@@ -14,7 +14,7 @@
 
 #include "base/units.h"
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 
 class PageStore {
  public:
@@ -41,4 +41,4 @@ class PageStore {
   std::uint64_t used_ = kChunk;  // of the last chunk
 };
 
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Images of children that inherit what the test has written.
-#include "python/memory_image.h"
+#include "image/memory_image.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -17,7 +17,7 @@
 #include "process/pagemap.h"
 #include "support/forked_child.h"
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 namespace {
 
 constexpr std::uint64_t kPages = 4096;
@@ -168,4 +168,4 @@ TEST_F(Image, OfALaterForkReadsWhatWasWrittenInPlace) {
 }
 
 }  // namespace
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image

@@ -11,7 +11,7 @@
 #include "base/lazy_array.h"
 #include "base/units.h"
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 
 class ReadablePages {
  public:
@@ -49,4 +49,4 @@ class ReadablePages {
   std::uint64_t touched_ = 0, staying_ = 0;  // slots that have memory, and that stay
 };
 
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image

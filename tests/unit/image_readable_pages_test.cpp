@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "python/readable_pages.h"
+#include "image/readable_pages.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 namespace {
 
 void fill(std::byte* page, int value) {
@@ -51,4 +51,4 @@ TEST(ReadablePages, LeavesThoseThatStay) {
 }
 
 }  // namespace
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "python/page_store.h"
+#include "image/page_store.h"
 
 #include <lz4.h>
 
@@ -7,7 +7,7 @@
 #include <array>
 #include <cstring>
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 namespace {
 
 constexpr std::uint64_t kHeader = sizeof(std::uint16_t);
@@ -56,4 +56,4 @@ void PageStore::get(Id id, std::span<std::byte, kPageSize> out) const {
                         reinterpret_cast<char*>(out.data()), size, kPageSize);
 }
 
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image

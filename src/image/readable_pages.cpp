@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "python/readable_pages.h"
+#include "image/readable_pages.h"
 
 #include <sys/mman.h>
 
 #include <algorithm>
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 std::byte* ReadablePages::make(std::uint64_t page, bool stays) {
   std::uint64_t slot = 0;
   if (stays) {
@@ -33,4 +33,4 @@ void ReadablePages::expect_many() {
   madvise(memory_.data(), count_ * kPageSize, MADV_HUGEPAGE);
 }
 
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image

@@ -8,9 +8,9 @@
 
 #include "base/lazy_array.h"
 #include "base/units.h"
-#include "python/memory_image.h"
+#include "image/memory_image.h"
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 
 class AddressBits {
  public:
@@ -66,4 +66,4 @@ class AddressBits {
   LazyArray<std::uint64_t> words_;
 };
 
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image

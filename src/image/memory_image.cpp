@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "python/memory_image.h"
+#include "image/memory_image.h"
 
 #include <sys/stat.h>
 
@@ -10,7 +10,7 @@
 #include "base/units.h"
 #include "process/elf_file.h"
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 namespace {
 
 constexpr std::uint64_t kReadAtOnce = 256 * 1024;  // stays in the cache until it is compressed
@@ -374,4 +374,4 @@ Result<std::size_t> MemoryImage::read(std::uint64_t address, std::span<std::byte
   return done;
 }
 
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image

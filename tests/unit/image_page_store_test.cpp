@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "python/page_store.h"
+#include "image/page_store.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-namespace cowtrace::python {
+namespace cowtrace::image {
 namespace {
 
 using Page = std::array<std::byte, kPageSize>;
@@ -69,4 +69,4 @@ TEST(PageStore, IsSmallerThanWhatItKeeps) {
 }
 
 }  // namespace
-}  // namespace cowtrace::python
+}  // namespace cowtrace::image
