@@ -87,7 +87,7 @@ struct cowtrace_counters {
 	__u64 copies;	   /* of stacks, that were sent */
 	__u64 lost_copies; /* for which there was no room */
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_counters) == 176 + 11 * 8);
+COWTRACE_ASSERT(sizeof(struct cowtrace_counters) == sizeof(struct cowtrace_counts) + 11 * 8);
 
 /*
  * One a CPU, shared with user space: its counters, and a short queue of breaks that stays in the
@@ -107,7 +107,7 @@ struct cowtrace_lane {
 	__u64 head;   /* slots taken so far; BPF */
 	__u64 woken;  /* head when user space was woken last; BPF */
 	__u32 spaces; /* numbers given out; BPF */
-	__u8 pad[512 - 176 - 13 * 8 - 4];
+	__u8 pad[512 - sizeof(struct cowtrace_counts) - 13 * 8 - 4];
 	__u64 tail; /* slots read so far; user space */
 	__u8 pad2[4096 - 520];
 	struct cowtrace_slot slots[COWTRACE_LANE_SLOTS];

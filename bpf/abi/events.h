@@ -174,7 +174,8 @@ struct cowtrace_exec {
 	struct cowtrace_counts counts;
 	char command[COWTRACE_COMM];
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_exec) == 24 + 24 + 176 + COWTRACE_COMM);
+COWTRACE_ASSERT(sizeof(struct cowtrace_exec) ==
+		24 + 24 + sizeof(struct cowtrace_counts) + COWTRACE_COMM);
 
 struct cowtrace_exit {
 	struct cowtrace_header header;
@@ -186,7 +187,8 @@ struct cowtrace_exit {
 	struct cowtrace_counts counts;
 	char command[COWTRACE_COMM]; /* of the process: programs rename themselves */
 };
-COWTRACE_ASSERT(sizeof(struct cowtrace_exit) == 24 + 16 + 176 + COWTRACE_COMM);
+COWTRACE_ASSERT(sizeof(struct cowtrace_exit) ==
+		24 + 16 + sizeof(struct cowtrace_counts) + COWTRACE_COMM);
 
 /* The vm_area_struct that held an address at the moment of a break; once per distinct one. */
 struct cowtrace_mapping {

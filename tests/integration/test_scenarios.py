@@ -50,7 +50,7 @@ class Scenarios(IntegrationTest):
         self.assertEqual(len(trace.processes), len(trace.truth["processes"]))
         return trace
 
-    def test_the_table_is_the_one_that_the_issue_names(self):
+    def test_what_is_played_exists(self):
         self.assertLessEqual(set(PLAYED), set(scenario_names()))
 
     def test_matrix(self):
