@@ -47,7 +47,8 @@ Result<report::ReportOptions> report_options(const std::string& color, bool verb
 std::string format_names() {
   std::string names;
   for (const report::Format& format : report::formats())
-    if (format.make != nullptr) names += fmt::format("{}{}", names.empty() ? "" : "|", format.name);
+    if (format.write != nullptr)
+      names += fmt::format("{}{}", names.empty() ? "" : "|", format.name);
   return names;
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
-#include "report/reporter.h"
+#include "report/options.h"
 
 namespace cowtrace::cli {
 

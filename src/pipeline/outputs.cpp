@@ -24,7 +24,7 @@ namespace cowtrace::pipeline {
 namespace {
 
 bool is_trace(const report::Format& format) {
-  return format.make == nullptr;
+  return format.write == nullptr;
 }
 
 // How many sites have a function without a name.
@@ -79,7 +79,8 @@ Result<Outputs> Outputs::open(const std::vector<std::string>& paths,
     output.format = formats[i]->name;
     output.file =
         std::make_unique<ReportFile>(std::move(*fd), report::incomplete(formats[i]->name));
-    output.reporter = formats[i]->make(options);
+    output.write = formats[i]->write;
+    output.options = options;
   }
   return outputs;
 }
@@ -92,7 +93,8 @@ Status Outputs::show(const std::string& format, const report::ReportOptions& opt
   Output& output = outputs_.emplace_back();
   output.fd = fd;
   output.format = format;
-  output.reporter = (*found)->make(options);
+  output.write = (*found)->write;
+  output.options = options;
   return {};
 }
 
@@ -178,7 +180,7 @@ void Outputs::note(const Work& work, analysis::Summary& summary) {
 
 void Outputs::write_file(Output& output, const analysis::Report& report) {
   std::ostream out(output.file.get());
-  const Status written = output.reporter->write(report, out);
+  const Status written = output.write(report, output.options, out);
   const int error = output.file->finish();
   if (error != 0)
     keep_first(fail_errno("cannot write " + printable(output.path), error,
@@ -194,7 +196,7 @@ void Outputs::write_shown(Output& output, const Work& work, const analysis::Repo
   Status written;
   if (output.format == "text") {
     std::ostringstream text;
-    written = output.reporter->write(report, text);
+    written = output.write(report, output.options, text);
     work.stage.clear();
     error = write_all(output.fd, text.str());
   } else {
@@ -202,7 +204,7 @@ void Outputs::write_shown(Output& output, const Work& work, const analysis::Repo
     const HoldInterrupts hold;
     ReportFile shown(Fd(dup(output.fd)), {}, ReportFile::Kind::Stream);
     std::ostream out(&shown);
-    written = output.reporter->write(report, out);
+    written = output.write(report, output.options, out);
     error = shown.finish();
   }
   // Where nobody takes it, the report on standard error is one that nobody wanted.

@@ -58,7 +58,8 @@ class Outputs {
     int fd = -1;       // of what is shown
     std::string format;
     std::unique_ptr<ReportFile> file;  // of a path
-    std::unique_ptr<report::Reporter> reporter;
+    report::Write* write = nullptr;
+    report::ReportOptions options;
     bool done = false;
   };
   struct Work {

@@ -8,7 +8,7 @@
 
 #include "analysis/compare.h"
 #include "base/result.h"
-#include "report/reporter.h"
+#include "report/options.h"
 
 namespace cowtrace::report {
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/folded.h"
-
+// Brendan Gregg's folded stacks, for flamegraph.pl, inferno and others: one line a stack, outermost
+// first, with the bytes that were copied.
+//
+//   server;main;serve;fill_table;memset 49152
+//   server;(lost events) 8192
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +12,7 @@
 
 #include "analysis/break_stacks.h"
 #include "report/stack_names.h"
+#include "report/writers.h"
 
 namespace cowtrace::report {
 
@@ -41,11 +45,12 @@ std::string folded(const NamedFrame& frame) {
 
 }  // namespace
 
-Status FoldedReporter::write(const analysis::Report& report, std::ostream& out) {
+Status write_folded(const analysis::Report& report, const ReportOptions& options,
+                    std::ostream& out) {
   const analysis::Summary& summary = report.summary;
   StackNames names(summary);
   std::map<std::string, std::uint64_t> weights;
-  for (const analysis::BreakStack& stack : analysis::break_stacks(report, options_.filter, false)) {
+  for (const analysis::BreakStack& stack : analysis::break_stacks(report, options.filter, false)) {
     std::string line = folded(command_of(summary.processes[stack.process.value]));
     const auto& frames = names.of(stack);
     for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame)

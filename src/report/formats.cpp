@@ -6,34 +6,22 @@
 #include <array>
 
 #include "base/units.h"
-#include "report/folded.h"
-#include "report/html.h"
-#include "report/json.h"
-#include "report/jsonl.h"
-#include "report/perfetto.h"
-#include "report/pprof.h"
-#include "report/speedscope.h"
-#include "report/text.h"
+#include "report/writers.h"
 
 namespace cowtrace::report {
 
 namespace {
 
-template <typename Made>
-std::unique_ptr<Reporter> make(const ReportOptions& options) {
-  return std::make_unique<Made>(options);
-}
-
 constexpr std::array<Format, 9> kFormats = {{
     {".cow", "cow", false, nullptr},
-    {".json", "json", false, &make<JsonReporter>},
-    {".html", "html", false, &make<HtmlReporter>},
-    {".txt", "text", false, &make<TextReporter>},
-    {".folded", "folded", true, &make<FoldedReporter>},
-    {".speedscope.json", "speedscope", true, &make<SpeedscopeReporter>},
-    {".pb.gz", "pprof", true, &make<PprofReporter>},
-    {".pftrace", "perfetto", true, &make<PerfettoReporter>},
-    {".jsonl", "jsonl", true, &make<JsonLinesReporter>},
+    {".json", "json", false, &write_json},
+    {".html", "html", false, &write_html},
+    {".txt", "text", false, &write_text},
+    {".folded", "folded", true, &write_folded},
+    {".speedscope.json", "speedscope", true, &write_speedscope},
+    {".pb.gz", "pprof", true, &write_pprof},
+    {".pftrace", "perfetto", true, &write_perfetto},
+    {".jsonl", "jsonl", true, &write_json_lines},
 }};
 
 // Of the formats for which `*only` is true, if it is given.

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table of output formats: suffix, name and maker.
+// The one table of output formats: suffix, name and function.
 #pragma once
 
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
-#include "report/reporter.h"
+#include "report/writers.h"
 
 namespace cowtrace::report {
 
@@ -16,8 +15,7 @@ struct Format {
   std::string_view suffix;  // of -o FILE
   std::string_view name;    // of --format
   bool filtered;  // shows what ReportOptions::filter lets through; others are always whole
-  std::unique_ptr<Reporter> (*make)(
-      const ReportOptions&);  // nullptr: a trace, which another layer writes
+  Write* write;   // nullptr: a trace, which another layer writes
 };
 
 std::span<const Format> formats();

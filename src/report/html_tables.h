@@ -12,7 +12,7 @@
 
 #include "analysis/summary.h"
 #include "report/html_sections.h"
-#include "report/reporter.h"
+#include "report/options.h"
 
 namespace cowtrace::report {
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/json.h"
-
+// The report for scripts: schema "cowtrace.report/1" (docs/report.schema.json). Written row by row,
+// so that its size costs no memory. Text that is not UTF-8 has U+FFFD in the place of what is
+// wrong.
 #include <string_view>
 
 #include "analysis/pages.h"
@@ -8,6 +9,7 @@
 #include "report/json_rows.h"
 #include "report/json_stream.h"
 #include "report/page_text.h"
+#include "report/writers.h"
 
 namespace cowtrace::report {
 
@@ -22,11 +24,11 @@ void write_list(JsonStream& json, std::string_view key, const Rows& rows, MakeJs
 
 }  // namespace
 
-Status JsonReporter::write(const analysis::Report& report, std::ostream& out) {
+Status write_json(const analysis::Report& report, const ReportOptions& options, std::ostream& out) {
   const analysis::Summary& summary = report.summary;
   JsonStream json(out);
   json.member("schema", "cowtrace.report/1");
-  json.member("version", options_.version);
+  json.member("version", options.version);
   json.member("capture", capture_json(summary.capture));
   json.member("totals", totals_json(summary.totals));
   write_list(json, "processes", summary.processes, process_json);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/jsonl.h"
-
+// Raw events as JSON lines, schema "cowtrace.events/1" (docs/events.schema.json): one object a
+// line, in order of time, with a `type`. Stacks and objects are written once, before the first
+// event that names them; their numbers are those of `sites` and `objects` in the JSON report.
 #include <fmt/format.h>
 
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "analysis/events.h"
 #include "base/units.h"
 #include "report/json_rows.h"
+#include "report/writers.h"
 
 namespace cowtrace::report {
 
@@ -160,11 +162,12 @@ class Lines : public analysis::EventVisitor {
 
 }  // namespace
 
-Status JsonLinesReporter::write(const analysis::Report& report, std::ostream& out) {
+Status write_json_lines(const analysis::Report& report, const ReportOptions& options,
+                        std::ostream& out) {
   const analysis::Summary& summary = report.summary;
   Lines lines(summary, report.session, out);
-  lines.begin(options_);
-  analysis::visit_in_time(report, options_.filter, lines);
+  lines.begin(options);
+  analysis::visit_in_time(report, options.filter, lines);
   lines.end();
   out << std::flush;
   if (!out) return fail("the events are incomplete", "their file did not take all of them");

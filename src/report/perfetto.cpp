@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/perfetto.h"
-
+// A trace for https://ui.perfetto.dev (proto/perfetto_trace.proto): for each process a counter of
+// copied bytes, an instant for each break with its stack and object, and marks where it begins and
+// ends.
 #include <fmt/format.h>
 
 #include <string>
@@ -10,6 +11,7 @@
 #include "base/units.h"
 #include "report/end_words.h"
 #include "report/perfetto_packets.h"
+#include "report/writers.h"
 
 namespace cowtrace::report {
 
@@ -150,11 +152,12 @@ void TraceWriter::annotate_event(const analysis::EventRow& row) {
 
 }  // namespace
 
-Status PerfettoReporter::write(const analysis::Report& report, std::ostream& out) {
+Status write_perfetto(const analysis::Report& report, const ReportOptions& options,
+                      std::ostream& out) {
   const analysis::Summary& summary = report.summary;
   TraceWriter writer(summary, out);
-  writer.begin(options_);
-  analysis::visit_in_time(report, options_.filter, writer);
+  writer.begin(options);
+  analysis::visit_in_time(report, options.filter, writer);
   writer.finish();
   out << std::flush;
   if (!out) return fail("the Perfetto trace is incomplete", "its file did not take all of it");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/pprof.h"
-
+// A profile for pprof and all that read its format (proto/profile.proto): breaks and copied bytes
+// by stack, with labels pid, process, cause, mechanism and object.
 #include <fmt/format.h>
 #include <profile.pb.h>
 
@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "report/gzip.h"
 #include "report/stack_names.h"
+#include "report/writers.h"
 
 namespace cowtrace::report {
 
@@ -165,13 +166,14 @@ void add_label(ProfileWriter& writer, profiles::Sample& sample, const std::strin
 
 }  // namespace
 
-Status PprofReporter::write(const analysis::Report& report, std::ostream& out) {
+Status write_pprof(const analysis::Report& report, const ReportOptions& options,
+                   std::ostream& out) {
   const analysis::Summary& summary = report.summary;
   StackNames names(summary);
   ProfileWriter writer(out);
-  add_capture(writer, summary.capture, options_);
+  add_capture(writer, summary.capture, options);
   for (const analysis::BreakStack& stack :
-       names.alike(analysis::break_stacks(report, options_.filter, true))) {
+       names.alike(analysis::break_stacks(report, options.filter, true))) {
     const std::vector<std::uint64_t> locations = writer.locations(names.of(stack));
     profiles::Sample& sample = *writer.piece().add_sample();
     for (const std::uint64_t location : locations) sample.add_location_id(location);

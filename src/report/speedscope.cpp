@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/speedscope.h"
-
+// A profile for https://www.speedscope.app, in its own file format: the same stacks weighed by
+// copied bytes and by breaks, each below the process that it was in.
 #include <fmt/format.h>
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "report/json_rows.h"
 #include "report/stack_names.h"
+#include "report/writers.h"
 
 namespace cowtrace::report {
 
@@ -78,13 +79,14 @@ void write_profile(std::ostream& out, const std::vector<Sample>& samples, std::s
 
 }  // namespace
 
-Status SpeedscopeReporter::write(const analysis::Report& report, std::ostream& out) {
+Status write_speedscope(const analysis::Report& report, const ReportOptions& options,
+                        std::ostream& out) {
   const analysis::Summary& summary = report.summary;
   StackNames names(summary);
   FrameTable table;
   std::vector<Sample> samples;
   for (const analysis::BreakStack& stack :
-       names.alike(analysis::break_stacks(report, options_.filter, false))) {
+       names.alike(analysis::break_stacks(report, options.filter, false))) {
     const analysis::ProcessSummary& process = summary.processes[stack.process.value];
     Sample& sample = samples.emplace_back();
     sample.count = stack.count;
@@ -100,7 +102,7 @@ Status SpeedscopeReporter::write(const analysis::Report& report, std::ostream& o
     command += (command.empty() ? "" : " ") + printable(word);
 
   out << "{\n\"$schema\": \"https://www.speedscope.app/file-format-schema.json\",\n"
-      << "\"exporter\": " << Json("cowtrace " + options_.version).dump() << ",\n"
+      << "\"exporter\": " << Json("cowtrace " + options.version).dump() << ",\n"
       << "\"name\": " << Json(command).dump() << ",\n\"activeProfileIndex\": 0,\n\"shared\": {";
   write_array(out, "frames", table.frames().size(),
               [&](std::size_t i) { out << frame_json(*table.frames()[i]).dump(); });

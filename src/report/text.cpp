@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report/text.h"
-
+// The report for people: what a terminal shows after a run. The first line answers "how much"; what
+// was lost or could not be seen comes right after it and once more at the end. All text of traced
+// programs is made printable.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "base/units.h"
 #include "report/text_sections.h"
+#include "report/writers.h"
 
 namespace cowtrace::report {
 
@@ -23,13 +25,11 @@ constexpr std::array kSections = {
 
 }  // namespace
 
-TextReporter::TextReporter(ReportOptions options) : options_(std::move(options)) {
+Status write_text(const analysis::Report& report, const ReportOptions& options, std::ostream& out) {
+  ReportOptions wide = options;
   // In less, the columns of numbers alone do not fit.
-  options_.width = std::max<std::size_t>(options_.width, 80);
-}
-
-Status TextReporter::write(const analysis::Report& report, std::ostream& out) {
-  const TextContext context{report.summary, report.session, options_, out};
+  wide.width = std::max<std::size_t>(options.width, 80);
+  const TextContext context{report.summary, report.session, wide, out};
   for (const auto section : kSections) section(context);
   out << std::flush;
   if (!out) return fail("the text report is incomplete", "its file did not take all of it");

@@ -9,7 +9,7 @@
 
 #include "analysis/summary.h"
 #include "model/session.h"
-#include "report/reporter.h"
+#include "report/options.h"
 #include "report/text_layout.h"
 
 namespace cowtrace::report {

@@ -10,7 +10,7 @@
 #include "analysis/join.h"
 #include "analysis/resolve.h"
 #include "family.h"
-#include "report/html.h"
+#include "report/writers.h"
 
 namespace cowtrace {
 namespace {
@@ -22,7 +22,7 @@ int write_report(const char* path, std::uint64_t breaks) {
   std::ofstream out(path, std::ios::binary);
   report::ReportOptions options;
   options.version = "0.0.0-test";
-  const Status written = report::HtmlReporter(options).write(report, out);
+  const Status written = report::write_html(report, options, out);
   if (!written) std::cerr << "million_report: " << written.error().message() << '\n';
   return written ? 0 : 1;
 }

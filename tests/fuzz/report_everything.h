@@ -27,11 +27,11 @@ inline bool report_everything(const trace::Trace& trace) {
   std::ostream out(&nothing);
   bool all = true;
   for (const report::Format& format : report::formats()) {
-    if (format.make == nullptr) continue;
+    if (format.write == nullptr) continue;
     report::ReportOptions options;
     options.version = "0";
     options.width = 120;
-    all = format.make(options)->write(report, out).has_value() && all;
+    all = format.write(report, options, out).has_value() && all;
   }
   return all;
 }

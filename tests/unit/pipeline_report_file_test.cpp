@@ -119,7 +119,7 @@ TEST_F(ReportFileTest, WritesIntoAPipeAsItComes) {
 TEST(Incomplete, EveryFormatHasASmallFormOfIt) {
   for (const report::Format& format : report::formats()) {
     const std::string text = report::incomplete(format.name);
-    EXPECT_EQ(text.empty(), format.make == nullptr)
+    EXPECT_EQ(text.empty(), format.write == nullptr)
         << format.name;  // a trace has blocks that end it
     EXPECT_LT(text.size(), 2048U) << format.name;
   }

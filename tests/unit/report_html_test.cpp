@@ -32,9 +32,8 @@ std::string rendered(const model::Session& session, model::Resolver& resolver) {
   const analysis::Report& report = test::reported(session, resolver);
   report::ReportOptions options;
   options.version = "0.0.0-test";
-  auto reporter = (*report::format_named("html"))->make(options);
   std::ostringstream out;
-  EXPECT_TRUE(reporter->write(report, out));
+  EXPECT_TRUE((*report::format_named("html"))->write(report, options, out));
   return out.str();
 }
 

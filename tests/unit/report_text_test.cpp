@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the golden files cannot show at a glance: the first line in all its forms, widths, and
 // harmlessness.
-#include "report/text.h"
+#include "report/writers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ std::string text_of(model::Session& session, model::Resolver& resolver,
                     const report::ReportOptions& options = {}) {
   const analysis::Report& report = test::reported(session, resolver);
   std::ostringstream out;
-  EXPECT_TRUE(report::TextReporter(options).write(report, out));
+  EXPECT_TRUE(report::write_text(report, options, out));
   return out.str();
 }
 

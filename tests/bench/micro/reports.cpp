@@ -46,7 +46,7 @@ class Report : public Work {
   Done run() override {
     Counter counter;
     std::ostream out(&counter);
-    const Status written = format_.make(options_)->write(report_, out);
+    const Status written = format_.write(report_, options_, out);
     if (!written) throw std::runtime_error(written.error().message());
     return {family_.session().capture.events, counter.bytes()};
   }
@@ -64,7 +64,7 @@ class Report : public Work {
 std::vector<Path> reports() {
   std::vector<Path> paths;
   for (const report::Format& format : report::formats())
-    if (format.make != nullptr)
+    if (format.write != nullptr)
       paths.push_back(
           {.name = "report." + std::string(format.name), .make = [&format](std::uint64_t size) {
              return std::make_unique<Report>(format, size);
