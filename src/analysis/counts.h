@@ -40,6 +40,6 @@ inline void add_to(SomeCauses& causes, model::Cause cause, std::uint64_t breaks,
 }
 
 // Indexed by model::Mechanism.
-using ByMechanism = std::array<std::uint64_t, model::kMechanisms>;
+using ByMechanism = std::array<std::uint64_t, model::kMechanismNumbers>;
 
 }  // namespace cowtrace::analysis

@@ -28,7 +28,7 @@ CountAndBytes seen_in(const model::AddressSpace& space) {
 // threads that still run have not flushed their counters.
 CountAndBytes larger(const CountAndBytes& a, const CountAndBytes& b) {
   CountAndBytes result;
-  for (std::size_t m = 0; m < model::kMechanisms; ++m) {
+  for (std::size_t m = 0; m < model::kMechanismNumbers; ++m) {
     const CountAndBytes& from = a.count[m] >= b.count[m] ? a : b;
     result.count[m] = from.count[m];
     result.bytes[m] = from.bytes[m];
@@ -37,7 +37,7 @@ CountAndBytes larger(const CountAndBytes& a, const CountAndBytes& b) {
 }
 
 void add_to(CountAndBytes& sum, const CountAndBytes& more) {
-  for (std::size_t m = 0; m < model::kMechanisms; ++m) {
+  for (std::size_t m = 0; m < model::kMechanismNumbers; ++m) {
     sum.count[m] += more.count[m];
     sum.bytes[m] += more.bytes[m];
   }

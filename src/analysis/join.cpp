@@ -254,7 +254,7 @@ void finish_totals(Summary& summary, const ExactCounts& exact, const model::Sess
   totals.inherited_bytes = sum_of_known(summary.processes, &ProcessSummary::inherited_bytes);
   totals.still_shared_bytes = sum_of_known(summary.processes, &ProcessSummary::still_shared_bytes);
   const auto latencies = latency_by_mechanism(session);
-  for (std::size_t m = 0; m < model::kMechanisms; ++m)
+  for (std::size_t m = 0; m < model::kMechanismNumbers; ++m)
     totals.by_mechanism[m] = {exact.totals().count[m], exact.totals().bytes[m], latencies[m]};
   BreakCount with_cause;
   for (const BreakCount& count : totals.by_cause) with_cause.add(count.breaks, count.bytes);

@@ -24,15 +24,15 @@ std::optional<Latency> latency_of(std::vector<std::uint32_t>& values) {
                  *std::max_element(values.begin(), values.end())};
 }
 
-std::array<std::optional<Latency>, model::kMechanisms> latency_by_mechanism(
+std::array<std::optional<Latency>, model::kMechanismNumbers> latency_by_mechanism(
     const model::Session& session) {
-  std::array<std::optional<Latency>, model::kMechanisms> result;
-  std::array<std::vector<std::uint32_t>, model::kMechanisms> values;
+  std::array<std::optional<Latency>, model::kMechanismNumbers> result;
+  std::array<std::vector<std::uint32_t>, model::kMechanismNumbers> values;
   for (const model::AddressSpace& space : session.spaces)
     for (const model::Resolution& event : space.resolutions)
       if (!event.late)
         values[static_cast<std::size_t>(event.mechanism)].push_back(event.latency_ns);
-  for (std::size_t m = 0; m < model::kMechanisms; ++m) result[m] = latency_of(values[m]);
+  for (std::size_t m = 0; m < model::kMechanismNumbers; ++m) result[m] = latency_of(values[m]);
   return result;
 }
 

@@ -16,7 +16,7 @@ std::optional<Latency> latency_of(std::vector<std::uint32_t>& values);
 
 // None for a mechanism without events; events whose latency is only an upper bound (late) do not
 // take part.
-std::array<std::optional<Latency>, model::kMechanisms> latency_by_mechanism(
+std::array<std::optional<Latency>, model::kMechanismNumbers> latency_by_mechanism(
     const model::Session& session);
 
 }  // namespace cowtrace::analysis

@@ -67,16 +67,17 @@ class Effects {
 
  private:
   std::uint32_t number_of_field(const std::string& field) {
+    if (facts_.fields[last_field_] == field) return last_field_;
     const auto [known, is_new] =
         fields_.try_emplace(field, static_cast<std::uint32_t>(facts_.fields.size()));
     if (is_new) facts_.fields.push_back(field);
-    return known->second;
+    return last_field_ = known->second;
   }
 
   model::Facts& facts_;
   std::map<model::Effect, std::uint32_t> number_of_;
   std::unordered_map<std::string, std::uint32_t> fields_;
-  std::uint32_t last_ = 0;
+  std::uint32_t last_ = 0, last_field_ = 0;
 };
 
 class Asker {
@@ -104,7 +105,8 @@ class Asker {
   model::Facts& facts_;
   Objects objects_;
   Effects effects_;
-  std::vector<std::uint32_t> neighbours_, written_;  // of one group
+  std::map<const model::AddressSpace*, const Touch*> last_breaks_;  // of one group
+  std::vector<std::uint32_t> neighbours_, written_;                 // of one group
 };
 
 void Asker::ask_for_target(const Touch& touch) {
@@ -129,13 +131,19 @@ void Asker::ask_for_neighbours(const PageGroup& group) {
   written_.clear();
   for (const Touch& touch : group.touches)
     written_.push_back(facts_.target(session_.number_of(*touch.space), touch.place).object);
-  if (group.touches.size() == 1) {
-    if (group.touches[0].is_break()) add_neighbours(group, group.touches[0]);
+  last_breaks_.clear();
+  const Touch* last = nullptr;  // of the space that touches have been of so far
+  for (const Touch& touch : group.touches) {
+    if (!touch.is_break()) continue;
+    if (last != nullptr && last->space != touch.space) last_breaks_[last->space] = last;
+    last = &touch;
+  }
+  // Nearly every page: of one space, and no table of them is needed.
+  if (last_breaks_.empty()) {
+    if (last != nullptr) add_neighbours(group, *last);
   } else {
-    std::map<const model::AddressSpace*, const Touch*> last_breaks;
-    for (const Touch& touch : group.touches)
-      if (touch.is_break()) last_breaks[touch.space] = &touch;
-    for (const auto& [space, touch] : last_breaks) add_neighbours(group, *touch);
+    last_breaks_[last->space] = last;
+    for (const auto& [space, touch] : last_breaks_) add_neighbours(group, *touch);
   }
   std::sort(neighbours_.begin(), neighbours_.end());
   neighbours_.erase(std::unique(neighbours_.begin(), neighbours_.end()), neighbours_.end());

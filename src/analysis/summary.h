@@ -41,7 +41,7 @@ struct Totals {
   std::optional<std::uint64_t> written_bytes;
   std::optional<std::uint64_t> inherited_bytes;
   std::optional<std::uint64_t> still_shared_bytes;
-  std::array<MechanismSummary, model::kMechanisms> by_mechanism{};
+  std::array<MechanismSummary, model::kMechanismNumbers> by_mechanism{};
   ByCause by_cause{};  // breaks without detail count as unknown, so that the sum is `breaks`
   std::optional<ByPhase> by_phase;  // without breaks that have no detail; none: not known
   ByCause ending_by_cause{};        // of by_cause, those of Phase::Ending

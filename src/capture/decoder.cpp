@@ -18,7 +18,7 @@ static_assert(model::kMechanisms == COWTRACE_MECHANISMS);
 static_assert(static_cast<int>(model::Mechanism::Copy) == COWTRACE_COPY);
 static_assert(static_cast<int>(model::Mechanism::KsmCopy) == COWTRACE_KSM_COPY);
 static_assert(static_cast<int>(model::Mechanism::FirstWrite) == COWTRACE_FIRST_WRITE);
-static_assert(model::kCauseNames.size() == COWTRACE_CAUSES);
+static_assert(model::kCauses == COWTRACE_CAUSES);
 static_assert(static_cast<int>(model::Cause::Syscall) == COWTRACE_CAUSE_SYSCALL);
 
 template <std::size_t Size>

@@ -82,8 +82,8 @@ struct Fork {
 // event details were lost.
 struct Counts {
   SpaceId space;
-  std::array<std::uint64_t, kMechanisms> count{};
-  std::array<std::uint64_t, kMechanisms> bytes{};
+  std::array<std::uint64_t, kMechanismNumbers> count{};
+  std::array<std::uint64_t, kMechanismNumbers> bytes{};
 };
 
 struct Exec {

@@ -3,6 +3,8 @@
 // join.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,18 +18,14 @@ namespace cowtrace::model {
 
 // From the most specific to the least; the most specific that covers an address wins.
 enum class ObjectKind : std::uint8_t { Registered, Python, Symbol, Mapping };
+inline constexpr std::size_t kObjectKinds = 4;  // that this program knows
+// By number: a trace of a newer program may have others.
+inline constexpr std::array<std::string_view, 16> kObjectKindNames = {
+    "registered",   "python",       "symbol",       "mapping",     "unknown (4)",  "unknown (5)",
+    "unknown (6)",  "unknown (7)",  "unknown (8)",  "unknown (9)", "unknown (10)", "unknown (11)",
+    "unknown (12)", "unknown (13)", "unknown (14)", "unknown (15)"};
 constexpr std::string_view name(ObjectKind kind) {
-  switch (kind) {
-    case ObjectKind::Registered:
-      return "registered";
-    case ObjectKind::Python:
-      return "python";
-    case ObjectKind::Symbol:
-      return "symbol";
-    case ObjectKind::Mapping:
-      return "mapping";
-  }
-  return "unknown";
+  return kObjectKindNames[static_cast<std::size_t>(kind)];
 }
 
 // A named address range [address, address + size) of one address space, alive in [born_ns,

@@ -104,7 +104,7 @@ void Session::apply_one(const Fork& event) {
 namespace {
 
 void add(Counts& to, const Counts& more) {
-  for (std::size_t i = 0; i < kMechanisms; ++i) {
+  for (std::size_t i = 0; i < kMechanismNumbers; ++i) {
     to.count[i] += more.count[i];
     to.bytes[i] += more.bytes[i];
   }
@@ -180,7 +180,7 @@ void Session::finish() {
       received.count[static_cast<std::size_t>(event.mechanism)] += 1;
       received.bytes[static_cast<std::size_t>(event.mechanism)] += event.size;
     }
-    for (std::size_t i = 0; i < kMechanisms; ++i) {
+    for (std::size_t i = 0; i < kMechanismNumbers; ++i) {
       one.counts.count[i] = std::max(one.counts.count[i], received.count[i]);
       one.counts.bytes[i] = std::max(one.counts.bytes[i], received.bytes[i]);
     }

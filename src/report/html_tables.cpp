@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
+#include <string_view>
 #include <unordered_map>
 
 #include "analysis/clock.h"
@@ -74,6 +76,14 @@ Json list_json(const Rows& rows, MakeJson&& make_json) {
   return json;
 }
 
+// What this program knows, and as many more as the numbers that were met ask for.
+template <typename Table, typename IsMet>
+auto known_or_met(const Table& table, std::size_t known, IsMet&& is_met) {
+  std::size_t numbers = table.size();
+  while (numbers > known && !is_met(numbers - 1)) --numbers;
+  return std::span(table).first(numbers);
+}
+
 }  // namespace
 
 void write_html_meta(const analysis::Summary& summary, const ReportOptions& options,
@@ -85,21 +95,24 @@ void write_html_meta(const analysis::Summary& summary, const ReportOptions& opti
                            {"neighbours", layout_json(kNeighbourColumns)},
                            {"events", layout_json(kEventColumns)}});
   Json mechanisms = Json::array();
-  for (const model::MechanismInfo& mechanism : model::kMechanismTable)
+  for (const model::MechanismInfo& mechanism : known_or_met(
+           model::kMechanismTable, model::kMechanisms,
+           [&](std::size_t number) { return summary.totals.by_mechanism[number].count != 0; }))
     mechanisms.push_back(
         {{"name", mechanism.name}, {"is_break", mechanism.is_break}, {"about", mechanism.about}});
-  Json kinds = Json::array();
-  for (const auto kind : {model::ObjectKind::Registered, model::ObjectKind::Python,
-                          model::ObjectKind::Symbol, model::ObjectKind::Mapping})
-    kinds.push_back(model::name(kind));
+  Json causes = Json::array();
+  for (const std::string_view cause : known_or_met(
+           model::kCauseNames, model::kCauses,
+           [&](std::size_t number) { return summary.totals.by_cause[number].breaks != 0; }))
+    causes.push_back(cause);
   sections.json("meta", {{"version", options.version},
                          {"headline", headline(summary)},
                          {"nothing_was_shared", nothing_was_shared(summary)},
                          {"warnings", warnings(summary)},
                          {"mechanisms", mechanisms},
-                         {"causes", model::kCauseNames},
+                         {"causes", causes},
                          {"phases", model::kPhaseNames},
-                         {"kinds", kinds},
+                         {"kinds", model::kObjectKindNames},
                          {"objects_left_out", objects.left_out()},
                          {"capture", capture_json(summary.capture)},
                          {"totals", totals_json(summary.totals)},

@@ -160,7 +160,9 @@ Json capture_json(const model::CaptureInfo& capture) {
 Json totals_json(const analysis::Totals& totals) {
   Json mechanisms = Json::object();
   for (const model::MechanismInfo& mechanism : model::kMechanismTable) {
-    const auto& sum = totals.by_mechanism[static_cast<std::size_t>(mechanism.mechanism)];
+    const auto number = static_cast<std::size_t>(mechanism.mechanism);
+    const auto& sum = totals.by_mechanism[number];
+    if (number >= model::kMechanisms && sum.count == 0) continue;
     mechanisms[std::string(mechanism.name)] = {
         {"count", sum.count}, {"bytes", sum.bytes}, {"latency_ns", latency_json(sum.latency)}};
   }

@@ -23,13 +23,15 @@ std::vector<std::string> texts_of(const Texts& from) {
 
 void put_counts(const model::Counts& counts, Counts& to) {
   to.set_space(counts.space.value);
-  for (std::size_t i = 0; i < model::kMechanisms; ++i) {
+  std::size_t numbers = model::kMechanismNumbers;
+  while (numbers > model::kMechanisms && counts.count[numbers - 1] == 0) --numbers;
+  for (std::size_t i = 0; i < numbers; ++i) {
     to.add_count(counts.count[i]);
     to.add_bytes(counts.bytes[i]);
   }
 }
 bool get_counts(const Counts& from, model::Counts& counts) {
-  if (from.count_size() > static_cast<int>(model::kMechanisms) ||
+  if (from.count_size() > static_cast<int>(model::kMechanismNumbers) ||
       from.bytes_size() != from.count_size())
     return false;
   counts.space = model::SpaceId(from.space());
@@ -427,7 +429,7 @@ bool get(const PageCounts& from, model::AddressSpace& space) {
     row.new_frame = new_frame.get(from.new_frame(i));
     row.mapping = model::MappingHash(from.mapping(i));
     row.size = from.size(i);
-    if (row.size == 0 || from.mechanism(i) >= model::kMechanisms) return false;
+    if (row.size == 0 || from.mechanism(i) >= model::kMechanismNumbers) return false;
     row.mechanism = static_cast<model::Mechanism>(from.mechanism(i));
     space.page_counts.push_back(row);
   }

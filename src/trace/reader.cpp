@@ -81,7 +81,9 @@ class Decoder {
 };
 
 Status Decoder::take_header(const Header& header) {
-  if (header.format() > kFormat)
+  const std::uint32_t needed =
+      header.readable_since() != 0 ? header.readable_since() : header.format();
+  if (needed > kFormat)
     return fail("cannot read " + printable(path_),
                 "it has format " + std::to_string(header.format()) + ", of a newer cowtrace (" +
                     printable(header.writer()) + ")",

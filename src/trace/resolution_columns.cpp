@@ -6,8 +6,11 @@
 namespace cowtrace::trace {
 namespace {
 
-constexpr std::uint32_t kMechanismBits = 0xf, kCauseShift = 4, kInKernel = 1 << 8, kLate = 1 << 9,
-                        kInPython = 1 << 10, kGcCollecting = 1 << 11, kHasBefore = 1 << 12;
+constexpr std::uint32_t kMechanismBits = 0xf, kCauseShift = 4, kCauseBits = 0xf, kInKernel = 1 << 8,
+                        kLate = 1 << 9, kInPython = 1 << 10, kGcCollecting = 1 << 11,
+                        kHasBefore = 1 << 12;
+static_assert(model::kMechanismNumbers == kMechanismBits + 1);
+static_assert(model::kCauseNames.size() == kCauseBits + 1);
 
 // The number of `value` in a table whose new entries go to `added`; 0 stands for 0.
 template <typename Column>
@@ -80,9 +83,6 @@ bool ResolutionDecoder::take(const Resolutions& from, std::vector<model::Resolut
     if (number >= actors_.size() || from.ip(i) >= ips_.size() || from.stack(i) >= stacks_.size() ||
         from.mapping(i) >= mappings_.size())
       return false;
-    if ((what & kMechanismBits) >= model::kMechanisms ||
-        (what >> kCauseShift & 0xf) >= model::kCauseNames.size())
-      return false;
     if (from.size(i) == 0 || from.size(i) > UINT32_MAX / kPageSize) return false;
     const Actor& actor = actors_[number];
     ActorDeltas& delta = deltas[number];
@@ -100,7 +100,7 @@ bool ResolutionDecoder::take(const Resolutions& from, std::vector<model::Resolut
     event.latency_ns = from.latency_ns(i);
     event.size = static_cast<std::uint32_t>(from.size(i) * kPageSize);
     event.mechanism = static_cast<model::Mechanism>(what & kMechanismBits);
-    event.cause = static_cast<model::Cause>(what >> kCauseShift & 0xf);
+    event.cause = static_cast<model::Cause>(what >> kCauseShift & kCauseBits);
     event.in_kernel = (what & kInKernel) != 0;
     event.late = (what & kLate) != 0;
     event.in_python = (what & kInPython) != 0;

@@ -88,7 +88,7 @@ void put(const std::vector<std::uint32_t>& list, Lists& to) {
 
 bool Tables::take(const Block& block, const StringTable& strings, Allowance& allowance) {
   for (const Object& from : block.objects()) {
-    if (from.kind() > static_cast<std::uint32_t>(model::ObjectKind::Mapping)) return false;
+    if (from.kind() >= model::kObjectKindNames.size()) return false;
     if (!allowance.take(bytes_of(objects.emplace_back(object_of(from, strings))))) return false;
   }
   for (const StackFrame& from : block.frames())

@@ -32,6 +32,7 @@ void Writer::begin(const model::CaptureInfo& info) {
 void Writer::put_header(const model::CaptureInfo& info) {
   Header& header = *block_.mutable_header();
   header.set_format(kFormat);
+  header.set_readable_since(kReadableSince);
   header.set_writer(version_);
   put(info, *header.mutable_capture());
   flush();

@@ -18,7 +18,12 @@
 
 namespace cowtrace::trace {
 
-inline constexpr std::uint32_t kFormat = 2;  // of files that are written; older ones can be read
+// Of files that are written; older ones can be read. It is one higher for each mechanism, cause and
+// kind of object that format 2 did not have at first. A change that older readers would
+// misunderstand raises both numbers.
+inline constexpr std::uint32_t kFormat =
+    2 + (model::kMechanisms - 11) + (model::kCauses - 9) + (model::kObjectKinds - 4);
+inline constexpr std::uint32_t kReadableSince = 2;
 
 class Writer {
  public:

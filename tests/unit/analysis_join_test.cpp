@@ -43,7 +43,7 @@ class AnalysisJoin : public ::testing::Test {
 
 TEST_F(AnalysisJoin, OnlyBreaksCountAsCopied) {
   const auto process = builder.process(1, "p");
-  for (std::size_t m = 0; m < model::kMechanisms; ++m)
+  for (std::size_t m = 0; m < model::kMechanismNumbers; ++m)
     builder.write(process, m, kPage + m * kPageSize, of(static_cast<Mechanism>(m)));
   const Summary& summary = join();
   EXPECT_EQ(summary.totals.breaks, 4U);  // copy, hugetlb-copy, unshare, fork-copy

@@ -25,8 +25,7 @@ std::string rendered(const std::string& name, std::string_view format) {
   options.version = "0.0.0-test";
   std::ostringstream out;
   EXPECT_TRUE((*report::format_named(format))
-                  ->make(options)
-                  ->write(analysis::join(*trace->session, trace->facts), out));
+                  ->write(analysis::join(*trace->session, trace->facts), options, out));
   return out.str();
 }
 
