@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Processes that run already: those that user space names, and all that descend from them. User
- * space runs the iterator, with the hooks on fork, exec and exit attached, until a pass finds
- * nobody new: who is forked meanwhile by a task that is traced is traced by the hook.
+ * Finds running processes: those that user space names, and their descendants. User space runs the
+ * iterator, with the hooks on fork, exec and exit attached, until a pass finds no new task. The
+ * hook on fork traces what a traced task forks meanwhile.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* Who belongs to the family: fork, exec and exit of every task, from the scheduler's tracepoints.
+/* Keeps track of the family: fork, exec and exit of every task, from the scheduler's tracepoints.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

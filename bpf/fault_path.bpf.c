@@ -32,8 +32,8 @@ static __always_inline bool begun_by(const struct task_state *state, u64 address
 	return state->open && call && state->call == call && state->address == address;
 }
 
-/* Who faults in memory that is not his own is known to the family by that memory's owner. 0: not
- * ours, or begun already. */
+/* The task faults in another process's mm. Returns the state of the visit; NULL if the mm's owner
+ * is not traced, or this fault has begun already. */
 static __noinline struct task_state *begin_visit(u64 task, u64 mm, u64 address, u64 call)
 {
 	struct task_state *owner, *visit;

@@ -89,7 +89,7 @@ check_page() {
     xargs -0 -r node build/web/node_modules/prettier/bin/prettier.cjs --config src/report/web/package.json --check
 }
 
-# The newest build that compiles each file alone: others include several.
+# The build that compiles each file alone: others compile several as one.
 check_tidy() {
   needs clang-tidy-14 check || return
   local commands=build/dev

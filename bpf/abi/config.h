@@ -47,10 +47,10 @@ struct cowtrace_shared {
 			      as all below */
 	__u32 forked;	   /* some address space was forked: populates matter from now on */
 	__u32 stored;	   /* tasks whose state is not in the table */
-	__u32 visits;	   /* faults under way in somebody else's memory */
+	__u32 visits;	   /* faults under way in another process's memory */
 	__u32 pinning_forks; /* forks under way whose parent has pinned pages */
-	__u32 want_all;	     /* user space: whoever runs already belongs to the family */
-	__u32 any_order;     /* user space: those that run are taken even before their parents */
+	__u32 want_all;	     /* user space: all running tasks belong to the family */
+	__u32 any_order;     /* user space: running tasks are added even before their parents */
 	__u32 pythons;	   /* user space: there is, or was, something in the map of the same name */
 	__u32 trace_found; /* user space: wanted_pid is traced at once, not from its exec on */
 };
@@ -65,7 +65,7 @@ struct cowtrace_peek {
 	__u64 words[COWTRACE_PEEK_WORDS];
 	__u64 allocations[COWTRACE_ALLOCATIONS]; /* struct page addresses */
 	__u64 task;				 /* the caller */
-	__u64 watched_task;			 /* whose allocations are shown, 0: nobody's */
+	__u64 watched_task;			 /* its allocations are shown; 0: none are */
 	__u64 pid_namespace;			 /* of the caller; its address */
 	__u32 pid_level;
 	__u32 failed;
@@ -79,7 +79,7 @@ struct cowtrace_counters {
 	__u64 lost_control; /* fork, exec, exit, mapping and stack events that did not fit */
 	__u64 lost_populate;
 	__u64 unfinished; /* write faults without a completion */
-	__u64 untracked;  /* tasks for whom there was no room */
+	__u64 untracked;  /* tasks that were not traced for lack of room */
 	__u64 duplicates; /* completions of threads that lost a race for a page */
 	__u64 walk_failed;
 	__u64 mapping_busy; /* mmap_lock was taken: no mapping in the event */

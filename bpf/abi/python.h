@@ -32,11 +32,11 @@ enum cowtrace_python_kind {
  *		PyThreadState + thread_frame -> _PyCFrame, + cframe_frame -> frame
  */
 struct cowtrace_python {
-	__u64 interpreter; /* address of the PyInterpreterState: whoever names another is not
-			      believed */
-	__u64 collecting;  /* address of the int gc.collecting, 0: not known */
-	__u64 file_start;  /* where the file that holds the interpreter is mapped: native stacks end
-			      there; size 0: not known */
+	/* address of the PyInterpreterState; a thread state that names another one is ignored */
+	__u64 interpreter;
+	__u64 collecting; /* address of the int gc.collecting, 0: not known */
+	__u64 file_start; /* where the file that holds the interpreter is mapped: native stacks end
+			     there; size 0: not known */
 	__u64 file_size;
 	__s32 slot;
 	__s32 block_slot; /* -1: `slot` has the thread state itself */

@@ -56,9 +56,9 @@ struct {
  * Threads that race for one page all enter before any of them completes, and all see the same
  * change of frames. The first to record the change owns the break. A later break of the same page
  * between the same two frames has entered after the recorded completion. The time of entry is taken
- * before the page tables are read and that of completion after: who saw the old frame entered
- * before it was recorded gone. The other threads may be gone at completion, so both moments are
- * asked whether there are any.
+ * before the page tables are read and that of completion after: a thread that saw the old frame
+ * entered before it was recorded gone. The other threads may be gone at completion, so both moments
+ * are asked whether there are any.
  */
 static __noinline bool lost_race(struct task_state *state, const struct outcome *outcome, u64 now)
 {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
-#include <span>
 
 #include "base/units.h"
 
@@ -57,7 +56,7 @@ Status EventFilter::add(std::string_view condition) {
         model::kMechanismTable.begin(), model::kMechanismTable.end(),
         [&](const model::MechanismInfo& mechanism) { return mechanism.name == value; });
     std::string names;
-    for (const auto& mechanism : std::span(model::kMechanismTable).first(model::kMechanisms))
+    for (const auto& mechanism : model::kKnownMechanisms)
       names += (names.empty() ? "" : ", ") + std::string(mechanism.name);
     if (found == model::kMechanismTable.end())
       return refused(condition, "there is no such mechanism", "use one of " + names);
@@ -65,10 +64,8 @@ Status EventFilter::add(std::string_view condition) {
   } else if (key == "cause") {
     const auto found = std::find(model::kCauseNames.begin(), model::kCauseNames.end(), value);
     if (found == model::kCauseNames.end())
-      return refused(
-          condition, "there is no such cause",
-          fmt::format("use one of {}",
-                      fmt::join(std::span(model::kCauseNames).first(model::kCauses), ", ")));
+      return refused(condition, "there is no such cause",
+                     fmt::format("use one of {}", fmt::join(model::kKnownCauses, ", ")));
     causes_.push_back(static_cast<model::Cause>(found - model::kCauseNames.begin()));
   } else if (key == "phase") {
     const auto found = std::find(model::kPhaseNames.begin(), model::kPhaseNames.end(), value);

@@ -70,7 +70,7 @@ std::vector<ProcessMark> marks_in_time(const Summary& summary, const model::Sess
 }  // namespace
 
 model::Cause EventJoin::cause(const Touch& touch) const {
-  return cause_of(touch, effect(touch).cause);
+  return cause_of(touch, effect_of(report_.session, report_.facts, touch).cause);
 }
 
 EventRow EventJoin::row(model::ProcessKey process, const Touch& touch,
@@ -80,7 +80,7 @@ EventRow EventJoin::row(model::ProcessKey process, const Touch& touch,
   row.touch = touch;
   row.resolution = resolution;
   row.t_ns = since(report_.session.capture.started_ns, touch.last_ns);
-  const model::Effect& effect = this->effect(touch);
+  const model::Effect& effect = effect_of(report_.session, report_.facts, touch);
   row.cause = cause_of(touch, effect.cause);
   row.phase = phase_of(report_.session, touch);
   row.field = report_.facts.field(effect);

@@ -53,11 +53,6 @@ class EventJoin {
   }
 
  private:
-  [[nodiscard]] const model::Effect& effect(const Touch& touch) const {
-    return report_.facts.effect(
-        report_.facts.target(report_.session.number_of(*touch.space), touch.place));
-  }
-
   const Report& report_;
 };
 

@@ -133,8 +133,7 @@ void Aggregator::add(const PageGroup& group) {
 }
 
 void Aggregator::add_break(model::ProcessKey process, const Touch& raw, std::uint32_t number) {
-  const model::Effect& effect =
-      facts_.effect(facts_.target(session_.number_of(*raw.space), raw.place));
+  const model::Effect& effect = effect_of(session_, facts_, raw);
   Touch touch = raw;
   touch.cause = cause_of(raw, effect.cause);
   const std::uint64_t bytes = touch.bytes();

@@ -15,8 +15,7 @@ ObjectIndex::ObjectIndex(const model::Session& session, const model::Facts& fact
 }
 
 std::uint32_t ObjectIndex::written(const Touch& touch) const {
-  const std::uint32_t object =
-      facts_->target(session_->number_of(*touch.space), touch.place).object;
+  const std::uint32_t object = target_of(*session_, *facts_, touch).object;
   if (object != model::Target::kNone) return id_of_[object];
   const model::Object* mapping = mapping_of(touch);
   return mapping != nullptr ? id_of_[facts_->objects.size() + mappings_.number_of(*mapping)]

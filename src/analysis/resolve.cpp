@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "analysis/allocators.h"
+#include "analysis/mixed_stack.h"
 #include "analysis/page_groups.h"
 #include "analysis/watches.h"
 
@@ -80,24 +81,24 @@ class Effects {
   std::uint32_t last_ = 0, last_field_ = 0;
 };
 
-class Asker {
+class TargetResolver {
  public:
-  Asker(const model::Session& session, model::Resolver& resolver, model::Facts& facts)
+  TargetResolver(const model::Session& session, model::Resolver& resolver, model::Facts& facts)
       : session_(session), resolver_(resolver), facts_(facts), objects_(facts), effects_(facts) {
     for (const model::AddressSpace& space : session.spaces)
       facts.targets.emplace_back(space.resolutions.size() + space.page_counts.size());
   }
 
-  void ask_for_targets(const PageGroup& group) {
-    for (const Touch& touch : group.touches) ask_for_target(touch);
+  void resolve_targets(const PageGroup& group) {
+    for (const Touch& touch : group.touches) resolve_target(touch);
   }
   // Pages that were not broken have no neighbours.
-  void ask_for_neighbours(const PageGroup& group);
+  void resolve_neighbours(const PageGroup& group);
   // They are in no page group.
-  void ask_for_first_writes();
+  void resolve_first_writes();
 
  private:
-  void ask_for_target(const Touch& touch);
+  void resolve_target(const Touch& touch);
   void add_neighbours(const PageGroup& group, const Touch& touch);
 
   const model::Session& session_;
@@ -109,7 +110,7 @@ class Asker {
   std::vector<std::uint32_t> neighbours_, written_;                 // of one group
 };
 
-void Asker::ask_for_target(const Touch& touch) {
+void TargetResolver::resolve_target(const Touch& touch) {
   const model::Write write = resolver_.write_at(touch.space->id, touch.address, touch.last_ns);
   const bool may_tell = touch.is_break() && !touch.aggregated && !touch.in_kernel && touch.ip != 0;
   const auto stored = may_tell ? resolver_.store_size_at(touch.space->id, touch.ip) : std::nullopt;
@@ -117,7 +118,7 @@ void Asker::ask_for_target(const Touch& touch) {
       objects_.number(write.object), effects_.number(write.cause, stored, write.field)};
 }
 
-void Asker::add_neighbours(const PageGroup& group, const Touch& touch) {
+void TargetResolver::add_neighbours(const PageGroup& group, const Touch& touch) {
   for (const model::Object* object :
        resolver_.objects_in(touch.space->id, group.page, group.page + group.size, touch.last_ns))
     if (object != nullptr && object->kind != model::ObjectKind::Mapping)
@@ -126,11 +127,11 @@ void Asker::add_neighbours(const PageGroup& group, const Touch& touch) {
 
 // What lives on the page in each space of the group, at the last break there, less what was
 // written.
-void Asker::ask_for_neighbours(const PageGroup& group) {
+void TargetResolver::resolve_neighbours(const PageGroup& group) {
   neighbours_.clear();
   written_.clear();
   for (const Touch& touch : group.touches)
-    written_.push_back(facts_.target(session_.number_of(*touch.space), touch.place).object);
+    written_.push_back(target_of(session_, facts_, touch).object);
   last_breaks_.clear();
   const Touch* last = nullptr;  // of the space that touches have been of so far
   for (const Touch& touch : group.touches) {
@@ -155,41 +156,45 @@ void Asker::ask_for_neighbours(const PageGroup& group) {
   facts_.neighbours.add(neighbours_);
 }
 
-void Asker::ask_for_first_writes() {
-  const auto ask = [&](const Touch& touch) {
-    if (touch.mechanism == model::Mechanism::FirstWrite) ask_for_target(touch);
+void TargetResolver::resolve_first_writes() {
+  const auto resolve_if_first = [&](const Touch& touch) {
+    if (touch.mechanism == model::Mechanism::FirstWrite) resolve_target(touch);
   };
   for (const model::AddressSpace& space : session_.spaces) {
     std::uint32_t place = 0;
-    for (const model::Resolution& event : space.resolutions) ask(touch_of(space, event, place++));
-    for (const model::PageCount& row : space.page_counts) ask(touch_of(space, row, place++));
+    for (const model::Resolution& event : space.resolutions)
+      resolve_if_first(touch_of(space, event, place++));
+    for (const model::PageCount& row : space.page_counts)
+      resolve_if_first(touch_of(space, row, place++));
   }
 }
 
-// Asks for the names of each site's first stack, as SiteTable picks it.
-class StackAsker {
+// Resolves the names of the first stack of each site, as SiteTable picks it.
+class StackResolver {
  public:
-  StackAsker(const model::Session& session, model::Resolver& resolver, model::StackNames& names)
+  StackResolver(const model::Session& session, model::Resolver& resolver, model::StackNames& names)
       : session_(session),
         resolver_(resolver),
         names_(names),
         keys_(session),
         first_writes_(session) {}
 
-  void ask(const Touch& touch) {
+  void resolve(const Touch& touch) {
     if (!touch.is_break() || touch.aggregated) return;
-    name({touch.stack, touch.space->id, touch.ip, touch.last_ns});
-    if (first_writes_.recorded()) ask_for_allocator(touch);
+    name({touch.stack, touch.space->id, touch.ip, touch.last_ns}, of_breaks_);
+    if (first_writes_.recorded()) resolve_allocator(touch);
   }
 
  private:
-  void ask_for_allocator(const Touch& touch) {
+  using Keys = std::set<SiteKeys::Key>;
+
+  void resolve_allocator(const Touch& touch) {
     const model::Resolution* first = first_writes_.of(touch);
     if (first != nullptr && !first_writes_.is_of_exec(*first))
-      name({first->stack, first->space, first->ip, first->time_ns});
+      name({first->stack, first->space, first->ip, first->time_ns}, of_allocators_);
   }
-  void name(const StackPlace& place) {
-    if (asked_.insert(keys_.of(place.stack, place.space, place.ip)).second)
+  void name(const StackPlace& place, Keys& resolved) {
+    if (resolved.insert(keys_.of(place.stack, place.space, place.ip)).second)
       name_stack(session_, resolver_, place, names_);
   }
 
@@ -198,13 +203,25 @@ class StackAsker {
   model::StackNames& names_;
   SiteKeys keys_;
   FirstWrites first_writes_;
-  std::set<SiteKeys::Key> asked_;
+  // Each table of sites shows the first stack that it met itself, which may be of another space.
+  Keys of_breaks_, of_allocators_;
 };
 
-void name_instruction(model::Resolver& resolver, const model::StackNames::Instruction& where,
-                      std::uint64_t time_ns, model::StackNames& names) {
-  if (names.find(where) == nullptr)
-    names.add(where, resolver.frames_at(where.space, where.ip, where.is_return_address, time_ns));
+const model::NamedStack& name_instruction(model::Resolver& resolver,
+                                          const model::StackNames::Instruction& where,
+                                          std::uint64_t time_ns, model::StackNames& names) {
+  if (const model::NamedStack* known = names.find(where); known != nullptr) return *known;
+  return names.add(where,
+                   resolver.frames_at(where.space, where.ip, where.is_return_address, time_ns));
+}
+
+// What had no name at another moment may have one now: it is asked for again.
+const model::NamedStack& name_managed(model::Resolver& resolver,
+                                      const model::StackNames::Managed& where,
+                                      std::uint64_t time_ns, model::StackNames& names) {
+  const model::NamedStack* known = names.find(where);
+  if (known != nullptr && !known->empty()) return *known;
+  return names.add(where, resolver.python_frames(where.first, where.second, time_ns));
 }
 
 }  // namespace
@@ -214,22 +231,15 @@ void name_stack(const model::Session& session, model::Resolver& resolver, const 
   const auto found = session.stacks.find(place.stack);
   bool has_functions = false;
   if (found != session.stacks.end()) {
-    const model::Stack& stack = found->second;
-    for (std::size_t depth = 0; depth < stack.frames.size(); ++depth) {
-      const model::StackNames::Instruction where{stack.space, stack.frames[depth], depth != 0};
-      name_instruction(resolver, where, place.time_ns, names);
-      const model::NamedStack& functions = *names.find(where);
-      has_functions |= !functions.empty();
-      // The walk has left the stack: what is further out are no return addresses.
-      if (depth != 0 && !functions.empty() && functions.front()->not_code) break;
-    }
-    for (const model::PythonFrame& frame : stack.python) {
-      const model::StackNames::Managed where{stack.space, frame};
-      const model::NamedStack* functions = names.find(where);
-      if (functions == nullptr || functions->empty())
-        functions = &names.add(where, resolver.python_frames(stack.space, frame, place.time_ns));
-      has_functions |= !functions->empty();
-    }
+    const NamedStack native = native_stack(
+        found->second, [&](const model::StackNames::Instruction& where) -> auto& {
+          return name_instruction(resolver, where, place.time_ns, names);
+        });
+    const NamedStack managed = managed_stack(
+        found->second, [&](const model::StackNames::Managed& where) -> auto& {
+          return name_managed(resolver, where, place.time_ns, names);
+        });
+    has_functions = !native.empty() || !managed.empty();
   }
   if (!has_functions && place.ip != 0)
     name_instruction(resolver, {place.space, place.ip, false}, place.time_ns, names);
@@ -238,18 +248,18 @@ void name_stack(const model::Session& session, model::Resolver& resolver, const 
 model::Facts resolve(const model::Session& session, model::Resolver& resolver,
                      const ResolveOptions& options) {
   model::Facts facts;
-  Asker asker(session, resolver, facts);
-  StackAsker stacks(session, resolver, facts.stack_names);
+  TargetResolver targets(session, resolver, facts);
+  StackResolver stacks(session, resolver, facts.stack_names);
   PageGroups(session).for_each([&](const PageGroup& group) {
-    asker.ask_for_targets(group);
-    asker.ask_for_neighbours(group);
+    targets.resolve_targets(group);
+    targets.resolve_neighbours(group);
     if (!options.name_stacks) return;
-    for (const Touch& touch : group.touches) stacks.ask(touch);
+    for (const Touch& touch : group.touches) stacks.resolve(touch);
   });
   if (options.name_stacks)
     for (const StackPlace& place : watch_stacks(session))
       name_stack(session, resolver, place, facts.stack_names);
-  asker.ask_for_first_writes();
+  targets.resolve_first_writes();
   facts.objects_owner = resolver.finish();
   return facts;
 }

@@ -162,23 +162,19 @@ bool SiteFrames::truncated(const SiteSummary& site) const {
 }
 
 NamedStack SiteFrames::native(const model::Stack& stack) {
-  NamedStack frames;
-  frames.reserve(stack.frames.size());
-  for (std::size_t depth = 0; depth < stack.frames.size(); ++depth) {
-    const NamedStack& named = frames_at({stack.space, stack.frames[depth], depth != 0});
-    if (depth != 0 && !named.empty() && named.front()->not_code) break;
-    frames.insert(frames.end(), named.begin(), named.end());
-  }
-  return frames;
+  return native_stack(
+      stack, [this](const model::StackNames::Instruction& where) -> auto& {
+        return frames_at(where);
+      });
 }
 
 NamedStack SiteFrames::python(const model::Stack& stack) const {
-  NamedStack frames;
-  for (const model::PythonFrame& frame : stack.python)
-    if (const NamedStack* named = names_.find(model::StackNames::Managed{stack.space, frame});
-        named != nullptr)
-      frames.insert(frames.end(), named->begin(), named->end());
-  return frames;
+  static const NamedStack kNone;
+  return managed_stack(
+      stack, [this](const model::StackNames::Managed& where) -> auto& {
+        const NamedStack* named = names_.find(where);
+        return named != nullptr ? *named : kNone;
+      });
 }
 
 const NamedStack& SiteFrames::frames_at(const model::StackNames::Instruction& where) {

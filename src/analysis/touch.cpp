@@ -11,6 +11,16 @@ model::Cause cause_of(const Touch& touch, model::Cause of_write) {
   return touch.cause != model::Cause::Unknown ? touch.cause : of_write;
 }
 
+model::Target target_of(const model::Session& session, const model::Facts& facts,
+                        const Touch& touch) {
+  return facts.target(session.number_of(*touch.space), touch.place);
+}
+
+const model::Effect& effect_of(const model::Session& session, const model::Facts& facts,
+                               const Touch& touch) {
+  return facts.effect(target_of(session, facts, touch));
+}
+
 std::optional<model::Phase> phase_of(const model::Session& session, const Touch& touch) {
   if (touch.aggregated || !session.capture.endings_known) return std::nullopt;
   return touch.phase;

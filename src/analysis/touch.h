@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "model/objects.h"
+#include "model/facts.h"
 #include "model/session.h"
 
 namespace cowtrace::analysis {
@@ -42,6 +42,12 @@ struct Touch {
 // The kernel knows which task wrote, the facts what to: that it was a system call or another
 // process says more.
 model::Cause cause_of(const Touch& touch, model::Cause of_write);
+
+// What the facts say of a touch.
+model::Target target_of(const model::Session& session, const model::Facts& facts,
+                        const Touch& touch);
+const model::Effect& effect_of(const model::Session& session, const model::Facts& facts,
+                               const Touch& touch);
 
 // None where stacks did not tell when programs ended.
 std::optional<model::Phase> phase_of(const model::Session& session, const Touch& touch);

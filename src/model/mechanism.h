@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "model/number_names.h"
+
 namespace cowtrace::model {
 
 enum class Mechanism : std::uint8_t {
@@ -24,18 +26,13 @@ enum class Mechanism : std::uint8_t {
   FirstWrite,  // an absent page of anonymous memory was filled for a write: told with --allocators
                // only
 };
-inline constexpr std::size_t kMechanisms = 11;  // that this program knows
-// Numbers that a trace may hold. One of a newer program may have others than this one knows: they
-// are shown as such.
-inline constexpr std::size_t kMechanismNumbers = 16;
-
 struct MechanismInfo {
   Mechanism mechanism;
   std::string_view name;
   bool is_break;           // costs memory that was shared in the family
   std::string_view about;  // one line for people
 };
-inline constexpr std::array<MechanismInfo, kMechanismNumbers> kMechanismTable = {{
+inline constexpr auto kKnownMechanisms = std::to_array<MechanismInfo>({
     {Mechanism::Copy, "copy", true, "a shared page was copied"},
     {Mechanism::Reuse, "reuse", false, "the last owner wrote: no copy"},
     {Mechanism::ZeroFill, "zero-fill", false, "the zero page was replaced"},
@@ -47,12 +44,20 @@ inline constexpr std::array<MechanismInfo, kMechanismNumbers> kMechanismTable = 
     {Mechanism::Unshare, "unshare", true, "a read pin copied a shared page"},
     {Mechanism::ForkCopy, "fork-copy", true, "a pinned page was copied by fork"},
     {Mechanism::FirstWrite, "first-write", false, "new memory was written for the first time"},
-    {Mechanism{11}, "unknown (11)", false, "known to newer versions of cowtrace"},
-    {Mechanism{12}, "unknown (12)", false, "known to newer versions of cowtrace"},
-    {Mechanism{13}, "unknown (13)", false, "known to newer versions of cowtrace"},
-    {Mechanism{14}, "unknown (14)", false, "known to newer versions of cowtrace"},
-    {Mechanism{15}, "unknown (15)", false, "known to newer versions of cowtrace"},
-}};
+});
+inline constexpr std::size_t kMechanisms = kKnownMechanisms.size();
+// Numbers that a trace may hold.
+inline constexpr std::size_t kMechanismNumbers = kUnknownNumbers.size();
+
+// By number: those that this program knows, and those that it does not.
+inline constexpr std::array<MechanismInfo, kMechanismNumbers> kMechanismTable = [] {
+  std::array<MechanismInfo, kMechanismNumbers> table{};
+  for (std::size_t i = 0; i < table.size(); ++i)
+    table[i] = i < kMechanisms ? kKnownMechanisms[i]
+                               : MechanismInfo{static_cast<Mechanism>(i), kUnknownNumbers[i], false,
+                                               "a newer cowtrace knows it"};
+  return table;
+}();
 constexpr const MechanismInfo& info(Mechanism mechanism) {
   return kMechanismTable[static_cast<std::size_t>(mechanism)];
 }
@@ -71,12 +76,11 @@ enum class Cause : std::uint8_t {
   Syscall,
   Remote
 };
-inline constexpr std::size_t kCauses = 9;  // that this program knows
-// By number, as with mechanisms.
-inline constexpr std::array<std::string_view, 16> kCauseNames = {
-    "unknown",      "refcount",     "gc-header",    "container",   "value",        "allocator",
-    "native",       "syscall",      "remote",       "unknown (9)", "unknown (10)", "unknown (11)",
-    "unknown (12)", "unknown (13)", "unknown (14)", "unknown (15)"};
+inline constexpr auto kKnownCauses =
+    std::to_array<std::string_view>({"unknown", "refcount", "gc-header", "container", "value",
+                                     "allocator", "native", "syscall", "remote"});
+inline constexpr std::size_t kCauses = kKnownCauses.size();
+inline constexpr NumberNames kCauseNames = names_of_numbers(kKnownCauses);
 constexpr std::string_view name(Cause cause) {
   return kCauseNames[static_cast<std::size_t>(cause)];
 }

@@ -13,17 +13,16 @@
 #include <vector>
 
 #include "model/events.h"
+#include "model/number_names.h"
 
 namespace cowtrace::model {
 
 // From the most specific to the least; the most specific that covers an address wins.
 enum class ObjectKind : std::uint8_t { Registered, Python, Symbol, Mapping };
-inline constexpr std::size_t kObjectKinds = 4;  // that this program knows
-// By number: a trace of a newer program may have others.
-inline constexpr std::array<std::string_view, 16> kObjectKindNames = {
-    "registered",   "python",       "symbol",       "mapping",     "unknown (4)",  "unknown (5)",
-    "unknown (6)",  "unknown (7)",  "unknown (8)",  "unknown (9)", "unknown (10)", "unknown (11)",
-    "unknown (12)", "unknown (13)", "unknown (14)", "unknown (15)"};
+inline constexpr auto kKnownObjectKinds =
+    std::to_array<std::string_view>({"registered", "python", "symbol", "mapping"});
+inline constexpr std::size_t kObjectKinds = kKnownObjectKinds.size();
+inline constexpr NumberNames kObjectKindNames = names_of_numbers(kKnownObjectKinds);
 constexpr std::string_view name(ObjectKind kind) {
   return kObjectKindNames[static_cast<std::size_t>(kind)];
 }

@@ -58,7 +58,7 @@ class Outputs {
     int fd = -1;       // of what is shown
     std::string format;
     std::unique_ptr<ReportFile> file;  // of a path
-    report::Write* write = nullptr;
+    report::WriteReport* write = nullptr;
     report::ReportOptions options;
     bool done = false;
   };

@@ -14,8 +14,8 @@ namespace cowtrace::report {
 struct Format {
   std::string_view suffix;  // of -o FILE
   std::string_view name;    // of --format
-  bool filtered;  // shows what ReportOptions::filter lets through; others are always whole
-  Write* write;   // nullptr: a trace, which another layer writes
+  bool filtered;       // shows what ReportOptions::filter lets through; others are always whole
+  WriteReport* write;  // nullptr: a trace, which another layer writes
 };
 
 std::span<const Format> formats();

@@ -90,8 +90,7 @@ std::uint64_t EventWriter::add_neighbours() {
 void EventWriter::add_event(const PageGroup& group, const Touch& touch, std::uint32_t object) {
   const model::Session& session = what_.report.session;
   const model::Facts& facts = what_.report.facts;
-  const model::Effect& effect =
-      facts.effect(facts.target(session.number_of(*touch.space), touch.place));
+  const model::Effect& effect = analysis::effect_of(session, facts, touch);
   const auto site = touch.is_break() ? what_.report.summary.site_index.of(touch) : std::nullopt;
   const bool by_another = touch.pid != 0 && touch.pid != session.process(group.process).pid;
   const std::uint32_t number =

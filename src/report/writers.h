@@ -11,16 +11,16 @@
 
 namespace cowtrace::report {
 
-using Write = Status(const analysis::Report& report, const ReportOptions& options,
-                     std::ostream& out);
+using WriteReport = Status(const analysis::Report& report, const ReportOptions& options,
+                           std::ostream& out);
 
-Write write_folded;
-Write write_html;
-Write write_json;
-Write write_json_lines;
-Write write_perfetto;
-Write write_pprof;
-Write write_speedscope;
-Write write_text;
+WriteReport write_folded;
+WriteReport write_html;
+WriteReport write_json;
+WriteReport write_json_lines;
+WriteReport write_perfetto;
+WriteReport write_pprof;
+WriteReport write_speedscope;
+WriteReport write_text;
 
 }  // namespace cowtrace::report

@@ -4,22 +4,26 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 namespace cowtrace::trace {
 
-class Delta {
+template <typename Value>
+class BasicDelta {
  public:
-  std::int64_t put(std::uint64_t value) {
-    const auto difference = static_cast<std::int64_t>(value - last_);
-    last_ = value;
-    return difference;
+  using Difference = std::make_signed_t<Value>;
+
+  Difference put(Value value) {
+    return static_cast<Difference>(value - std::exchange(last_, value));
   }
-  std::uint64_t get(std::int64_t difference) {
-    return last_ += static_cast<std::uint64_t>(difference);
-  }
+  Value get(Difference difference) { return last_ += static_cast<Value>(difference); }
 
  private:
-  std::uint64_t last_ = 0;
+  Value last_ = 0;
 };
+
+using Delta = BasicDelta<std::uint64_t>;
+using ShortDelta = BasicDelta<std::uint32_t>;
 
 }  // namespace cowtrace::trace

@@ -53,20 +53,6 @@ class BlockDeltas {
   std::size_t block_ = SIZE_MAX;
 };
 
-// Differences of 32-bit numbers, which wrap around.
-class ShortDelta {
- public:
-  std::int32_t put(std::uint32_t value) {
-    return static_cast<std::int32_t>(value - std::exchange(last_, value));
-  }
-  std::uint32_t get(std::int32_t difference) {
-    return last_ += static_cast<std::uint32_t>(difference);
-  }
-
- private:
-  std::uint32_t last_ = 0;
-};
-
 class FactsEncoder {
  public:
   FactsEncoder(const model::Facts& facts, const model::Session& session, StringTable& strings,
@@ -171,22 +157,20 @@ void FactsEncoder::put_names() {
     native.emplace_back(where, &functions);
   std::sort(native.begin(), native.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
-  BlockDeltas<NameDeltas> deltas;
+  BlockDeltas<NameDeltas> native_deltas, managed_deltas;
   for (const auto& [where, functions] : native) {
     const std::uint32_t list = list_of(*functions);
     NativeNames& to = *filler_.next().mutable_native_names();
-    NameDeltas& delta = deltas.in(filler_);
+    NameDeltas& delta = native_deltas.in(filler_);
     to.add_space(delta.space.put(where.space.value));
     to.add_ip(delta.address.put(where.ip));
     to.add_is_return_address(where.is_return_address);
     to.add_functions(list);
   }
-  deltas = {};
-  filler_.flush();
   for (const auto& [where, functions] : facts_.stack_names.managed()) {
     const std::uint32_t list = list_of(functions);
     ManagedNames& to = *filler_.next().mutable_managed_names();
-    NameDeltas& delta = deltas.in(filler_);
+    NameDeltas& delta = managed_deltas.in(filler_);
     to.add_space(delta.space.put(where.first.value));
     to.add_code(delta.address.put(where.second.code));
     to.add_instruction(delta.instruction.put(where.second.instruction));

@@ -2,7 +2,8 @@
 #include "trace/table_codec.h"
 
 #include <algorithm>
-#include <utility>
+
+#include "trace/deltas.h"
 
 namespace cowtrace::trace {
 namespace {
@@ -81,9 +82,8 @@ void put(const model::StackFrame& frame, StringTable& strings, Block& block) {
 
 void put(const std::vector<std::uint32_t>& list, Lists& to) {
   to.add_size(static_cast<std::uint32_t>(list.size()));
-  std::uint32_t last = 0;
-  for (const std::uint32_t number : list)
-    to.add_numbers(static_cast<std::int32_t>(number - std::exchange(last, number)));
+  ShortDelta delta;
+  for (const std::uint32_t number : list) to.add_numbers(delta.put(number));
 }
 
 bool Tables::take(const Block& block, const StringTable& strings, Allowance& allowance) {
@@ -102,11 +102,12 @@ bool Tables::take(const Lists& from) {
     if (size > static_cast<std::uint32_t>(from.numbers_size() - at)) return false;
     auto& list = lists.emplace_back();
     ListFacts& facts = facts_.emplace_back();
-    std::uint32_t last = 0;
+    ShortDelta delta;
     for (std::uint32_t i = 0; i < size; ++i) {
-      list.push_back(last += static_cast<std::uint32_t>(from.numbers(at++)));
-      facts.smallest = std::min(facts.smallest, last);
-      facts.largest = std::max(facts.largest, last);
+      const std::uint32_t number = delta.get(from.numbers(at++));
+      list.push_back(number);
+      facts.smallest = std::min(facts.smallest, number);
+      facts.largest = std::max(facts.largest, number);
     }
   }
   return at == from.numbers_size();

@@ -53,6 +53,20 @@ TEST_F(Allocators, FollowsTheForksBack) {
   EXPECT_EQ(summary.sites[0].stack, other);
 }
 
+// The same code breaks pages in the child and has allocated others in the parent: each of its two
+// stacks has names where it was.
+TEST_F(Allocators, CodeThatAlsoBreaksPagesKeepsItsNames) {
+  resolver.name(0x1000, {{"load", "load.c", 7, "/opt/server", false, ""}});
+  write(parent, 10, 0x5000, Mechanism::FirstWrite, loader);
+  const model::ProcessKey child = fork(11, parent, 20);
+  write(child, 30, 0x4000, Mechanism::Copy, builder.stack(child, {0x1000}));
+  write(child, 40, 0x5010, Mechanism::Copy, other);
+  const Summary& summary = joined();
+  ASSERT_EQ(summary.allocators.size(), 1U);
+  ASSERT_EQ(summary.allocators[0].frames.size(), 1U);
+  EXPECT_EQ(summary.allocators[0].frames[0]->function, "load");
+}
+
 TEST_F(Allocators, WhatTheParentWroteAfterTheForkIsNoMore) {
   write(parent, 10, 0x5000, Mechanism::FirstWrite, loader);
   const model::ProcessKey child = fork(11, parent, 20);
